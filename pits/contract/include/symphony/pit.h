@@ -1,0 +1,193 @@
+/* The contract between a pit and whatever hosts it: one C ABI, version 1.   Layer: contract (depends on nothing).
+ *
+ * A pit is one data object, `symphony_pit_entry_v1`, with a note that says who it is and functions that a host calls.
+ * The host gives each instance a `symphony_host` with functions that the pit calls. Rules, for both tables:
+ *
+ *  - Every struct starts with its own size. Fields are only ever appended; a host copies the pit's table into its own,
+ *    zero-filled one, so a function the pit was compiled without is null.
+ *  - Only fixed-width integers, pointers and function pointers. Reserved fields are 0.
+ *  - No buffer changes owner. Inputs are lent until the call returns; outputs go into bytes that the host hands out
+ *    (claim, commit) or takes a copy of (write).
+ *  - Statuses: 0 is success, below 0 the host's (SYMPHONY_...), above 0 the pit's own.
+ *  - Every request gets exactly one ending: what the handler committed, else an empty reply where it returned 0, else
+ *    an error reply with the status it returned and the text it left with error().
+ *  - Threads: an instance is never entered twice and never on two threads at once; the thread may change between calls.
+ *    A pit never blocks, never calls the host outside a call from it, and the host never calls it from inside a call of
+ *    the pit.
+ *  - No exception, longjmp or signal crosses the boundary.
+ *
+ * States:  CREATED -init-> INITED -(restore)-> INITED -start-> RUNNING -drain-> DRAINED -start-> RUNNING
+ *          DRAINED -stop-> STOPPED -destroy.   snapshot: RUNNING between messages, or DRAINED.
+ *          destroy: any state. A call outside these is not made; one that a host is asked for is refused.
+ *
+ * Byte-exact description: docs/formats/pit-abi.md.
+ */
+#ifndef SYMPHONY_PIT_H
+#define SYMPHONY_PIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SYMPHONY_ABI_MAJOR 1
+#define SYMPHONY_ABI_MINOR 0
+
+/* Statuses of the host's range. The numbers are part of the wire format and never reused. */
+#define SYMPHONY_OK 0
+#define SYMPHONY_OVERLOADED (-1)        /* a named limit was reached; try later */
+#define SYMPHONY_DEADLINE (-2)          /* the call's deadline passed */
+#define SYMPHONY_CANCELLED (-3)
+#define SYMPHONY_UNKNOWN_TYPE (-4)      /* the pit has no handler for this message type */
+#define SYMPHONY_BAD_MESSAGE (-5)       /* the body is not what its type says */
+#define SYMPHONY_VERSION (-6)
+#define SYMPHONY_CRASHED (-7)           /* the pit died while this call was executing: it may have run */
+#define SYMPHONY_TRAPPED (-8)
+#define SYMPHONY_POISONED (-9)          /* it killed the pit too often and is not sent again */
+#define SYMPHONY_QUARANTINED (-10)      /* the pit failed too often and is not started again */
+#define SYMPHONY_MOVED (-11)
+#define SYMPHONY_INTERNAL (-12)         /* a bug: an exception in a handler, or one of ours */
+#define SYMPHONY_CLOSED (-13)           /* the link was closed before the answer */
+#define SYMPHONY_TOO_LARGE (-14)        /* more bytes than a record of this link may have */
+#define SYMPHONY_FORKED (-15)           /* a handle from before fork() was used in the child */
+#define SYMPHONY_CRASHED_ACCEPTED (-16) /* the pit had accepted the call; its answer died with its state */
+#define SYMPHONY_PEER_FAULT (-17)       /* the other side broke the protocol */
+#define SYMPHONY_UNREACHABLE (-18)      /* nobody serves this pit */
+#define SYMPHONY_BAD_STATE (-19)        /* a call outside the state machine, or a second reply */
+
+/* Effect classes: what may be done with a message that was executing when its pit died. */
+#define SYMPHONY_EFFECT_ONCE 0        /* never sent again: ends as CRASHED */
+#define SYMPHONY_EFFECT_READ 1        /* sent again */
+#define SYMPHONY_EFFECT_IDEMPOTENT 2  /* sent again */
+
+/* Log levels. */
+#define SYMPHONY_LOG_DEBUG 0
+#define SYMPHONY_LOG_INFO 1
+#define SYMPHONY_LOG_WARNING 2
+#define SYMPHONY_LOG_ERROR 3
+
+/* Bytes lent to the callee until it returns. p may be null when n is 0. */
+typedef struct symphony_span {
+  const uint8_t* p;
+  uint32_t n;
+  uint32_t reserved;
+} symphony_span;
+
+/* Bytes to write into. */
+typedef struct symphony_mut_span {
+  uint8_t* p;
+  uint32_t n;
+  uint32_t reserved;
+} symphony_mut_span;
+
+/* What precedes every body on the wire: 24 bytes, little-endian (docs/formats/ring.md). */
+typedef struct symphony_envelope {
+  uint64_t id;          /* rises over the life of a link; a reply carries the id of its request */
+  uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0 = none */
+  uint32_t type;        /* hash of the message's fully qualified table name */
+  uint16_t flags;
+  uint8_t attempt;      /* how often a handler began this message before */
+  uint8_t reserved;
+} symphony_envelope;
+
+/* A request as a handler sees it. */
+typedef struct symphony_msg {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const symphony_envelope* envelope;
+  symphony_span body; /* bytes that nobody changes until handle() returns; 8-byte aligned */
+} symphony_msg;
+
+/* Where a snapshot goes. write: 0, or a status that the pit returns unchanged. Chunks of any size, in order. */
+typedef struct symphony_sink {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* context;
+  int32_t (*write)(void* context, symphony_span bytes);
+} symphony_sink;
+
+/* Where a snapshot comes from. read: bytes copied into out, 0 at the end, below 0 a status. Short reads are normal. */
+typedef struct symphony_source {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* context;
+  int64_t (*read)(void* context, symphony_mut_span out);
+} symphony_source;
+
+/* What a host offers an instance. `context` goes back into each call. Valid from create to destroy.
+ * All functions: only from inside a call of the host into the same instance, on that thread; none blocks. */
+typedef struct symphony_host {
+  uint32_t struct_size;
+  uint16_t abi_major;
+  uint16_t abi_minor;
+  void* context;
+
+  /* One line of UTF-8 text for the log; longer than 1,024 bytes is cut.   [any state] */
+  void (*log)(void* context, int32_t level, symphony_span text);
+  /* CLOCK_MONOTONIC in ns, constant within one handle() and fed from the trace in replay.   [any state] */
+  uint64_t (*now)(void* context);
+  /* Reserves at least min_size bytes for the reply to the request being handled; a second claim before commit replaces
+   * the first. TOO_LARGE above the note's reply_size_max; BAD_STATE after commit.   [in handle] */
+  int32_t (*claim)(void* context, uint32_t min_size, symphony_mut_span* out);
+  /* Makes the first `used` bytes of the claim the reply, of message type `type`.   [in handle, once] */
+  int32_t (*commit)(void* context, uint32_t used, uint32_t type);
+  /* A reason for the status this call is about to return; longer than 512 bytes is cut.   [any state] */
+  void (*error)(void* context, symphony_span text);
+  /* 64 random bits, fed from the trace in replay; not for secrets.   [any state] */
+  uint64_t (*random)(void* context);
+  /* A named, optional table of functions, or null.   [any state] */
+  const void* (*get_extension)(void* context, uint64_t id);
+} symphony_host;
+
+/* One message type that a pit handles. */
+typedef struct symphony_message_note {
+  uint32_t type;   /* hash of the fully qualified table name */
+  uint32_t effect; /* SYMPHONY_EFFECT_... */
+} symphony_message_note;
+
+/* Who a pit is. Constant data, readable without running anything of the pit. */
+typedef struct symphony_note {
+  uint32_t struct_size;
+  uint16_t abi_major; /* needed */
+  uint16_t abi_minor; /* needed */
+  const char* name;    /* [a-z][a-z0-9_]*, 1 to 63 bytes */
+  const char* version; /* MAJOR.MINOR.PATCH */
+  const symphony_message_note* messages; /* sorted by type */
+  uint32_t message_count;
+  uint32_t reply_size_max;  /* bytes; what claim() may be asked for */
+  uint32_t state_revision;  /* of the snapshots it writes */
+  uint32_t reserved;
+} symphony_note;
+
+/* A pit. Required: note, create, handle, destroy. The others may be null: then the step is a success that does nothing,
+ * and snapshot and restore are refused with VERSION. */
+typedef struct symphony_pit_entry {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const symphony_note* note;
+
+  /* Makes an instance; `config` is the operator's JSON text, empty for none.   [-> CREATED] */
+  int32_t (*create)(const symphony_host* host, symphony_span config, void** self);
+  int32_t (*init)(void* self);                                                /* [CREATED -> INITED] */
+  int32_t (*start)(void* self);                                               /* [INITED, DRAINED -> RUNNING] */
+  int32_t (*handle)(void* self, const symphony_msg* message);                 /* [RUNNING] */
+  int32_t (*drain)(void* self, uint64_t deadline_ns);                         /* [RUNNING -> DRAINED] */
+  int32_t (*snapshot)(void* self, uint32_t revision, const symphony_sink* to);      /* [RUNNING, DRAINED] */
+  int32_t (*restore)(void* self, uint32_t revision, const symphony_source* from);   /* [INITED] */
+  int32_t (*stop)(void* self);                                                /* [DRAINED -> STOPPED] */
+  void (*destroy)(void* self);                                                /* [any; self is gone] */
+  const void* (*get_extension)(void* self, uint64_t id);                      /* [any] */
+} symphony_pit_entry;
+
+/* The one symbol of a pit built as a shared object. */
+#if defined(SYMPHONY_PIT_SHARED)
+__attribute__((visibility("default"))) extern const symphony_pit_entry symphony_pit_entry_v1;
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SYMPHONY_PIT_H */
