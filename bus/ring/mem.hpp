@@ -1,0 +1,56 @@
+// The one door to shared bytes: every access names its memory order and its site.   Layer: ring (uses base only).
+//
+// A policy offers load, store, copy_in and copy_out. RealMem is the machine. Others replace it in tests: one that
+// images memory after each store, one that answers loads with a hostile peer's bytes, one that explores interleavings;
+// they need no change in the code under test, which is why no other access to shared bytes exists. Threads: stateless.
+// Orders only on operations, no fences: ThreadSanitizer cannot follow fences.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace symphony::detail {
+
+enum class Order : std::uint8_t { relaxed, acquire, release, seq_cst };
+
+// Names of the places in the code that touch shared words; a table for mutants, coverage and instruction checks.
+enum class Site : std::uint8_t {
+  header,        // a record's 8-byte header
+  next_header,   // the 0 behind the last record
+  batch_header,  // headers 2..k of a batch
+  tail,          // the producer's hint
+  begun,
+  handled,
+  freed,
+  want_space,
+  sleeping,
+  bell,
+  state,
+};
+
+// relaxed: this names the orders; each use of one names its pair.
+template <Order order>
+inline constexpr std::memory_order std_order = order == Order::relaxed   ? std::memory_order_relaxed
+                                               : order == Order::acquire ? std::memory_order_acquire
+                                               : order == Order::release ? std::memory_order_release
+                                                                         : std::memory_order_seq_cst;
+
+struct RealMem {
+  template <Order order, Site, class T>
+  [[nodiscard]] static T load(const T* word) noexcept {
+    // atomic_ref of a const object comes with C++26; a load writes nothing, also where the page is read-only.
+    return std::atomic_ref<T>(*const_cast<T*>(word)).load(std_order<order>);
+  }
+  template <Order order, Site, class T>
+  static void store(T* word, T value) noexcept {
+    std::atomic_ref<T>(*word).store(value, std_order<order>);
+  }
+  static void copy_in(std::byte* shared, const void* from, std::size_t size) noexcept {
+    std::memcpy(shared, from, size);
+  }
+  static void copy_out(void* to, const std::byte* shared, std::size_t size) noexcept { std::memcpy(to, shared, size); }
+};
+
+}  // namespace symphony::detail
