@@ -1,0 +1,163 @@
+// What the two sides of a channel have in common: an outgoing ring, an incoming ring, a doorbell, a state word.
+// Layer: channel (ring, wait and memory meet here).
+//
+// A publishing store is seq_cst, because the peer may sleep; then the doorbell is rung if it does.
+// Threads: the thread that owns this side. Trust: see ring; every peer word is read once and checked or harmless.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include <symphony/envelope.hpp>
+
+#include "bus/channel/layout.hpp"
+#include "bus/ring/consumer.hpp"
+#include "bus/ring/producer.hpp"
+#include "bus/wait/doorbell.hpp"
+
+namespace symphony::detail {
+
+// A message copied out of a ring: nobody else can change it.
+struct Message {
+  Envelope envelope;
+  std::span<const std::byte> body;
+};
+
+template <class Mem>
+class ChannelSide {
+ public:
+  using Out = Producer<Mem>;
+  using In = Consumer<Mem>;
+  using Position = typename Out::Position;
+
+  ChannelSide(Out out, In in, SideWords* own, const SideWords* peer, Mem mem = {}) noexcept
+      : mem_(mem),
+        out_(out),
+        in_(in),
+        own_(own),
+        peer_(peer),
+        doorbell_({&own->sleeping, &own->bell, &peer->sleeping, &peer->bell}, mem) {}
+
+  // ---- outgoing
+
+  // Room for an envelope and `body_size` bytes; empty when the ring is full. `reserve` bytes stay free besides.
+  [[nodiscard]] typename Out::Claim try_claim(std::uint32_t body_size, Position reserve = 0) noexcept {
+    if (body_size > message_size_max()) return {};
+    return out_.try_claim(body_size + static_cast<std::uint32_t>(sizeof(Envelope)), reserve);
+  }
+  [[nodiscard]] static std::span<std::byte> body_of(const typename Out::Claim& claim) noexcept {
+    return claim.bytes().subspan(sizeof(Envelope));
+  }
+  // Publishes envelope and the first body_size bytes of the claim's body; wakes the peer if it sleeps. Returns the
+  // position.
+  Position commit(typename Out::Claim&& claim, const Envelope& envelope, std::uint32_t body_size) noexcept {
+    mem_.copy_in(claim.bytes().data(), &envelope, sizeof envelope);
+    const auto size = body_size + static_cast<std::uint32_t>(sizeof envelope);
+    // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
+    const Position at = out_.template commit<Order::seq_cst>(std::move(claim), size);
+    doorbell_.ring_if_sleeping();
+    return at;
+  }
+  // Copies a whole message. False: the ring is full (or the message larger than message_size_max()).
+  [[nodiscard]] bool try_send(const Envelope& envelope, std::span<const std::byte> body, Position reserve,
+                              Position& at) noexcept {
+    if (body.size() > message_size_max()) return false;
+    auto claim = try_claim(static_cast<std::uint32_t>(body.size()), reserve);
+    if (!claim) return false;
+    if (!body.empty()) mem_.copy_in(body_of(claim).data(), body.data(), body.size());
+    at = commit(std::move(claim), envelope, static_cast<std::uint32_t>(body.size()));
+    return true;
+  }
+  // The largest body that a message of this side can have.
+  [[nodiscard]] std::uint32_t message_size_max() const noexcept {
+    return static_cast<std::uint32_t>(record_size_max<WideRing>(out_.capacity()) - sizeof(Envelope));
+  }
+
+  // ---- incoming
+
+  using Record = typename In::Record;
+  [[nodiscard]] Poll try_peek(Record& record) noexcept {
+    const Poll poll = in_.try_peek(record);
+    if (poll == Poll::record && record.bytes.size() < sizeof(Envelope)) {
+      fault_ = RingFault::bad_size;
+      return Poll::fault;
+    }
+    return poll;
+  }
+  // Copies the record out of the peer's reach. Precondition: into holds at least record.bytes.size() bytes, 8-aligned.
+  [[nodiscard]] Message copy_out(const Record& record, std::span<std::byte> into) const noexcept {
+    Message message;
+    mem_.copy_out(&message.envelope, record.bytes.data(), sizeof(Envelope));
+    const std::size_t size = record.bytes.size() - sizeof(Envelope);
+    if (size != 0) mem_.copy_out(into.data(), record.bytes.data() + sizeof(Envelope), size);
+    message.body = into.first(size);
+    return message;
+  }
+  void begin(const Record& record) noexcept { in_.begin(record); }
+  void finish(const Record& record) noexcept { in_.finish(record); }
+
+  // Gives space back when an eighth of the ring is held, or the peer waits for it; `idle`: anything that is held.
+  void free_space(bool idle) noexcept {
+    if (in_.held() == 0) return;
+    if (!idle && !in_.frees_soon() && !peer_wants_space()) return;
+    // sync ring.freed release: seq_cst, because the peer may be about to sleep for space.
+    in_.template free<Order::seq_cst>();
+    // sync wait.want_space seq_cst load: ordered after freed; the peer's look at freed is ordered after its flag.
+    if (mem_.template load<Order::seq_cst, Site::want_space>(&peer_->want_space) != 0) doorbell_.ring_if_sleeping();
+  }
+
+  // ---- sleeping (S1): arm(), look_again(), wait_any, disarm()
+
+  [[nodiscard]] WaitWord arm() noexcept { return doorbell_.arm(); }
+  // True: something came while arming, do not sleep.
+  [[nodiscard]] bool look_again() const noexcept {
+    // sync ring.commit acquire: seq_cst, ordered after our sleeping flag (doorbell).
+    return in_.template has_next<Order::seq_cst>();
+  }
+  void disarm() noexcept { doorbell_.disarm(); }
+  [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return doorbell_.wakes_sent(); }
+
+  // While true the peer frees early and rings for it.
+  void want_space(bool wanted) noexcept {
+    // sync wait.want_space seq_cst store: ordered before our next look at freed.
+    mem_.template store<Order::seq_cst, Site::want_space>(&own_->want_space, std::uint32_t{wanted ? 1u : 0u});
+  }
+
+  // ---- state
+
+  void set_state(SideState state) noexcept {
+    // sync channel.state seq_cst store: after the last commit of this side; the peer may be about to sleep.
+    mem_.template store<Order::seq_cst, Site::state>(&own_->state, static_cast<std::uint32_t>(state));
+    doorbell_.ring_if_sleeping();
+  }
+  // Any number but the three known ones counts as open.
+  [[nodiscard]] SideState peer_state() const noexcept {
+    // sync channel.state seq_cst load: everything the peer committed before it is visible.
+    const auto raw = mem_.template load<Order::seq_cst, Site::state>(&peer_->state);
+    return raw == 1 ? SideState::closing : raw == 2 ? SideState::closed : SideState::open;
+  }
+
+  [[nodiscard]] RingFault fault() const noexcept {
+    if (fault_ != RingFault::none) return fault_;
+    return in_.fault() != RingFault::none ? in_.fault() : out_.fault();
+  }
+  [[nodiscard]] Out& out() noexcept { return out_; }
+  [[nodiscard]] const Out& out() const noexcept { return out_; }
+
+ private:
+  [[nodiscard]] bool peer_wants_space() const noexcept {
+    // relaxed: seen late, the peer is served when this side is next idle.
+    return mem_.template load<Order::relaxed, Site::want_space>(&peer_->want_space) != 0;
+  }
+
+  [[no_unique_address]] Mem mem_;
+  Out out_;
+  In in_;
+  SideWords* own_;
+  const SideWords* peer_;
+  Doorbell<Mem, Order, Site> doorbell_;
+  RingFault fault_ = RingFault::none;
+};
+
+}  // namespace symphony::detail
