@@ -1,0 +1,166 @@
+// What callers, pits and broker say to each other over the control socket.   Layer: control.
+//
+// One SOCK_SEQPACKET datagram is one message: a FlatBuffer of schemas/control.fbs, fds beside it (SCM_RIGHTS). These
+// structs are the decoded form; encode() and decode() in codec.hpp are the only places that know the wire. Each message
+// about a link carries (generation, link, epoch): anything of another generation or an older epoch is refused. Format:
+// docs/formats/control.md.   Threads: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <symphony/clock.hpp>
+#include <symphony/result.hpp>
+
+namespace symphony::detail::control {
+
+inline constexpr std::uint16_t protocol_min = 1;
+inline constexpr std::uint16_t protocol_max = 1;
+inline constexpr std::size_t message_size_max = 32 * 1024;
+inline constexpr std::size_t fds_max = 4;
+inline constexpr std::size_t pit_name_size_max = 63;
+inline constexpr std::size_t links_per_caller_max = 1024;
+
+using LinkId = std::uint64_t;
+using Epoch = std::uint64_t;
+using Generation = std::uint64_t;
+
+// Which attachment a message is about.
+struct Attachment {
+  Generation generation = 0;
+  LinkId link = 0;
+  Epoch epoch = 0;
+  friend bool operator==(const Attachment&, const Attachment&) = default;
+};
+
+struct HeldLink {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};
+
+// ---- said by callers (C) and pits (P) ----
+
+// First message of a caller's connection, and again to a new broker. `clock_ns` is its CLOCK_MONOTONIC now: a broker
+// whose clock differs by more than a second is in another time namespace and refuses (T2).
+struct Hello {
+  std::uint16_t protocol_min = control::protocol_min;
+  std::uint16_t protocol_max = control::protocol_max;
+  TimeNs clock_ns = 0;
+  std::vector<HeldLink> links;  // open ones; each is answered by Keep, or by nothing: then the caller opens it again
+};
+
+// First message of a pit, once its start() returned: from now on links may attach.
+struct PitReady {
+  std::uint16_t protocol_min = control::protocol_min;
+  std::uint16_t protocol_max = control::protocol_max;
+  TimeNs clock_ns = 0;
+  std::string name;
+  std::string version;
+  std::uint32_t reply_size_max = 0;
+};
+
+// C: a new link (link = 0) or the next epoch of one. Waits at the broker for a known pit that is not ready yet, until
+// deadline.
+struct Open {
+  std::uint64_t correlation = 0;
+  std::string pit;
+  LinkId link = 0;
+  std::uint32_t request_capacity = 0;
+  std::uint32_t reply_capacity = 0;
+  TimeNs deadline_ns = 0;
+};
+
+struct Mapped {
+  Attachment at;
+};  // own segment is mapped writable, its fd closed
+struct Ready {
+  Attachment at;
+  std::uint64_t last_id = 0;
+};  // peer's segment is mapped; P: last id its state contains (A)
+struct MapFailed {
+  Attachment at;
+  std::int32_t sys_errno = 0;
+};  // the attach cannot go on on this side
+struct Drained {
+  Attachment at;
+};  // P: handled to the first 0 after Drop, unmapped
+struct PeerFault {
+  Attachment at;
+  std::uint32_t kind = 0;
+};  // the other side broke the ring protocol
+struct Close {
+  LinkId link = 0;
+};  // C: the link is not used any more
+struct StatusQuery {
+  std::uint64_t correlation = 0;
+};
+
+// ---- said by the broker (B) ----
+
+struct Welcome {
+  Generation generation = 0;
+  std::uint16_t protocol = 0;
+};
+
+// To each side its own segment (fd 0). Both rings' geometry comes with it and is never read from shared memory.
+struct Own {
+  Attachment at;
+  std::uint64_t correlation = 0;  // of the Open; 0 towards P and after a death
+  std::uint32_t request_capacity = 0;
+  std::uint32_t reply_capacity = 0;
+  std::uint32_t request_salt = 0;
+  std::uint32_t reply_salt = 0;
+  std::uint32_t in_flight_max = 0;
+  std::uint32_t reply_size_max = 0;
+  std::uint8_t trust = 0;  // symphony::Trust: towards C how far the pit is trusted
+};
+
+struct Peer {
+  Attachment at;
+};  // fd 0: the other side's segment, read-only; to C also fd 1: pidfd of P
+struct Go {
+  Attachment at;
+  std::uint64_t last_id = 0;
+};  // to C: use it; A of protocol.md D4
+struct Drop {
+  Attachment at;
+  bool drain = false;
+};  // forget this epoch; drain: first handle what is committed (P)
+struct Keep {
+  Generation generation = 0;
+  LinkId link = 0;
+  Epoch epoch = 0;
+};
+
+// The end of an Open, or of a link whose pit will not come back. `text` names the remedy.
+struct Refused {
+  std::uint64_t correlation = 0;
+  LinkId link = 0;
+  errc code = errc::internal;
+  std::string text;
+};
+
+struct Stop {
+  TimeNs deadline_ns = 0;
+};  // to P: drain, stop, exit 0
+
+struct PitStatus {
+  std::string name;
+  std::string state;  // known starting ready backoff quarantined stopped
+  std::int32_t pid = 0;
+  std::uint32_t instance = 0;  // how often it was started
+  std::uint32_t links = 0;
+};
+struct Status {
+  std::uint64_t correlation = 0;
+  Generation generation = 0;
+  std::vector<PitStatus> pits;
+};
+
+using Message =
+    std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
+                 Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status>;
+
+}  // namespace symphony::detail::control

@@ -1,0 +1,165 @@
+// What could go wrong: a message loses a field on its way, or bytes of a hostile peer reach a reader unchecked.
+// Shown by encoding again what was decoded (equal bytes = equal messages) and by every truncation and every damaged
+// byte.
+#include "bus/control/codec.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/control/samples.hpp"
+
+namespace symphony::detail::control {
+namespace {
+
+TEST(ControlCodec, HasASampleOfEveryMessage) {
+  const auto all = samples();
+  ASSERT_EQ(all.size(), std::variant_size_v<Message>);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].index(), i);
+}
+
+TEST(ControlCodec, BringsEveryFieldOfEveryMessageBack) {
+  for (const auto& set : {samples(), largest_samples()}) {
+    for (const Message& sample : set) {
+      const auto bytes = encode(sample);
+      ASSERT_TRUE(bytes) << sample.index();
+      const auto back = decode(*bytes);
+      ASSERT_TRUE(back) << sample.index() << ": " << back.error().text;
+      EXPECT_EQ(back->index(), sample.index());
+      const auto again = encode(*back);
+      ASSERT_TRUE(again);
+      EXPECT_EQ(*again, *bytes) << sample.index();
+    }
+  }
+}
+
+TEST(ControlCodec, TellsTheFieldsOfAnOwnApart) {
+  const auto sample = std::get<Own>(samples()[11]);
+  const auto back = decode(*encode(sample));
+  ASSERT_TRUE(back);
+  const auto& own = std::get<Own>(*back);
+  EXPECT_EQ(own.at, sample.at);
+  EXPECT_EQ(own.correlation, 77U);
+  EXPECT_EQ(own.request_capacity, 262144U);
+  EXPECT_EQ(own.reply_capacity, 65536U);
+  EXPECT_EQ(own.request_salt, 0xdeadbeefU);
+  EXPECT_EQ(own.reply_salt, 0xfeedfaceU);
+  EXPECT_EQ(own.in_flight_max, 256U);
+  EXPECT_EQ(own.reply_size_max, 1000U);
+  EXPECT_EQ(own.trust, 2U);
+}
+
+TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
+  Hello hello;
+  hello.links.assign(links_per_caller_max + 1, {});
+  Status status;
+  status.pits.assign(pits_in_status_max + 1, {});
+  const Message over[] = {hello,
+                          status,
+                          PitReady{1, 1, 0, std::string(pit_name_size_max + 1, 'x'), "", 0},
+                          PitReady{1, 1, 0, "", std::string(version_size_max + 1, 'x'), 0},
+                          Open{1, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0, 0},
+                          Refused{1, 1, errc::busy, std::string(text_size_max + 1, 'x')},
+                          Status{1, 1, {{"p", std::string(state_size_max + 1, 'x'), 0, 0, 0}}}};
+  for (const Message& m : over) {
+    const auto bytes = encode(m);
+    ASSERT_FALSE(bytes) << m.index();
+    EXPECT_EQ(bytes.error().code, errc::too_large);
+  }
+}
+
+TEST(ControlCodec, RefusesAnUnknownEnumerator) {
+  const auto trust = encode(Own{{}, 0, 0, 0, 0, 0, 0, 0, 3});
+  ASSERT_TRUE(trust);
+  EXPECT_EQ(decode(*trust).error().code, errc::peer_fault);
+  for (const auto code : {errc{0}, errc{17}, errc{0xffff}}) {
+    const auto refused = encode(Refused{1, 1, code, ""});
+    ASSERT_TRUE(refused);
+    const auto back = decode(*refused);
+    ASSERT_FALSE(back) << static_cast<int>(code);
+    EXPECT_EQ(back.error().code, errc::peer_fault);
+  }
+}
+
+TEST(ControlCodec, RefusesATextWithAZeroInIt) {
+  const auto bytes = encode(Open{1, std::string("gree\0ter", 8), 0, 0, 0, 0});
+  ASSERT_TRUE(bytes);
+  EXPECT_FALSE(decode(*bytes));
+}
+
+TEST(ControlCodec, ReadsAtAnyAlignment) {
+  const auto bytes = *encode(samples()[11]);
+  std::vector<std::byte> room(bytes.size() + 8);
+  for (std::size_t shift = 0; shift < 8; ++shift) {
+    std::memcpy(room.data() + shift, bytes.data(), bytes.size());
+    EXPECT_TRUE(decode({room.data() + shift, bytes.size()})) << shift;
+  }
+}
+
+// Valid or an error, never a crash: and what is valid must be sendable again.
+void expect_harmless(std::span<const std::byte> bytes) {
+  const auto message = decode(bytes);
+  if (!message) {
+    EXPECT_EQ(message.error().code, errc::peer_fault);
+    return;
+  }
+  EXPECT_TRUE(encode(*message));
+}
+
+TEST(ControlCodec, RefusesEveryTruncation) {
+  std::size_t accepted = 0;
+  for (const Message& sample : samples()) {
+    const auto bytes = *encode(sample);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      const std::vector<std::byte> cut(bytes.begin(),
+                                       bytes.begin() + static_cast<std::ptrdiff_t>(size));  // ends with the heap block
+      expect_harmless(cut);
+      accepted += decode(cut).has_value() ? 1 : 0;
+    }
+  }
+  // A cut that only loses padding at the end is still whole; nothing else is.
+  EXPECT_LE(accepted, samples().size() * 7);
+}
+
+TEST(ControlCodec, SurvivesEveryDamagedByte) {
+  for (const Message& sample : samples()) {
+    const auto whole = *encode(sample);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      auto bytes = whole;
+      for (int value = 0; value < 256; ++value) {
+        bytes[i] = static_cast<std::byte>(value);
+        expect_harmless(bytes);
+      }
+    }
+  }
+}
+
+TEST(ControlCodec, SurvivesNoise) {
+  std::mt19937_64 random(20240607);
+  const auto all = samples();
+  for (int round = 0; round < 20'000; ++round) {
+    auto bytes = *encode(all[random() % all.size()]);
+    for (std::uint64_t n = random() % 6; n > 0; --n) bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    if (random() % 4 == 0) bytes.resize(random() % (bytes.size() + 32));
+    expect_harmless(bytes);
+  }
+}
+
+TEST(ControlCodec, RefusesAnUnknownKindOfMessage) {
+  // One byte of the datagram is the kind; tried at every place, the one that hits it is answered with what it is.
+  auto bytes = *encode(StatusQuery{0});
+  std::size_t unknown = 0;
+  for (auto& b : bytes) {
+    const auto old = b;
+    b = static_cast<std::byte>(std::variant_size_v<Message> + 1);
+    const auto message = decode(bytes);
+    unknown += !message && std::string(message.error().text).find("kind") != std::string::npos ? 1 : 0;
+    b = old;
+  }
+  EXPECT_EQ(unknown, 1U);
+}
+
+}  // namespace
+}  // namespace symphony::detail::control
