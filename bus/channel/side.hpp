@@ -18,12 +18,6 @@
 
 namespace symphony::detail {
 
-// A message copied out of a ring: nobody else can change it.
-struct Message {
-  Envelope envelope;
-  std::span<const std::byte> body;
-};
-
 template <class Mem>
 class ChannelSide {
  public:
@@ -85,14 +79,20 @@ class ChannelSide {
     }
     return poll;
   }
-  // Copies the record out of the peer's reach. Precondition: into holds at least record.bytes.size() bytes, 8-aligned.
-  [[nodiscard]] Message copy_out(const Record& record, std::span<std::byte> into) const noexcept {
-    Message message;
-    mem_.copy_out(&message.envelope, record.bytes.data(), sizeof(Envelope));
-    const std::size_t size = record.bytes.size() - sizeof(Envelope);
+  // The envelope, and the body, each copied once out of the peer's reach: nothing of a record is read twice.
+  [[nodiscard]] Envelope copy_envelope(const Record& record) const noexcept {
+    Envelope envelope;
+    mem_.copy_out(&envelope, record.bytes.data(), sizeof envelope);
+    return envelope;
+  }
+  [[nodiscard]] static std::size_t body_size(const Record& record) noexcept {
+    return record.bytes.size() - sizeof(Envelope);
+  }
+  // Precondition: `into` holds body_size(record) bytes. Returns what was filled.
+  std::span<const std::byte> copy_body(const Record& record, std::span<std::byte> into) const noexcept {
+    const std::size_t size = body_size(record);
     if (size != 0) mem_.copy_out(into.data(), record.bytes.data() + sizeof(Envelope), size);
-    message.body = into.first(size);
-    return message;
+    return into.first(size);
   }
   void begin(const Record& record) noexcept { in_.begin(record); }
   void finish(const Record& record) noexcept { in_.finish(record); }
@@ -122,6 +122,12 @@ class ChannelSide {
   void want_space(bool wanted) noexcept {
     // sync wait.want_space seq_cst store: ordered before our next look at freed.
     mem_.template store<Order::seq_cst, Site::want_space>(&own_->want_space, std::uint32_t{wanted ? 1u : 0u});
+  }
+
+  // To be called between arm() and sleeping for space, before trying to claim once more.
+  void look_again_for_space() noexcept {
+    // sync ring.freed acquire: seq_cst, ordered after our want_space and sleeping flags.
+    (void)out_.template refresh_freed<Order::seq_cst>();
   }
 
   // ---- state

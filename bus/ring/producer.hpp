@@ -62,7 +62,7 @@ class Producer {
     // The line behind the record is zeroed before the record is published, so it must be free too: without it a full
     // ring would zero its own oldest record.
     const std::uint64_t needed = pad + stride + Ring::line + reserve;
-    if (used() + needed > capacity_ && (!accept_freed() || used() + needed > capacity_)) return {};
+    if (used() + needed > capacity_ && (!refresh_freed() || used() + needed > capacity_)) return {};
     Claim claim;
     claim.start_ = staged_;
     claim.position_ = static_cast<Position>(staged_ + pad);
@@ -110,7 +110,25 @@ class Producer {
   [[nodiscard]] RingFault fault() const noexcept { return fault_; }
 
   // Whether everything that was published has been freed. Reads the consumer's word.
-  [[nodiscard]] bool is_drained() noexcept { return accept_freed() && freed_ == published_; }
+  [[nodiscard]] bool is_drained() noexcept { return refresh_freed() && freed_ == published_; }
+
+  // Takes over the consumer's freed. False: it lied, and the ring is faulted. seq_cst where this side announced that it
+  // waits for space and is about to sleep.
+  template <Order order = Order::acquire>
+  bool refresh_freed() noexcept {
+    if (fault_ != RingFault::none) return false;
+    // sync ring.freed acquire: the consumer has finished reading what we overwrite from here on.
+    const Wild<Position> seen(mem_.template load<order, Site::freed>(words_.freed));
+    const auto freed = seen.checked([this](Position f) {
+      return f % Ring::line == 0 && static_cast<Position>(f - freed_) <= static_cast<Position>(published_ - freed_);
+    });
+    if (!freed) {
+      fault_ = RingFault::bad_freed;
+      return false;
+    }
+    freed_ = *freed;
+    return true;
+  }
 
  private:
   [[nodiscard]] std::uint64_t used() const noexcept { return static_cast<Position>(staged_ - freed_); }
@@ -134,22 +152,6 @@ class Producer {
     published_ = staged_;
     // relaxed: a hint; nobody reads records because of it.
     mem_.template store<Order::relaxed, Site::tail>(words_.tail, published_);
-  }
-
-  // Takes over the consumer's freed. False: it lied, and the ring is faulted.
-  bool accept_freed() noexcept {
-    if (fault_ != RingFault::none) return false;
-    // sync ring.freed acquire: the consumer has finished reading what we overwrite from here on.
-    const Wild<Position> seen(mem_.template load<Order::acquire, Site::freed>(words_.freed));
-    const auto freed = seen.checked([this](Position f) {
-      return f % Ring::line == 0 && static_cast<Position>(f - freed_) <= static_cast<Position>(published_ - freed_);
-    });
-    if (!freed) {
-      fault_ = RingFault::bad_freed;
-      return false;
-    }
-    freed_ = *freed;
-    return true;
   }
 
   [[no_unique_address]] Mem mem_;

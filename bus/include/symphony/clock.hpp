@@ -14,7 +14,6 @@ inline constexpr TimeNs us_ns = 1'000;
 inline constexpr TimeNs ms_ns = 1'000'000;
 inline constexpr TimeNs second_ns = 1'000'000'000;
 
-
 // Exact, about 25-50 ns a reading.
 [[nodiscard]] TimeNs now_ns() noexcept;
 

@@ -1,4 +1,5 @@
-// What a fallible library function returns: a value, or an error that says which call failed and what to do.   Layer: base.
+// What a fallible library function returns: a value, or an error that says which call failed and what to do.   Layer:
+// base.
 //
 // The members carry the names of std::expected so that a reader knows them; it is never an alias of it, because two
 // builds with different language standards must link (docs/decisions/0002-own-result.md).
@@ -18,19 +19,19 @@ enum class errc : std::uint16_t {
   invalid_argument = 1,  // the caller of the function passed something it documents as wrong
   out_of_memory = 2,     // memory or shared memory that the system would not give
   out_of_descriptors = 3,
-  refused = 4,           // a policy said no
-  not_found = 5,         // no pit, file or name of this kind
-  unreachable = 6,       // the broker is not there
+  refused = 4,      // a policy said no
+  not_found = 5,    // no pit, file or name of this kind
+  unreachable = 6,  // the broker is not there
   timeout = 7,
-  closed = 8,            // the object was closed, by us or by the other side
+  closed = 8,  // the object was closed, by us or by the other side
   version_mismatch = 9,
-  peer_fault = 10,       // the other side broke the protocol
-  forked = 11,           // a handle made before fork() was used in the child
+  peer_fault = 10,  // the other side broke the protocol
+  forked = 11,      // a handle made before fork() was used in the child
   busy = 12,
   too_large = 13,
-  quarantined = 14,      // the pit failed too often and is not started again
-  system = 15,           // another system call failed: see sys_errno
-  internal = 16,         // a bug of ours
+  quarantined = 14,  // the pit failed too often and is not started again
+  system = 15,       // another system call failed: see sys_errno
+  internal = 16,     // a bug of ours
 };
 
 // An error of the environment (style: errors). `text` is static, names the call that failed and the remedy.
@@ -65,7 +66,8 @@ class [[nodiscard]] result {
   using error_type = symphony::error;
 
   result(T value) : held_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  result(const unexpected& u) noexcept : held_(std::in_place_index<1>, u.held) {}  // NOLINT(google-explicit-constructor)
+  result(const unexpected& u) noexcept
+      : held_(std::in_place_index<1>, u.held) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }

@@ -48,10 +48,11 @@ std::pair<std::uint64_t, std::string> take(Side& side) {
   typename Side::Record record;
   if (side.try_peek(record) != Poll::record) return {};
   alignas(64) std::array<std::byte, 8192> buffer;
-  const Message m = side.copy_out(record, buffer);
+  const Envelope envelope = side.copy_envelope(record);
+  const auto body = side.copy_body(record, buffer);
   side.finish(record);
   side.free_space(true);
-  return {m.envelope.id, {reinterpret_cast<const char*>(m.body.data()), m.body.size()}};
+  return {envelope.id, {reinterpret_cast<const char*>(body.data()), body.size()}};
 }
 
 TEST(Channel, CarriesRequestsOneWayAndRepliesTheOther) {
@@ -158,9 +159,9 @@ void echo(PitChannel<>& pit, Stop&& stop) {
     }
     ASSERT_EQ(poll, Poll::record);
     pit.begin(record);
-    const Message m = pit.copy_out(record, buffer);
+    const Envelope envelope = pit.copy_envelope(record);
     std::uint64_t at = 0;
-    ASSERT_TRUE(pit.try_send(m.envelope, m.body, 0, at));
+    ASSERT_TRUE(pit.try_send(envelope, pit.copy_body(record, buffer), 0, at));
     pit.finish(record);
     pit.free_space(false);
   }
@@ -180,9 +181,9 @@ void call_many(CallerChannel<>& caller, std::uint64_t count) {
       }
       caller.disarm();
     }
-    const Message m = caller.copy_out(record, buffer);
-    ASSERT_EQ(m.envelope.id, id);
-    ASSERT_EQ(std::string_view(reinterpret_cast<const char*>(m.body.data()), m.body.size()), text);
+    ASSERT_EQ(caller.copy_envelope(record).id, id);
+    const auto body = caller.copy_body(record, buffer);
+    ASSERT_EQ(std::string_view(reinterpret_cast<const char*>(body.data()), body.size()), text);
     caller.finish(record);
     caller.free_space(false);
   }

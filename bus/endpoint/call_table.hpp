@@ -1,0 +1,95 @@
+// The calls of one link that are not ended or whose ending was not taken.   Layer: endpoint.
+// Slots are found by id: ids rise by one, so a table of 2^n slots holds any 2^n neighbours. No allocation per call once
+// the buffers have grown. Threads: the thread that owns the link.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <symphony/reply.hpp>
+
+namespace symphony::detail {
+
+// Bytes that only grow. 16-byte aligned, not cleared.
+class Buffer {
+ public:
+  [[nodiscard]] std::span<std::byte> ensure(std::size_t size) {
+    if (size > capacity_) {
+      capacity_ = size + size / 2;
+      bytes_.reset(new std::byte[capacity_]);
+    }
+    return {bytes_.get(), size};
+  }
+  [[nodiscard]] std::span<std::byte> first(std::size_t size) const noexcept { return {bytes_.get(), size}; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  std::size_t capacity_ = 0;
+};
+
+struct Call {
+  enum class State : std::uint8_t { free, queued, sent, ended };
+
+  State state = State::free;
+  std::uint8_t attempt = 0;
+  Effect effect = Effect::once;
+  bool redelivered = false;
+  std::uint32_t type = 0;
+  std::uint64_t id = 0;
+  std::uint64_t position = 0;  // sent: where it stands in the request ring
+  std::uint32_t body_size = 0;
+  TimeNs deadline_ns = no_deadline_ns;
+  Reply reply;  // ended
+  Buffer body;  // queued: the request; ended: the reply
+};
+
+class CallTable {
+ public:
+  explicit CallTable(std::uint32_t slots) : slots_(slots) {}
+
+  // The slot for the next id, or null when the call that had it before has not ended or was not taken.
+  [[nodiscard]] Call* next() noexcept {
+    Call& call = slot(next_id_);
+    return call.state == Call::State::free ? &call : nullptr;
+  }
+  // Gives the slot of next() its id.
+  void open(Call& call) noexcept {
+    call.id = next_id_++;
+    call.attempt = 0;
+    call.redelivered = false;
+    ++live_;
+  }
+  // The call of that id, if it is known and in that state.
+  [[nodiscard]] Call* find(std::uint64_t id, Call::State state) noexcept {
+    Call& call = slot(id);
+    return call.id == id && call.state == state ? &call : nullptr;
+  }
+  void end(Call& call) noexcept {
+    call.state = Call::State::ended;
+    --live_;
+  }
+
+  // Calls f for each call in one of two states, in id order.
+  template <class F>
+  void for_each(Call::State a, Call::State b, F&& f) {
+    const std::uint64_t first = next_id_ > slots_.size() ? next_id_ - slots_.size() : 1;
+    for (std::uint64_t id = first; id < next_id_; ++id) {
+      Call& call = slot(id);
+      if (call.id == id && (call.state == a || call.state == b)) f(call);
+    }
+  }
+  [[nodiscard]] std::uint64_t peek_next_id() const noexcept { return next_id_; }
+  [[nodiscard]] std::uint64_t live() const noexcept { return live_; }  // without an ending
+
+ private:
+  [[nodiscard]] Call& slot(std::uint64_t id) noexcept { return slots_[id & (slots_.size() - 1)]; }
+  std::vector<Call> slots_;
+  std::uint64_t next_id_ = 1;
+  std::uint64_t live_ = 0;
+};
+
+}  // namespace symphony::detail

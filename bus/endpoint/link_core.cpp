@@ -1,0 +1,393 @@
+#include "bus/endpoint/link_core.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace symphony::detail {
+namespace {
+
+// Sleeps end by themselves: a lost wake-up costs this much and is counted; a hostile pit may steal wake-ups.
+constexpr TimeNs sleep_max_ns = 100 * ms_ns;
+constexpr TimeNs sleep_max_hostile_ns = 5 * ms_ns;
+constexpr int replies_per_turn_max = 256;
+
+constexpr std::string_view text_deadline = "the call's deadline passed before its reply came";
+constexpr std::string_view text_closed = "the link was closed";
+constexpr std::string_view text_forked = "this link was made before fork(): make a new Endpoint in the child";
+constexpr std::string_view text_too_large =
+    "the body is larger than the link's rings carry: open it with a larger request_capacity";
+constexpr std::string_view text_crashed = "the pit died while it was executing this call: it may have run";
+constexpr std::string_view text_accepted = "the pit died after it had accepted this call: its answer is lost";
+constexpr std::string_view text_poisoned = "this message killed the pit each time it was tried, and is not sent again";
+constexpr std::string_view text_more = "the reply is streamed, which this version does not read";
+constexpr std::string_view text_memory = "no memory to hold the message";
+
+WaitMode mode_of(Waiting waiting) noexcept {
+  switch (waiting) {
+    case Waiting::spin:
+      return WaitMode::spin;
+    case Waiting::sleep:
+      return WaitMode::sleep;
+    case Waiting::adaptive:
+      break;
+  }
+  return WaitMode::adaptive;
+}
+
+}  // namespace
+
+LinkCore::LinkCore(std::shared_ptr<LinkControl> control, std::shared_ptr<LinkMailbox> mailbox,
+                   std::unique_ptr<Attached> first, const LinkOptions& options)
+    : control_(std::move(control)),
+      mailbox_(std::move(mailbox)),
+      options_(options),
+      calls_(std::min(options.in_flight_max, std::max(1u, first->in_flight_max))),
+      spin_(mode_of(options.waiting)) {
+  on_new_epoch(std::move(first));
+}
+
+LinkCore::~LinkCore() {
+  if (control_->fork_guard().in_child()) return;
+  close();
+  control_->close_link(attached_->at.link);
+}
+
+// ---- sending
+
+std::optional<Reply> LinkCore::refuse(std::span<const std::byte> body) noexcept {
+  if (control_->fork_guard().in_child()) return Reply{.status = status::forked, .text = text_forked};
+  if (closing_) return Reply{.status = status::closed, .text = text_closed};
+  if (phase_ == Phase::ended) return Reply{.status = end_status_, .text = end_text_};
+  if (body.size() > channel_->message_size_max()) return Reply{.status = status::too_large, .text = text_too_large};
+  return std::nullopt;
+}
+
+std::optional<CallId> LinkCore::try_start(std::uint32_t type, std::span<const std::byte> body,
+                                          const CallOptions& options) noexcept {
+  Call* const call = calls_.next();
+  if (call == nullptr) return std::nullopt;
+  const auto refused = refuse(body);
+  call->type = type;
+  call->effect = options.effect;
+  call->body_size = static_cast<std::uint32_t>(body.size());
+  // The tick clock: up to 4 ms early against deadlines of seconds, and five times cheaper than the exact one.
+  const TimeNs now = coarse_now_ns();
+  call->deadline_ns = options.timeout_ns > no_deadline_ns - now ? no_deadline_ns : now + options.timeout_ns;
+  if (!refused && phase_ == Phase::open && queued_ == 0) {
+    const std::uint64_t id = calls_.peek_next_id();
+    call->id = id;
+    call->attempt = 0;
+    call->redelivered = false;
+    if (!send(*call, body)) return std::nullopt;
+    calls_.open(*call);
+    call->state = Call::State::sent;
+    ++counters_.calls;
+    return call->id;
+  }
+  calls_.open(*call);
+  ++counters_.calls;
+  if (refused) {
+    end(*call, refused->status, refused->text);
+    return call->id;
+  }
+  try {
+    const auto copy = call->body.ensure(body.size());
+    if (!body.empty()) std::memcpy(copy.data(), body.data(), body.size());
+    call->state = Call::State::queued;
+    ++queued_;
+  } catch (const std::bad_alloc&) {
+    end(*call, status::overloaded, text_memory);
+  }
+  return call->id;
+}
+
+bool LinkCore::send(Call& call, std::span<const std::byte> body) noexcept {
+  const Envelope envelope{
+      .id = call.id,
+      .deadline_ns = call.deadline_ns == no_deadline_ns ? 0 : static_cast<std::uint64_t>(call.deadline_ns),
+      .type = call.type,
+      .flags = static_cast<std::uint16_t>(flag::request | (call.redelivered ? flag::redelivered : 0)),
+      .attempt = call.attempt};
+  if (channel_->try_send(envelope, body, 0, call.position)) return true;
+  if (channel_->fault() != RingFault::none) fault(channel_->fault());
+  return false;
+}
+
+void LinkCore::flush_queue() noexcept {
+  bool room = true;
+  calls_.for_each(Call::State::queued, Call::State::queued, [&](Call& call) {
+    if (!room || phase_ != Phase::open) return;
+    room = send(call, call.body.first(call.body_size));
+    if (!room) return;
+    call.state = Call::State::sent;
+    --queued_;
+  });
+}
+
+// ---- endings
+
+void LinkCore::end(Call& call, CallStatus ending, std::string_view static_text) noexcept {
+  if (call.state == Call::State::queued) --queued_;
+  call.reply = {.status = ending, .text = static_text, .id = call.id};
+  calls_.end(call);
+  ++counters_.ended;
+}
+
+void LinkCore::end_all(CallStatus ending, std::string_view static_text) noexcept {
+  calls_.for_each(Call::State::sent, Call::State::queued, [&](Call& call) { end(call, ending, static_text); });
+}
+
+void LinkCore::end_overdue() noexcept {
+  const TimeNs now = coarse_now_ns();
+  if (calls_.live() == 0 || now == overdue_checked_ns_) return;
+  overdue_checked_ns_ = now;
+  calls_.for_each(Call::State::sent, Call::State::queued, [&](Call& call) {
+    if (call.deadline_ns <= now) end(call, status::deadline, text_deadline);
+  });
+}
+
+void LinkCore::on_reply(const Channel::Record& record) noexcept {
+  const Envelope envelope = channel_->copy_envelope(record);
+  Call* const call = calls_.find(envelope.id, Call::State::sent);
+  if (call == nullptr) {
+    ++counters_.late_replies;
+    return;
+  }
+  if ((envelope.flags & flag::more) != 0) return end(*call, status::version, text_more);
+  try {
+    const auto body = channel_->copy_body(record, call->body.ensure(Channel::body_size(record)));
+    call->reply = {.status = status::ok, .type = envelope.type, .body = body, .id = envelope.id};
+    if ((envelope.flags & flag::error) != 0) {
+      ErrorBody error{.status = status::bad_message};
+      if (body.size() >= sizeof error) std::memcpy(&error, body.data(), sizeof error);
+      // A pit that flags an error and says "ok" has still not answered.
+      call->reply.status = error.status != status::ok ? error.status : status::bad_message;
+      const auto text = body.subspan(std::min(body.size(), sizeof error));
+      call->reply.text = {reinterpret_cast<const char*>(text.data()), std::min(text.size(), error_text_size_max)};
+      call->reply.body = {};
+    }
+  } catch (const std::bad_alloc&) {
+    return end(*call, status::overloaded, text_memory);
+  }
+  calls_.end(*call);
+  ++counters_.ended;
+}
+
+std::uint64_t LinkCore::take_replies() noexcept {
+  std::uint64_t taken = 0;
+  Channel::Record record;
+  while (taken < replies_per_turn_max) {
+    const Poll poll = channel_->try_peek(record);
+    if (poll == Poll::empty) {
+      channel_->free_space(true);
+      break;
+    }
+    if (poll == Poll::fault) {
+      fault(channel_->fault());
+      break;
+    }
+    on_reply(record);
+    channel_->finish(record);
+    channel_->free_space(false);
+    ++taken;
+  }
+  return taken;
+}
+
+// ---- death and return of the pit
+
+void LinkCore::fault(RingFault kind) noexcept {
+  if (phase_ != Phase::open) return;
+  ++counters_.peer_faults;
+  control_->report_fault(attached_->at, kind);
+  on_peer_died(attached_->at.epoch);
+}
+
+void LinkCore::read_mail() {
+  for (LinkEvent& event : mailbox_->take()) {
+    if (const auto* died = std::get_if<link_event::PeerDied>(&event)) {
+      on_peer_died(died->epoch);
+    } else if (auto* fresh = std::get_if<link_event::NewEpoch>(&event)) {
+      on_new_epoch(std::move(fresh->attached));
+    } else {
+      auto& ended = std::get<link_event::Ended>(event);
+      if (phase_ == Phase::open) on_peer_died(attached_->at.epoch);
+      phase_ = Phase::ended;
+      end_status_ = ended.status;
+      end_text_ = std::move(ended.text);
+      end_all(end_status_, end_text_);
+    }
+  }
+}
+
+void LinkCore::on_peer_died(control::Epoch epoch) {
+  if (phase_ != Phase::open || attached_->at.epoch != epoch) return;
+  phase_ = Phase::down;  // D1
+  drain();               // D2, early: what is complete need not wait for the next instance
+}
+
+void LinkCore::drain() noexcept {
+  // Bounded by the ring: nobody fills it any more.
+  while (take_replies() == replies_per_turn_max) {
+  }
+}
+
+void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
+  if (phase_ == Phase::ended) return;
+  // Only now is the old instance surely dead: a link that was faulted went down before its pit was killed.
+  DeadEpoch dead;
+  if (attached_) {
+    phase_ = Phase::down;
+    drain();                                                // D2
+    const PitProgress progress = channel_->pit_progress();  // D3
+    dead = {progress.begun, progress.handled, channel_->out().freed(), attached_->trust};
+  }
+  const std::unique_ptr<Attached> old = std::exchange(attached_, std::move(attached));
+  const std::optional<Channel> old_channel = channel_;
+  channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry);
+  phase_ = Phase::open;
+  ++counters_.attaches;
+  if (!old) return;
+  const std::uint64_t last_id = attached_->last_id;
+  calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {  // D4
+    const SentCall sent{call.id, call.position, call.effect, call.attempt};
+    switch (judge(sent, dead, last_id, options_.attempts_max)) {
+      case Verdict::in_state:
+        return;
+      case Verdict::crashed:
+        return end(call, status::crashed, text_crashed);
+      case Verdict::crashed_accepted:
+        return end(call, status::crashed_accepted, text_accepted);
+      case Verdict::poisoned:
+        return end(call, status::poisoned, text_poisoned);
+      case Verdict::attempt_again:
+        ++call.attempt;
+        [[fallthrough]];
+      case Verdict::send_again:
+        break;
+    }
+    call.redelivered = true;
+    const auto record =
+        old_channel->out().record_at(call.position, static_cast<std::uint32_t>(sizeof(Envelope)) + call.body_size);
+    // What came out of one ring fits into another of the same size; a faulted new one ends with its own death.
+    if (send(call, record.subspan(sizeof(Envelope)))) ++counters_.sent_again;
+  });
+  flush_queue();
+}
+
+// ---- waiting
+
+bool LinkCore::progress() noexcept {
+  bool any = false;
+  if (mailbox_->has_mail()) {
+    read_mail();
+    any = true;
+  }
+  if (phase_ == Phase::open) {
+    any = take_replies() != 0 || any;
+    if (queued_ != 0) flush_queue();
+  }
+  return any;
+}
+
+template <class Done>
+bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexcept {
+  const auto ready = [&] {
+    progress();
+    return done();
+  };
+  if (ready()) return true;
+  const TimeNs start = now_ns();
+  const TimeNs budget = spin_.ns();
+  if (budget != 0 && spin_until(ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
+    return true;
+  }
+  const TimeNs bound = attached_->trust == Trust::hostile ? sleep_max_hostile_ns : sleep_max_ns;
+  bool is_done = false;
+  for (TimeNs now = now_ns(); !is_done && now < deadline_ns; now = now_ns()) {
+    std::array<WaitWord, 2> words{mailbox_->wait_word()};
+    std::size_t count = 1;
+    const bool attached = phase_ == Phase::open;
+    if (attached) {
+      if (for_space) channel_->want_space(true);
+      words[count++] = channel_->arm();
+      if (for_space) channel_->look_again_for_space();
+    }
+    bool look = mailbox_->has_mail() || (attached && channel_->look_again()) || done();
+    if (!look) {
+      ++counters_.sleeps;
+      const Wakeup why = wait_any({words.data(), count}, std::min(deadline_ns, now + bound));
+      if (why == Wakeup::timeout && attached && channel_->look_again()) ++counters_.timeouts_with_data;
+    }
+    if (attached) {
+      channel_->disarm();
+      if (for_space) channel_->want_space(false);
+    }
+    is_done = ready();
+  }
+  spin_.slept(now_ns() - start);
+  return is_done || done();
+}
+
+std::optional<Reply> LinkCore::try_take(CallId id) noexcept {
+  if (!control_->fork_guard().in_child()) progress();
+  end_overdue();
+  Call* const call = calls_.find(id, Call::State::ended);
+  if (call == nullptr) return std::nullopt;
+  call->state = Call::State::free;
+  return call->reply;
+}
+
+Reply LinkCore::wait(CallId id) noexcept {
+  const auto ended = [&] { return calls_.find(id, Call::State::ended) != nullptr; };
+  if (!ended()) {
+    if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked, .id = id};
+    Call* call = calls_.find(id, Call::State::sent);
+    if (call == nullptr) call = calls_.find(id, Call::State::queued);
+    if (call == nullptr) {
+      return {.status = status::bad_state, .text = "there is no such call on this link, or it was taken", .id = id};
+    }
+    if (!wait_until(ended, call->deadline_ns, false)) end(*call, status::deadline, text_deadline);
+  }
+  Call& call = *calls_.find(id, Call::State::ended);
+  call.state = Call::State::free;
+  return call.reply;
+}
+
+Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept {
+  std::optional<CallId> id = try_start(type, body, options);
+  if (!id) {
+    if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked};
+    const TimeNs deadline = deadline_after(options.timeout_ns);
+    // A table full of endings that nobody took cannot become free by waiting.
+    if (calls_.next() == nullptr && calls_.live() == 0) {
+      return {.status = status::overloaded, .text = "in_flight_max started calls have ended: take them first"};
+    }
+    if (!wait_until([&] { return (id = try_start(type, body, options)).has_value(); }, deadline, true)) {
+      return {.status = status::deadline, .text = "the call's deadline passed while the link had no room for it"};
+    }
+  }
+  return wait(*id);
+}
+
+// ---- end
+
+void LinkCore::close() noexcept {
+  if (closing_ || control_->fork_guard().in_child()) return;
+  closing_ = true;
+  progress();
+  if (phase_ == Phase::open) channel_->set_state(SideState::closing);
+  end_all(status::closed, text_closed);
+}
+
+result<void> LinkCore::wait_closed(TimeNs deadline_ns) noexcept {
+  if (!closing_) return unexpected(errc::invalid_argument, "wait_closed: call close() first");
+  const bool closed = wait_until([&] { return phase_ != Phase::open || channel_->peer_state() == SideState::closed; },
+                                 deadline_ns, false);
+  if (!closed) return unexpected(errc::timeout, "wait_closed: the pit has not handled everything yet");
+  if (phase_ != Phase::open)
+    return unexpected(errc::closed, "wait_closed: the pit died before it had handled everything");
+  return {};
+}
+
+}  // namespace symphony::detail

@@ -1,0 +1,107 @@
+// The data-thread side of a link: sends, takes replies, survives the pit's death.   Layer: endpoint.
+//
+// What the control thread learns (a death, a new epoch, the end) comes through a mailbox, which polling loops see with
+// one load. On a death: drain the old reply ring to its first 0 (D2), read the pit's progress once (D3), and when the
+// new epoch is there, judge each call without an ending in id order (D4). Threads: the thread that owns the link;
+// post() from any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <symphony/endpoint.hpp>
+
+#include "bus/channel/channel.hpp"
+#include "bus/endpoint/attachment.hpp"
+#include "bus/endpoint/call_table.hpp"
+#include "bus/endpoint/fork_guard.hpp"
+#include "bus/endpoint/mailbox.hpp"
+#include "bus/endpoint/redelivery.hpp"
+#include "bus/wait/spin.hpp"
+
+namespace symphony::detail {
+
+namespace link_event {
+struct PeerDied {
+  control::Epoch epoch;
+};
+struct NewEpoch {
+  std::unique_ptr<Attached> attached;
+};
+struct Ended {
+  CallStatus status;
+  std::string text;
+};  // the pit will not come back
+}  // namespace link_event
+using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended>;
+using LinkMailbox = Mailbox<LinkEvent>;
+
+// What a link asks of the control side.   Threads: called by the data thread; must not block.
+class LinkControl {
+ public:
+  virtual ~LinkControl() = default;
+  virtual void report_fault(const control::Attachment& at, RingFault fault) noexcept = 0;
+  virtual void close_link(control::LinkId link) noexcept = 0;
+  [[nodiscard]] virtual const ForkGuard& fork_guard() const noexcept = 0;
+};
+
+class LinkCore {
+ public:
+  LinkCore(std::shared_ptr<LinkControl> control, std::shared_ptr<LinkMailbox> mailbox, std::unique_ptr<Attached> first,
+           const LinkOptions& options);
+  ~LinkCore();
+
+  [[nodiscard]] std::optional<CallId> try_start(std::uint32_t type, std::span<const std::byte> body,
+                                                const CallOptions& options) noexcept;
+  [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
+  Reply wait(CallId id) noexcept;
+  Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
+  void close() noexcept;
+  [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
+  [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return attached_ ? attached_->at.epoch : 0; }
+
+ private:
+  using Channel = CallerChannel<RealMem>;
+  // open: sending. down: the pit is dead, commits wait. ended: nothing will come any more.
+  enum class Phase : std::uint8_t { open, down, ended };
+
+  bool progress() noexcept;  // mail and replies; true: something happened
+  void read_mail();
+  void on_peer_died(control::Epoch epoch);
+  void on_new_epoch(std::unique_ptr<Attached> attached);
+  void drain() noexcept;
+  void fault(RingFault kind) noexcept;
+  std::uint64_t take_replies() noexcept;
+  void on_reply(const Channel::Record& record) noexcept;
+  [[nodiscard]] bool send(Call& call, std::span<const std::byte> body) noexcept;
+  void flush_queue() noexcept;
+  void end(Call& call, CallStatus status, std::string_view static_text) noexcept;
+  void end_all(CallStatus status, std::string_view static_text) noexcept;
+  void end_overdue() noexcept;
+  [[nodiscard]] std::optional<Reply> refuse(std::span<const std::byte> body) noexcept;
+
+  // Spins, then sleeps, until done() or the deadline.   Returns the last answer of done().
+  template <class Done>
+  bool wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexcept;
+
+  std::shared_ptr<LinkControl> control_;
+  std::shared_ptr<LinkMailbox> mailbox_;
+  LinkOptions options_;
+  std::unique_ptr<Attached> attached_;  // of the current epoch, or of the dead one until the next is there
+  std::optional<Channel> channel_;
+  CallTable calls_;
+  SpinBudget spin_;
+  Phase phase_ = Phase::open;
+  bool closing_ = false;
+  std::uint64_t queued_ = 0;
+  TimeNs overdue_checked_ns_ = 0;
+  CallStatus end_status_ = status::closed;
+  std::string end_text_;
+  LinkCounters counters_;
+};
+
+}  // namespace symphony::detail

@@ -1,0 +1,138 @@
+#include "bus/endpoint/served_link.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace symphony::detail {
+
+ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max)
+    : attached_(std::move(attached)),
+      channel_(attached_->own.data(), attached_->peer.data(), attached_->geometry),
+      reply_size_max_(std::max(std::min(reply_size_max, channel_.message_size_max()),
+                               static_cast<std::uint32_t>(sizeof(ErrorBody) + error_text_size_max))),
+      last_id_(attached_->last_id) {}
+
+// F1: the pit never waits for a caller. An error's text must fit as well as a reply.
+bool ServedLink::reply_fits() noexcept { return static_cast<bool>(channel_.try_claim(reply_size_max_)); }
+
+ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters& counters) noexcept {
+  Channel::Record record;
+  switch (channel_.try_peek(record)) {
+    case Poll::empty:
+      return Turn::idle;
+    case Poll::fault:
+      return Turn::faulted;
+    case Poll::record:
+      break;
+  }
+  if (!reply_fits()) {
+    if (channel_.fault() != RingFault::none) return Turn::faulted;
+    if (!blocked_) channel_.want_space(blocked_ = true);
+    return Turn::blocked;
+  }
+  if (blocked_) channel_.want_space(blocked_ = false);
+  handle(record, handler, counters);
+  channel_.free_space(false);
+  return Turn::served;
+}
+
+void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters) noexcept {
+  envelope_ = channel_.copy_envelope(record);
+  ended_ = false;
+  claimed_ = 0;
+  if (envelope_.id <= last_id_) {  // D6: sent before; its caller takes the ending it already has
+    ++counters.refused_ids;
+  } else if (envelope_.deadline_ns != 0 && envelope_.deadline_ns <= static_cast<std::uint64_t>(coarse_now_ns())) {
+    last_id_ = envelope_.id;
+    ++counters.overdue;  // T1: its caller has ended it
+  } else {
+    last_id_ = envelope_.id;
+    ++counters.requests;
+    channel_.begin(record);
+    try {
+      const auto body = channel_.copy_body(record, body_.ensure(Channel::body_size(record)));
+      if ((envelope_.flags & flag::more) != 0) {
+        fail(status::version, "the request is streamed, which this version does not read");
+      } else {
+        handler.on_request({envelope_, body, attached_->at.link}, *this);
+      }
+    } catch (const std::bad_alloc&) {
+      fail(status::overloaded, "the pit has no memory to hold the request");
+    }
+    if (!ended_) fail(status::internal, "the handler ended without a reply");
+  }
+  channel_.finish(record);
+}
+
+std::span<std::byte> ServedLink::claim(std::uint32_t size) noexcept {
+  if (size > reply_size_max_ || ended_) return {};
+  claimed_ = size;
+  if (discarding_) {
+    try {
+      return scratch_.ensure(std::max(size, 1u)).first(size);
+    } catch (const std::bad_alloc&) {
+      return {};
+    }
+  }
+  // Smaller than what reply_fits() found room for, so it succeeds.
+  claim_ = channel_.try_claim(size);
+  return Channel::body_of(claim_);
+}
+
+void ServedLink::commit(std::uint32_t used, std::uint32_t type) noexcept {
+  if (ended_ || used > claimed_) return;
+  ended_ = true;
+  if (discarding_) return;
+  if (!claim_) claim_ = channel_.try_claim(0);
+  channel_.commit(std::move(claim_), {.id = envelope_.id, .type = type, .flags = flag::reply}, used);
+  claim_ = {};
+}
+
+void ServedLink::fail(CallStatus ending, std::string_view text) noexcept {
+  if (ended_) return;
+  text = text.substr(0, error_text_size_max);
+  const ErrorBody error{.status = ending};
+  const auto size = static_cast<std::uint32_t>(sizeof error + text.size());
+  const auto bytes = claim(size);
+  ended_ = true;
+  if (discarding_ || bytes.size() < size) return;
+  std::memcpy(bytes.data(), &error, sizeof error);
+  if (!text.empty()) std::memcpy(bytes.data() + sizeof error, text.data(), text.size());
+  channel_.commit(std::move(claim_),
+                  {.id = envelope_.id, .flags = static_cast<std::uint16_t>(flag::reply | flag::error)}, size);
+  claim_ = {};
+}
+
+void ServedLink::drain(RequestHandler& handler, ServiceCounters& counters) noexcept {
+  discarding_ = true;
+  // Bounded: the ring holds at most so many records, and a caller that still writes is cut off behind them.
+  for (std::uint64_t lines = attached_->geometry.request_capacity / cache_line_size; lines != 0; --lines) {
+    Channel::Record record;
+    if (channel_.try_peek(record) != Poll::record) break;
+    handle(record, handler, counters);
+  }
+  channel_.free_space(true);
+  channel_.set_state(SideState::closed);
+}
+
+WaitWord ServedLink::arm() noexcept {
+  const WaitWord word = channel_.arm();
+  if (blocked_) channel_.look_again_for_space();
+  return word;
+}
+
+bool ServedLink::look_again() noexcept {
+  if (blocked_) return reply_fits();
+  return channel_.look_again() || (!closed_ && channel_.peer_state() == SideState::closing);
+}
+
+void ServedLink::disarm() noexcept { channel_.disarm(); }
+
+void ServedLink::answer_close() noexcept {
+  if (closed_ || channel_.peer_state() != SideState::closing || channel_.look_again()) return;
+  closed_ = true;
+  channel_.set_state(SideState::closed);
+}
+
+}  // namespace symphony::detail

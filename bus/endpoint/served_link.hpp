@@ -1,0 +1,68 @@
+// One link as its pit serves it: rule R4, request by request.   Layer: endpoint. Threads: the pit's data thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <symphony/service.hpp>
+
+#include "bus/channel/channel.hpp"
+#include "bus/endpoint/attachment.hpp"
+#include "bus/endpoint/call_table.hpp"
+
+namespace symphony::detail {
+
+class ServedLink final : private ReplyWriter {
+ public:
+  enum class Turn : std::uint8_t {
+    served,   // one request was taken
+    idle,     // nothing there
+    blocked,  // a request is there, its reply might not fit
+    faulted,  // the caller broke the protocol: drop the link
+  };
+
+  ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
+
+  // Takes the next request, if its reply is sure to fit, and runs the handler.
+  [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters) noexcept;
+  // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
+  void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
+
+  // Before sleeping: announces it. look_again: true when there is something to do after all.
+  [[nodiscard]] WaitWord arm() noexcept;
+  [[nodiscard]] bool look_again() noexcept;
+  void disarm() noexcept;
+
+  // Tells a caller that said CLOSING, and whose requests are all handled, that it is CLOSED.
+  void answer_close() noexcept;
+  void free_idle_space() noexcept { channel_.free_space(true); }
+  [[nodiscard]] const control::Attachment& at() const noexcept { return attached_->at; }
+  [[nodiscard]] RingFault fault() const noexcept { return channel_.fault(); }
+  [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return channel_.wakes_sent(); }
+
+ private:
+  using Channel = PitChannel<RealMem>;
+  [[nodiscard]] std::span<std::byte> claim(std::uint32_t size) noexcept override;
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override;
+  void fail(CallStatus status, std::string_view text) noexcept override;
+  void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters) noexcept;
+  [[nodiscard]] bool reply_fits() noexcept;
+
+  std::unique_ptr<Attached> attached_;
+  Channel channel_;
+  std::uint32_t reply_size_max_;
+  std::uint64_t last_id_ = 0;  // D6: ids only rise
+  bool blocked_ = false;
+  bool discarding_ = false;
+  bool closed_ = false;
+  // Of the request being handled.
+  Envelope envelope_;
+  Channel::Out::Claim claim_;
+  std::uint32_t claimed_ = 0;
+  bool ended_ = false;
+  Buffer body_;     // the request's bytes, out of the caller's reach
+  Buffer scratch_;  // where replies go that nobody will read
+};
+
+}  // namespace symphony::detail

@@ -1,0 +1,215 @@
+#include "bus/endpoint/service_core.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+
+namespace symphony::detail {
+namespace {
+
+using namespace control;
+
+constexpr int requests_per_turn_max = 16;  // of one link before the next one's turn
+constexpr std::size_t sleep_links_max =
+    wait_words_max - 1;  // more links than bells: the sleep is short and polls the rest
+constexpr TimeNs sleep_max_ns = 100 * ms_ns;
+constexpr TimeNs sleep_many_ns = ms_ns;
+constexpr TimeNs send_timeout_ns = 5 * second_ns;
+
+WaitMode mode_of(Waiting waiting) noexcept {
+  return waiting == Waiting::spin ? WaitMode::spin : waiting == Waiting::sleep ? WaitMode::sleep : WaitMode::adaptive;
+}
+
+}  // namespace
+
+result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, const ServiceOptions& options) {
+  if (options.name.empty() || options.name.size() > pit_name_size_max) {
+    return unexpected(errc::invalid_argument, "Service: a pit's name has 1 to 63 bytes");
+  }
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return unexpected(errc::out_of_descriptors, "eventfd: no descriptors left for the pit runtime", errno);
+  PitReady ready;
+  ready.clock_ns = now_ns();
+  ready.name = options.name;
+  ready.version = options.version;
+  ready.reply_size_max = options.reply_size_max;
+  if (const auto sent = socket.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
+    return unexpected(sent.error());
+  }
+  std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake)));
+  self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
+  return self;
+}
+
+ServiceCore::ServiceCore(ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept
+    : options_(options), wake_(std::move(wake)), socket_(std::move(socket)), spin_(mode_of(options.waiting)) {}
+
+ServiceCore::~ServiceCore() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+  if (thread_.joinable()) thread_.join();
+}
+
+// ---- data thread
+
+void ServiceCore::run(RequestHandler& handler) noexcept {
+  while (!stopping_) {
+    if (mailbox_.has_mail()) read_mail(handler);
+    if (sweep(handler)) continue;
+    const TimeNs start = now_ns();
+    const TimeNs budget = spin_.ns();
+    const bool found = budget != 0 && spin_until([&] { return mailbox_.has_mail() || sweep(handler); },
+                                                 budget == no_deadline_ns ? no_deadline_ns : start + budget);
+    if (found || stopping_) continue;
+    sleep(0);
+    spin_.slept(now_ns() - start);
+  }
+  for (const auto& link : links_) link->drain(handler, counters_);
+  links_.clear();
+}
+
+// One round over all links.   True: something was served.
+bool ServiceCore::sweep(RequestHandler& handler) noexcept {
+  bool served = false;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    ServedLink& link = *links_[i];
+    int taken = 0;
+    auto turn = ServedLink::Turn::served;
+    while (taken < requests_per_turn_max && (turn = link.serve_one(handler, counters_)) == ServedLink::Turn::served) {
+      ++taken;
+    }
+    served = served || taken != 0;
+    if (turn == ServedLink::Turn::faulted) {
+      fault(i--);
+    } else if (turn == ServedLink::Turn::idle) {
+      link.free_idle_space();
+      link.answer_close();
+    }
+  }
+  return served;
+}
+
+void ServiceCore::sleep(std::size_t first) noexcept {
+  std::array<WaitWord, wait_words_max> words;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  std::size_t count = 0;
+  words[count++] = mailbox_.wait_word();
+  const std::size_t last = std::min(links_.size(), first + sleep_links_max);
+  for (std::size_t i = first; i < last; ++i) words[count++] = links_[i]->arm();
+  bool look = mailbox_.has_mail();
+  for (std::size_t i = 0; i < links_.size() && !look; ++i) look = links_[i]->look_again();
+  if (!look) {
+    ++counters_.sleeps;
+    const TimeNs bound = links_.size() > sleep_links_max ? sleep_many_ns : sleep_max_ns;
+    (void)wait_any({words.data(), count}, now_ns() + bound);
+  }
+  for (std::size_t i = first; i < last; ++i) links_[i]->disarm();
+}
+
+void ServiceCore::read_mail(RequestHandler& handler) noexcept {
+  for (ServiceEvent& event : mailbox_.take()) {
+    if (auto* attach = std::get_if<service_event::Attach>(&event)) {
+      const Attachment at = attach->attached->at;
+      // A new epoch of a link replaces the old one.
+      std::erase_if(links_, [&](const auto& link) { return link->at().link == at.link; });
+      links_.push_back(std::make_unique<ServedLink>(std::move(attach->attached), options_.reply_size_max));
+    } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
+      drop(gone->at, gone->drain, handler);
+    } else {
+      stopping_ = true;
+    }
+  }
+}
+
+void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler) noexcept {
+  const auto found = std::find_if(links_.begin(), links_.end(), [&](const auto& link) {
+    return link->at().link == at.link && link->at().epoch == at.epoch;
+  });
+  if (found != links_.end()) {
+    if (drain) (*found)->drain(handler, counters_);
+    counters_.wakes_sent += (*found)->wakes_sent();
+    links_.erase(found);
+  }
+  send(Drained{at});
+}
+
+void ServiceCore::fault(std::size_t index) noexcept {
+  ++counters_.peer_faults;
+  send(PeerFault{links_[index]->at(), static_cast<std::uint32_t>(links_[index]->fault())});
+  links_.erase(links_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+// ---- control thread
+
+void ServiceCore::send(const Message& message) noexcept {
+  const std::lock_guard lock(send_mutex_);
+  (void)socket_.wait_send(message, {}, deadline_after(send_timeout_ns));
+}
+
+void ServiceCore::run_control() noexcept {
+  for (;;) {
+    std::array<pollfd, 2> fds{{{wake_.get(), POLLIN, 0}, {socket_.fd(), POLLIN, 0}}};
+    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
+    if (fds[0].revents != 0) return;
+    if (fds[1].revents == 0) continue;
+    auto received = socket_.receive(FdPolicy::accept);
+    if (!received) {
+      // Broker and keeper are both gone (the keeper holds the other end as well): nobody will attach or stop us.
+      mailbox_.post(service_event::Stop{});
+      return;
+    }
+    if (*received) on_message(*std::move(*received));
+  }
+}
+
+void ServiceCore::on_message(Received received) {
+  auto& fds = received.fds;
+  if (const auto* own = std::get_if<Own>(&received.message)) {
+    if (fds.empty()) return;
+    auto mapped = map_own(*own, std::move(fds[0]), Side::pit);
+    if (!mapped) return send(MapFailed{own->at, mapped.error().sys_errno});
+    forming_[own->at.link] = *std::move(mapped);
+    send(Mapped{own->at});
+  } else if (const auto* peer = std::get_if<Peer>(&received.message)) {
+    const auto found = forming_.find(peer->at.link);
+    if (found == forming_.end() || found->second->at != peer->at || fds.empty()) return;
+    auto attached = std::move(found->second);
+    forming_.erase(found);
+    if (const auto mapped = map_peer(*attached, std::move(fds[0]), Side::pit); !mapped) {
+      return send(MapFailed{peer->at, mapped.error().sys_errno});
+    }
+    const Attachment at = attached->at;
+    mailbox_.post(service_event::Attach{std::move(attached)});
+    send(Ready{at, 0});
+  } else if (const auto* gone = std::get_if<Drop>(&received.message)) {
+    forming_.erase(gone->at.link);
+    mailbox_.post(service_event::Drop{gone->at, gone->drain});
+  } else if (std::holds_alternative<Stop>(received.message)) {
+    mailbox_.post(service_event::Stop{});
+  }
+}
+
+}  // namespace symphony::detail
+
+namespace symphony {
+
+Service::Service(std::unique_ptr<detail::ServiceCore> core) noexcept : core_(std::move(core)) {}
+Service::Service(Service&&) noexcept = default;
+Service& Service::operator=(Service&&) noexcept = default;
+Service::~Service() = default;
+
+result<Service> Service::adopt(UniqueFd control_socket, const ServiceOptions& options) {
+  auto core = detail::ServiceCore::start(detail::control::ControlSocket(std::move(control_socket)), options);
+  if (!core) return unexpected(core.error());
+  return Service(*std::move(core));
+}
+
+void Service::run(RequestHandler& handler) noexcept { core_->run(handler); }
+void Service::stop() noexcept { core_->stop(); }
+ServiceCounters Service::counters() const noexcept { return core_->counters(); }
+
+}  // namespace symphony

@@ -1,0 +1,72 @@
+// The pit runtime's two threads: one serves the links, one speaks with the broker.   Layer: endpoint.
+// Threads: the control thread maps and unmaps nothing that the data thread uses; it hands whole links over by mailbox,
+// and the data thread hands back what it dropped.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include <symphony/service.hpp>
+
+#include "bus/control/socket.hpp"
+#include "bus/endpoint/mailbox.hpp"
+#include "bus/endpoint/served_link.hpp"
+#include "bus/wait/spin.hpp"
+
+namespace symphony::detail {
+
+namespace service_event {
+struct Attach {
+  std::unique_ptr<Attached> attached;
+};
+struct Drop {
+  control::Attachment at;
+  bool drain = false;
+};
+struct Stop {};
+}  // namespace service_event
+using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop>;
+
+class ServiceCore {
+ public:
+  [[nodiscard]] static result<std::unique_ptr<ServiceCore>> start(control::ControlSocket socket,
+                                                                  const ServiceOptions& options);
+  ~ServiceCore();
+
+  void run(RequestHandler& handler) noexcept;
+  void stop() noexcept { mailbox_.post(service_event::Stop{}); }
+  [[nodiscard]] ServiceCounters counters() const noexcept { return counters_; }
+
+ private:
+  ServiceCore(control::ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept;
+
+  // data thread
+  [[nodiscard]] bool sweep(RequestHandler& handler) noexcept;
+  void read_mail(RequestHandler& handler) noexcept;
+  void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
+  void fault(std::size_t index) noexcept;
+  void sleep(std::size_t first) noexcept;
+
+  // control thread
+  void run_control() noexcept;
+  void on_message(control::Received received);
+  void send(const control::Message& message) noexcept;
+
+  const ServiceOptions options_;
+  UniqueFd wake_;
+  control::ControlSocket socket_;
+  std::mutex send_mutex_;
+  Mailbox<ServiceEvent> mailbox_;
+  std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
+  std::vector<std::unique_ptr<ServedLink>> links_;                // data thread
+  SpinBudget spin_;
+  ServiceCounters counters_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace symphony::detail

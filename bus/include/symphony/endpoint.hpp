@@ -1,0 +1,143 @@
+// A program's connection to a broker, and its links to pits.   Layer: endpoint.
+//
+//   auto endpoint = symphony::Endpoint::connect({}).value();
+//   auto link = endpoint.open("pool").value();
+//   symphony::Reply reply = link.call(type, body);
+//
+// Every call ends exactly once: by the pit, by its runtime, or by this endpoint when those are dead, late or faulty. A
+// link outlives its pit: when the pit is started again the link attaches to the new instance, and what has no ending
+// yet is sent again as far as its effect class allows (docs/guarantees.md). Threads: an Endpoint may be used by any
+// thread. A Link belongs to one thread at a time [data-thread]. Fork: handles made before fork() answer `forked` in the
+// child; make a new Endpoint there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <symphony/clock.hpp>
+#include <symphony/reply.hpp>
+#include <symphony/result.hpp>
+#include <symphony/unique_fd.hpp>
+
+namespace symphony {
+
+// How a link's thread waits for replies.
+enum class Waiting : std::uint8_t {
+  adaptive,  // spin while that has paid off lately, then sleep
+  spin,      // never sleep: only with a core to itself
+  sleep,     // sleep at once
+};
+
+struct LinkOptions {
+  std::uint32_t request_capacity = 256 * 1024;  // bytes, a power of two from 4 KiB to 1 GiB
+  std::uint32_t reply_capacity = 256 * 1024;    // the broker raises it to fit the pit's largest reply
+  std::uint32_t in_flight_max = 256;            // calls without an ending, a power of two up to 1024
+  std::uint8_t attempts_max = 3;                // a message that killed the pit this often ends as poisoned
+  Waiting waiting = Waiting::adaptive;
+};
+
+// What happened on a link since it was opened.
+struct LinkCounters {
+  std::uint64_t calls = 0;
+  std::uint64_t ended = 0;
+  std::uint64_t late_replies = 0;  // for calls that had ended already: dropped
+  std::uint64_t sent_again = 0;
+  std::uint64_t attaches = 0;  // epochs, the first included
+  std::uint64_t sleeps = 0;
+  std::uint64_t wakes_sent = 0;
+  std::uint64_t timeouts_with_data =
+      0;  // sleeps that ran out although something was there: 0 unless a wake-up was lost
+  std::uint64_t peer_faults = 0;
+};
+
+namespace detail {
+class CallerControl;
+class LinkCore;
+}  // namespace detail
+
+using CallId = std::uint64_t;
+
+class Link {
+ public:
+  Link() noexcept;
+  Link(Link&&) noexcept;
+  Link& operator=(Link&&) noexcept;
+  ~Link();  // close()
+
+  // Sends and waits for the ending. Blocks up to the timeout; waits for room in the ring and for a pit that is being
+  // restarted.   [data-thread]
+  Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) noexcept;
+
+  // Sends without waiting. Nothing: in_flight_max calls or a full ring's worth are on their way; take or wait for some.
+  // A call that cannot be sent at all (too large, link closed) ends at once with that status.   [data-thread]
+  [[nodiscard]] std::optional<CallId> try_start(std::uint32_t type, std::span<const std::byte> body,
+                                                const CallOptions& options = {}) noexcept;
+  // The ending of a started call, if it is there. It can be taken once.   [data-thread]
+  [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
+  // Waits for the ending of a started call; its own deadline bounds the wait.   [data-thread]
+  Reply wait(CallId id) noexcept;
+
+  // Ends the link: calls without an ending end as closed. Never blocks.   [data-thread]
+  void close() noexcept;
+  // Waits until the pit has handled everything that was sent before close(). Errors: timeout, closed (the pit died).
+  [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
+
+  [[nodiscard]] LinkCounters counters() const noexcept;
+  [[nodiscard]] std::uint64_t epoch() const noexcept;  // of the current attachment; rises with each instance of the pit
+
+ private:
+  friend class Endpoint;
+  explicit Link(std::unique_ptr<detail::LinkCore> core) noexcept;
+  std::unique_ptr<detail::LinkCore> core_;
+};
+
+struct ConnectOptions {
+  std::string realm = "default";  // which broker of this user
+  std::string path;               // its socket, instead of the realm's
+  TimeNs timeout_ns = 5 * second_ns;
+};
+
+struct PitInfo {
+  std::string name;
+  std::string state;
+  std::int32_t pid = 0;
+  std::uint32_t instance = 0;  // how often it was started
+  std::uint32_t links = 0;
+};
+struct BrokerStatus {
+  std::uint64_t generation = 0;
+  std::vector<PitInfo> pits;
+};
+
+class Endpoint {
+ public:
+  // To the broker of this user. After the broker's death the endpoint finds the next one by itself.
+  // Errors: unreachable, refused, version_mismatch, out_of_descriptors.
+  [[nodiscard]] static result<Endpoint> connect(const ConnectOptions& options);
+  // Over a connected control socket: of an embedded broker, or inherited from a parent.
+  [[nodiscard]] static result<Endpoint> adopt(UniqueFd control_socket);
+
+  Endpoint(Endpoint&&) noexcept;
+  Endpoint& operator=(Endpoint&&) noexcept;
+  ~Endpoint();  // links that are still open go on until they are closed
+
+  // A new link to the pit of that name. Waits for a pit that is known but not ready yet.
+  // Errors: not_found (at once), timeout, quarantined, refused, unreachable, out_of_memory, invalid_argument, forked.
+  [[nodiscard]] result<Link> open(std::string_view pit, const LinkOptions& options = {},
+                                  TimeNs timeout_ns = default_call_timeout_ns);
+
+  // What the broker knows of its pits. Errors: unreachable, timeout.
+  [[nodiscard]] result<BrokerStatus> status(TimeNs timeout_ns = 5 * second_ns);
+
+ private:
+  explicit Endpoint(std::shared_ptr<detail::CallerControl> control) noexcept;
+  std::shared_ptr<detail::CallerControl> control_;
+};
+
+}  // namespace symphony

@@ -1,0 +1,197 @@
+#include "bus/endpoint/served_link.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+
+#include "tests/unit/endpoint/epoch_fixture.hpp"
+
+namespace symphony::detail {
+namespace {
+
+struct Handler : RequestHandler {
+  void on_request(const Request& request, ReplyWriter& reply) noexcept override {
+    ids.push_back(request.envelope.id);
+    answer(request, reply);
+  }
+  std::vector<std::uint64_t> ids;
+  std::function<void(const Request&, ReplyWriter&)> answer = [](const Request& request, ReplyWriter& reply) {
+    const auto bytes = reply.claim(static_cast<std::uint32_t>(request.body.size()));
+    std::copy(request.body.begin(), request.body.end(), bytes.begin());
+    reply.commit(static_cast<std::uint32_t>(bytes.size()), 77);
+  };
+};
+
+struct ServedLinkTest : testing::Test {
+  ServedLinkTest() : ServedLinkTest(make_epoch(1)) {}
+  explicit ServedLinkTest(TestEpoch epoch)
+      : attached(std::move(epoch.caller)),
+        caller(attached->own.data(), attached->peer.data(), attached->geometry),
+        served(std::move(epoch.pit), 1024) {}
+
+  bool ask(std::uint64_t id, std::string_view text = "x", std::uint64_t deadline_ns = 0,
+           std::uint16_t flags = flag::request) {
+    std::uint64_t at = 0;
+    return caller.try_send({.id = id, .deadline_ns = deadline_ns, .type = 5, .flags = flags}, bytes_of(text), 0, at);
+  }
+  struct Answer {
+    Envelope envelope;
+    std::string body;
+    [[nodiscard]] CallStatus status() const {
+      ErrorBody error;
+      std::memcpy(&error, body.data(), sizeof error);
+      return error.status;
+    }
+  };
+  std::optional<Answer> answer() {
+    CallerChannel<>::Record record;
+    if (caller.try_peek(record) != Poll::record) return std::nullopt;
+    Answer a{caller.copy_envelope(record), std::string(CallerChannel<>::body_size(record), '\0')};
+    caller.copy_body(record, std::as_writable_bytes(std::span(a.body)));
+    caller.finish(record);
+    return a;
+  }
+  ServedLink::Turn serve() { return served.serve_one(handler, counters); }
+
+  std::unique_ptr<Attached> attached;
+  CallerChannel<> caller;
+  ServedLink served;
+  Handler handler;
+  ServiceCounters counters;
+};
+using Turn = ServedLink::Turn;
+
+TEST_F(ServedLinkTest, AnswersEachRequestWithItsIdOnce) {
+  ask(1, "one");
+  ask(2, "two");
+  EXPECT_EQ(serve(), Turn::served);
+  EXPECT_EQ(serve(), Turn::served);
+  EXPECT_EQ(serve(), Turn::idle);
+  EXPECT_EQ(answer()->body, "one");
+  const auto second = answer();
+  EXPECT_EQ(second->envelope.id, 2u);
+  EXPECT_EQ(second->envelope.type, 77u);
+  EXPECT_FALSE(answer().has_value());
+}
+
+TEST_F(ServedLinkTest, AHandlerThatForgetsToAnswerStillEndsItsRequest) {
+  handler.answer = [](const Request&, ReplyWriter&) {};
+  ask(1);
+  (void)serve();
+  const auto a = answer();
+  EXPECT_EQ(a->envelope.flags, flag::reply | flag::error);
+  EXPECT_EQ(a->status(), status::internal);
+}
+
+TEST_F(ServedLinkTest, OnlyTheFirstEndingCounts) {
+  handler.answer = [](const Request&, ReplyWriter& reply) {
+    (void)reply.claim(4);
+    reply.commit(4, 1);
+    reply.commit(4, 2);
+    reply.fail(status::internal, "no");
+    EXPECT_TRUE(reply.claim(4).empty());
+  };
+  ask(1);
+  (void)serve();
+  EXPECT_EQ(answer()->envelope.type, 1u);
+  EXPECT_FALSE(answer().has_value());
+}
+
+TEST_F(ServedLinkTest, AClaimAboveTheDeclaredMaximumIsRefused) {
+  handler.answer = [](const Request&, ReplyWriter& reply) {
+    EXPECT_TRUE(reply.claim(1025).empty());
+    EXPECT_EQ(reply.claim(1024).size(), 1024u);
+    reply.commit(1024, 3);
+  };
+  ask(1);
+  (void)serve();
+  EXPECT_EQ(answer()->body.size(), 1024u);
+}
+
+TEST_F(ServedLinkTest, AnErrorTextIsCutAtItsMaximum) {
+  handler.answer = [](const Request&, ReplyWriter& reply) { reply.fail(7, std::string(9999, 't')); };
+  ask(1);
+  (void)serve();
+  EXPECT_EQ(answer()->body.size(), sizeof(ErrorBody) + error_text_size_max);
+}
+
+TEST_F(ServedLinkTest, ARequestPastItsDeadlineIsSkipped) {
+  ask(1, "late", 1);
+  ask(2, "in time", static_cast<std::uint64_t>(deadline_after(60 * second_ns)));
+  (void)serve();
+  (void)serve();
+  EXPECT_EQ(handler.ids, std::vector<std::uint64_t>{2});
+  EXPECT_EQ(counters.overdue, 1u);
+}
+
+TEST_F(ServedLinkTest, AnIdThatDoesNotRiseIsNotRunAgain) {
+  ask(5);
+  ask(5);
+  ask(4);
+  ask(6);
+  while (serve() == Turn::served) {
+  }
+  EXPECT_EQ(handler.ids, (std::vector<std::uint64_t>{5, 6}));
+  EXPECT_EQ(counters.refused_ids, 2u);
+}
+
+TEST_F(ServedLinkTest, AStreamedRequestIsRefusedWithAClearError) {
+  ask(1, "x", 0, flag::request | flag::more);
+  (void)serve();
+  EXPECT_EQ(answer()->status(), status::version);
+  EXPECT_TRUE(handler.ids.empty());
+}
+
+TEST_F(ServedLinkTest, ARequestIsNotTakenBeforeItsReplyIsSureToFit) {
+  std::uint64_t id = 0;
+  std::uint64_t served_count = 0;
+  for (;;) {
+    ask(++id, std::string(500, 'f'));
+    const Turn turn = serve();
+    if (turn == Turn::blocked) break;
+    ASSERT_EQ(turn, Turn::served);
+    ++served_count;
+    ASSERT_LT(id, 100u);
+  }
+  EXPECT_EQ(handler.ids.size(), served_count) << "the blocked one was not begun";
+  EXPECT_EQ(caller.pit_progress().begun, caller.pit_progress().handled);
+  EXPECT_FALSE(served.look_again()) << "nothing to do until the caller reads";
+  while (answer()) {
+  }
+  caller.free_space(true);
+  (void)served.arm();
+  EXPECT_TRUE(served.look_again());
+  served.disarm();
+  EXPECT_EQ(serve(), Turn::served);
+}
+
+TEST_F(ServedLinkTest, ABrokenCallerIsFaultedAndTouchesNothing) {
+  *reinterpret_cast<std::uint64_t*>(attached->own.data() + data_offset) = 99;
+  EXPECT_EQ(serve(), Turn::faulted);
+  EXPECT_EQ(served.fault(), RingFault::bad_check);
+  EXPECT_TRUE(handler.ids.empty());
+}
+
+TEST_F(ServedLinkTest, DrainingHandlesWhatIsCommittedAndDropsTheReplies) {
+  for (std::uint64_t id = 1; id <= 20; ++id) ask(id, std::string(100, 'd'));
+  served.drain(handler, counters);
+  EXPECT_EQ(handler.ids.size(), 20u);
+  EXPECT_FALSE(answer().has_value());
+  EXPECT_EQ(caller.peer_state(), SideState::closed);
+}
+
+TEST_F(ServedLinkTest, ACallerThatClosesIsToldWhenAllIsHandled) {
+  ask(1);
+  caller.set_state(SideState::closing);
+  served.answer_close();
+  EXPECT_EQ(caller.peer_state(), SideState::open) << "one request is not handled yet";
+  EXPECT_TRUE(served.look_again());
+  (void)serve();
+  served.answer_close();
+  EXPECT_EQ(caller.peer_state(), SideState::closed);
+  EXPECT_FALSE(served.look_again()) << "nothing more to do";
+}
+
+}  // namespace
+}  // namespace symphony::detail
