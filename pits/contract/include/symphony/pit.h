@@ -157,8 +157,8 @@ typedef struct symphony_note {
   const symphony_message_note* messages; /* sorted by type */
   uint32_t message_count;
   uint32_t reply_size_max;  /* bytes; what claim() may be asked for */
-  uint32_t state_revision;  /* of the snapshots it writes */
-  uint32_t reserved;
+  uint32_t state_revision;     /* of the snapshots it writes; 0 = it writes none */
+  uint32_t state_revision_min; /* the oldest that it restores */
 } symphony_note;
 
 /* A pit. Required: note, create, handle, destroy. The others may be null: then the step is a success that does nothing,
@@ -185,6 +185,17 @@ typedef struct symphony_pit_entry {
 #if defined(SYMPHONY_PIT_SHARED)
 __attribute__((visibility("default"))) extern const symphony_pit_entry symphony_pit_entry_v1;
 #endif
+
+/* How a program finds a pit that is linked into it: SYMPHONY_DECLARE_PIT(greeter); then call symphony_pit_greeter(). */
+#define SYMPHONY_PIT_ACCESSOR(name) symphony_pit_##name
+#ifdef __cplusplus
+#define SYMPHONY_DECLARE_PIT(name) extern "C" const symphony_pit_entry* SYMPHONY_PIT_ACCESSOR(name)(void)
+#else
+#define SYMPHONY_DECLARE_PIT(name) extern const symphony_pit_entry* SYMPHONY_PIT_ACCESSOR(name)(void)
+#endif
+
+/* The pit of a process executable, by whatever name: defined by symphony_add_pit, called by the pit runtime's main. */
+const symphony_pit_entry* symphony_hosted_pit(void);
 
 #ifdef __cplusplus
 }

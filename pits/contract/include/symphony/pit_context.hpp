@@ -1,0 +1,289 @@
+// What a pit's handlers are given and what they return: Status, Result, In, Sink, Source, Ctx.   Layer: contract.
+// Authors include <symphony/pit.hpp>, which includes this. Nothing here throws; it compiles without exceptions and
+// RTTI. Threads: an instance is serial; none of these objects may be kept after the call that handed it out.
+#pragma once
+
+#include <flatbuffers/flatbuffers.h>
+#include <symphony/pit.h>
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <symphony/message_type.hpp>
+
+namespace symphony {
+
+// 0, or a code (pit.h) with a reason. The text is borrowed: static, or made by Ctx::fail and valid until the handler
+// returns.
+class [[nodiscard]] Status {
+ public:
+  constexpr Status() noexcept = default;
+  constexpr Status(std::int32_t code, std::string_view text) noexcept : code_(code), text_(text) {}
+  [[nodiscard]] constexpr bool ok() const noexcept { return code_ == SYMPHONY_OK; }
+  [[nodiscard]] constexpr std::int32_t code() const noexcept { return code_; }
+  [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }
+
+ private:
+  std::int32_t code_ = SYMPHONY_OK;
+  std::string_view text_;
+};
+
+[[nodiscard]] constexpr Status ok() noexcept { return {}; }
+// For texts that are fixed; Ctx::fail composes one.
+[[nodiscard]] constexpr Status fail(std::int32_t code, std::string_view static_text) noexcept {
+  return {code, static_text};
+}
+
+// What a handler with one kind of reply returns: the finished root table T, or why there is none.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(flatbuffers::Offset<T> root) noexcept : root_(root) {}  // NOLINT(google-explicit-constructor)
+  Result(Status failure) noexcept                                // NOLINT(google-explicit-constructor)
+      : failure_(failure.ok() ? Status(SYMPHONY_INTERNAL, "the handler returned success without a reply") : failure) {}
+  [[nodiscard]] bool ok() const noexcept { return failure_.ok(); }
+  [[nodiscard]] Status failure() const noexcept { return failure_; }
+  [[nodiscard]] flatbuffers::Offset<T> root() const noexcept { return root_; }
+
+ private:
+  flatbuffers::Offset<T> root_;
+  Status failure_;
+};
+
+// A verified message. The table lives until the handler returns.
+template <class T>
+class In {
+ public:
+  In(const T& table, const symphony_msg& message) noexcept : table_(&table), message_(&message) {}
+  [[nodiscard]] const T* operator->() const noexcept { return table_; }
+  [[nodiscard]] const T& operator*() const noexcept { return *table_; }
+  [[nodiscard]] const symphony_envelope& envelope() const noexcept { return *message_->envelope; }
+  [[nodiscard]] symphony_span bytes() const noexcept { return message_->body; }
+
+ private:
+  const T* table_;
+  const symphony_msg* message_;
+};
+
+// A message of a type that the pit did not list, unverified: for pits that have on_raw().
+class Raw {
+ public:
+  explicit Raw(const symphony_msg& message) noexcept : message_(&message) {}
+  [[nodiscard]] const symphony_envelope& envelope() const noexcept { return *message_->envelope; }
+  [[nodiscard]] symphony_span bytes() const noexcept { return message_->body; }
+
+ private:
+  const symphony_msg* message_;
+};
+
+namespace pit {
+
+struct SinkState {
+  const symphony_sink* to;
+  Status status;
+};
+struct SourceState {
+  const symphony_source* from;
+  Status status;
+};
+
+// Bytes with a fixed image: what write_value and read_value may move.
+template <class T>
+concept Plain = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>;
+
+}  // namespace pit
+
+// Where snapshot() writes. After a failure further writes do nothing and return that failure, so the last one's status
+// is the status of all.
+class Sink {
+ public:
+  explicit Sink(pit::SinkState& state) noexcept : state_(&state) {}
+  Status write(const void* bytes, std::size_t size) noexcept {
+    const auto* at = static_cast<const std::uint8_t*>(bytes);
+    while (state_->status.ok() && size > 0) {
+      const std::size_t now = size < chunk_size_max ? size : chunk_size_max;
+      const std::int32_t code = state_->to->write(state_->to->context, {at, static_cast<std::uint32_t>(now), 0});
+      if (code != SYMPHONY_OK) state_->status = fail(code, "the host did not take the snapshot");
+      at += now;
+      size -= now;
+    }
+    return state_->status;
+  }
+  Status write(const flatbuffers::FlatBufferBuilder& finished) noexcept {
+    return write(finished.GetBufferPointer(), finished.GetSize());
+  }
+  template <pit::Plain T>
+  Status write_value(const T& value) noexcept {
+    return write(&value, sizeof value);
+  }
+  Status status() const noexcept { return state_->status; }
+
+  static constexpr std::size_t chunk_size_max = std::size_t{1} << 30;
+
+ private:
+  pit::SinkState* state_;
+};
+
+// Where restore() reads. Short reads of the host are joined; a failure stays.
+class Source {
+ public:
+  explicit Source(pit::SourceState& state) noexcept : state_(&state) {}
+  // Bytes read: `size`, or fewer at the end of the snapshot or after a failure.
+  [[nodiscard]] std::size_t read(void* out, std::size_t size) noexcept {
+    std::size_t got = 0;
+    while (state_->status.ok() && got < size) {
+      const std::size_t want = size - got < Sink::chunk_size_max ? size - got : Sink::chunk_size_max;
+      const std::int64_t n = state_->from->read(
+          state_->from->context, {static_cast<std::uint8_t*>(out) + got, static_cast<std::uint32_t>(want), 0});
+      if (n == 0) break;
+      if (n < 0 || static_cast<std::uint64_t>(n) > want) {
+        state_->status =
+            fail(n < 0 ? static_cast<std::int32_t>(n) : SYMPHONY_INTERNAL, "the host's snapshot source failed");
+        break;
+      }
+      got += static_cast<std::size_t>(n);
+    }
+    return got;
+  }
+  // Exactly `size` bytes; BAD_MESSAGE when the snapshot ends before them.
+  Status read_exact(void* out, std::size_t size) noexcept {
+    const std::size_t got = read(out, size);
+    if (state_->status.ok() && got != size) state_->status = fail(SYMPHONY_BAD_MESSAGE, "the snapshot ends too early");
+    return state_->status;
+  }
+  // Leaves `value` alone on failure.
+  template <pit::Plain T>
+  Status read_value(T& value) noexcept {
+    alignas(T) unsigned char image[sizeof(T)];
+    const Status status = read_exact(image, sizeof image);
+    if (status.ok()) std::memcpy(&value, image, sizeof image);
+    return status;
+  }
+  // All that is left, appended to `out`; TOO_LARGE when that is more than `size_max`.
+  Status read_all(std::vector<std::uint8_t>& out, std::size_t size_max) {
+    std::uint8_t chunk[4096];
+    for (std::size_t total = 0;;) {
+      const std::size_t n = read(chunk, sizeof chunk);
+      if (!state_->status.ok() || n == 0) return state_->status;
+      total += n;
+      if (total > size_max)
+        return state_->status = fail(SYMPHONY_TOO_LARGE, "the snapshot is larger than this pit allows");
+      out.insert(out.end(), chunk, chunk + n);
+    }
+  }
+  Status status() const noexcept { return state_->status; }
+
+ private:
+  pit::SourceState* state_;
+};
+
+// The host as a handler sees it, with the instance's reused reply builder.
+class Ctx {
+ public:
+  explicit Ctx(const symphony_host& host) noexcept : host_(&host) {}
+  Ctx(const Ctx&) = delete;
+  Ctx& operator=(const Ctx&) = delete;
+
+  // --- replying -----------------------------------------------------------------------------------------------------
+  // Empty at the first use in each call; keeps its memory between calls. Alignment up to 8 is kept on the way.
+  [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() {
+    if (!builder_used_) {
+      builder_.Clear();
+      builder_used_ = true;
+    }
+    return builder_;
+  }
+  // A string in the builder, from texts and integers in order.
+  template <class... Parts>
+  [[nodiscard]] flatbuffers::Offset<flatbuffers::String> text(const Parts&... parts) {
+    scratch_.clear();
+    (append(scratch_, parts), ...);
+    return builder().CreateString(scratch_.data(), scratch_.size());
+  }
+  // Ends the request with this table, for handlers with more than one kind of reply. Return what it returns.
+  template <class T>
+  Status reply(flatbuffers::Offset<T> root) {
+    static_assert(pit::message_type(T::GetFullyQualifiedName()) != 0, "this table's name hashes to 0: rename it");
+    builder().Finish(root);
+    return reply_bytes(pit::message_type(T::GetFullyQualifiedName()), builder_.GetBufferPointer(), builder_.GetSize());
+  }
+  // Ends the request with raw bytes.
+  Status reply_bytes(std::uint32_t type, const void* bytes, std::size_t size) noexcept {
+    if (size > UINT32_MAX) return symphony::fail(SYMPHONY_TOO_LARGE, "a reply of 4 GiB or more");
+    symphony_mut_span to{};
+    const Status claimed = claim(static_cast<std::uint32_t>(size), to);
+    if (!claimed.ok()) return claimed;
+    if (size > 0) std::memcpy(to.p, bytes, size);
+    return commit(static_cast<std::uint32_t>(size), type);
+  }
+  // To build a reply in the host's own bytes (in process mode: the ring): claim, write, commit.
+  Status claim(std::uint32_t size_min, symphony_mut_span& out) noexcept {
+    const std::int32_t code = host_->claim(host_->context, size_min, &out);
+    return code == SYMPHONY_OK
+               ? ok()
+               : symphony::fail(code, "the reply was refused: larger than reply_size_max, or a second one");
+  }
+  Status commit(std::uint32_t used, std::uint32_t type) noexcept {
+    const std::int32_t code = host_->commit(host_->context, used, type);
+    return code == SYMPHONY_OK ? ok() : symphony::fail(code, "the reply was refused: not claimed, or a second one");
+  }
+  // A failure whose text is put together from texts and integers.
+  template <class... Parts>
+  [[nodiscard]] Status fail(std::int32_t code, const Parts&... parts) {
+    failure_.clear();
+    (append(failure_, parts), ...);
+    return {code, failure_};
+  }
+
+  // --- the host's services ------------------------------------------------------------------------------------------
+  // The envelope of the message being handled; null in the other hooks.
+  [[nodiscard]] const symphony_envelope* envelope() const noexcept { return envelope_; }
+  [[nodiscard]] std::uint64_t now_ns() const noexcept { return host_->now(host_->context); }
+  [[nodiscard]] std::uint64_t random() const noexcept { return host_->random(host_->context); }
+  [[nodiscard]] const void* extension(std::uint64_t id) const noexcept {
+    return host_->get_extension(host_->context, id);
+  }
+  void log(std::int32_t level, std::string_view line) const noexcept { host_->log(host_->context, level, span(line)); }
+
+  // --- for the generated wrappers -----------------------------------------------------------------------------------
+  void begin(const symphony_envelope* envelope) noexcept {
+    envelope_ = envelope;
+    builder_used_ = false;
+  }
+  void explain(std::string_view reason) const noexcept { host_->error(host_->context, span(reason)); }
+  [[nodiscard]] static symphony_span span(std::string_view text) noexcept {
+    const std::size_t size = text.size() < UINT32_MAX ? text.size() : UINT32_MAX;
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), static_cast<std::uint32_t>(size), 0};
+  }
+
+ private:
+  static void append(std::string& to, const flatbuffers::String* part) {
+    if (part != nullptr) to.append(part->c_str(), part->size());
+  }
+  static void append(std::string& to, std::string_view part) { to.append(part); }
+  template <class Integer>
+  requires std::is_integral_v<Integer>
+  static void append(std::string& to, Integer part) {
+    char digits[24];
+    if constexpr (std::is_same_v<Integer, bool>) {
+      to.append(part ? "true" : "false");
+    } else {
+      to.append(digits, std::to_chars(digits, digits + sizeof digits, part).ptr);
+    }
+  }
+
+  const symphony_host* host_;
+  const symphony_envelope* envelope_ = nullptr;
+  bool builder_used_ = true;
+  flatbuffers::FlatBufferBuilder builder_;
+  std::string scratch_;
+  std::string failure_;
+};
+
+}  // namespace symphony
