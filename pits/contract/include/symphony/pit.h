@@ -68,6 +68,11 @@ extern "C" {
 #define SYMPHONY_LOG_WARNING 2
 #define SYMPHONY_LOG_ERROR 3
 
+/* Limits, in bytes. */
+#define SYMPHONY_ERROR_TEXT_MAX 512
+#define SYMPHONY_LOG_TEXT_MAX 1024
+#define SYMPHONY_REPLY_SIZE_MAX (16 * 1024 * 1024) /* no note may ask for more */
+
 /* Bytes lent to the callee until it returns. p may be null when n is 0. */
 typedef struct symphony_span {
   const uint8_t* p;
@@ -91,6 +96,16 @@ typedef struct symphony_envelope {
   uint8_t attempt;      /* how often a handler began this message before */
   uint8_t reserved;
 } symphony_envelope;
+
+/* Bits of symphony_envelope.flags. */
+#define SYMPHONY_FLAG_REQUEST 1
+#define SYMPHONY_FLAG_REPLY 2
+#define SYMPHONY_FLAG_EVENT 4
+#define SYMPHONY_FLAG_ERROR 8               /* with REPLY: the body is int32 status, uint32 0, UTF-8 text */
+#define SYMPHONY_FLAG_HAS_EXTENSION_BLOCK 16
+#define SYMPHONY_FLAG_REDELIVERED 32        /* a handler may have begun it before: see attempt */
+#define SYMPHONY_FLAG_BODY_AT_64 64         /* the body begins on a cache line */
+#define SYMPHONY_FLAG_MORE 128              /* reserved; version 1 refuses it */
 
 /* A request as a handler sees it. */
 typedef struct symphony_msg {
@@ -124,7 +139,7 @@ typedef struct symphony_host {
   uint16_t abi_minor;
   void* context;
 
-  /* One line of UTF-8 text for the log; longer than 1,024 bytes is cut.   [any state] */
+  /* One line of UTF-8 text for the log; longer than SYMPHONY_LOG_TEXT_MAX is cut.   [any state] */
   void (*log)(void* context, int32_t level, symphony_span text);
   /* CLOCK_MONOTONIC in ns, constant within one handle() and fed from the trace in replay.   [any state] */
   uint64_t (*now)(void* context);
@@ -133,7 +148,7 @@ typedef struct symphony_host {
   int32_t (*claim)(void* context, uint32_t min_size, symphony_mut_span* out);
   /* Makes the first `used` bytes of the claim the reply, of message type `type`.   [in handle, once] */
   int32_t (*commit)(void* context, uint32_t used, uint32_t type);
-  /* A reason for the status this call is about to return; longer than 512 bytes is cut.   [any state] */
+  /* A reason for the status this call is about to return; longer than SYMPHONY_ERROR_TEXT_MAX is cut.   [any state] */
   void (*error)(void* context, symphony_span text);
   /* 64 random bits, fed from the trace in replay; not for secrets.   [any state] */
   uint64_t (*random)(void* context);

@@ -1,0 +1,94 @@
+// The one interface behind which every mode hosts a pit: Host to run it, Link to call it.   Layer: hosting.
+// A program that was written against these two does not know, and need not, where the pit runs.
+#pragma once
+
+#include <symphony/pit.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <symphony/clock.hpp>
+#include <vector>
+
+#include "pits/hosting/error_body.hpp"
+#include "pits/hosting/pit_info.hpp"
+
+namespace symphony::pit {
+
+struct Request {
+  std::uint32_t type = 0;
+  std::uint32_t effect = SYMPHONY_EFFECT_ONCE;  // matters where a pit can die without its host: process mode
+  std::span<const std::byte> body;              // lent until call() returns; best 8-byte aligned, else it is copied
+  TimeNs deadline_ns = no_deadline_ns;          // a point on the clock, not a duration
+};
+
+// How a call ended. Exactly one of body (status 0) and text (any other) says more; both stay valid until the next call
+// on the same link.
+struct Reply {
+  std::int32_t status = SYMPHONY_INTERNAL;
+  std::uint32_t type = 0;  // of the body; 0 for an empty one
+  std::span<const std::byte> body;
+  std::string_view text;
+  [[nodiscard]] bool ok() const noexcept { return status == SYMPHONY_OK; }
+};
+
+// One caller's way to a pit. Threads: one at a time; make a link for each thread. It keeps what it needs of the host
+// alive.
+class Link {
+ public:
+  Link() = default;
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;
+  // Ends exactly once, by the pit or by whoever ends it in the pit's place. May block until the deadline, or, in the
+  // modes that run a pit in this process, until a handler that began before the deadline returns.
+  virtual Reply call(const Request& request) noexcept = 0;
+};
+
+struct Snapshot {
+  std::uint32_t revision = 0;
+  std::vector<std::byte> bytes;
+};
+
+// A mounted pit. Threads: any; each function may wait for the call that is being handled.
+class Host {
+ public:
+  Host() = default;
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  virtual ~Host() = default;
+
+  [[nodiscard]] virtual std::string_view mode() const noexcept = 0;  // "static", "process", ...
+  [[nodiscard]] virtual const PitInfo& info() const noexcept = 0;
+
+  // A new link into `out`.
+  virtual Outcome open(std::unique_ptr<Link>& out) = 0;
+
+  // The state between two messages.   [RUNNING, DRAINED]
+  virtual Outcome snapshot(Snapshot& out) = 0;
+  // Replaces the state by that of a snapshot, by way of a new instance: on failure the old one goes on.   [RUNNING]
+  virtual Outcome restore(const Snapshot& from) = 0;
+
+  virtual Outcome drain(TimeNs deadline_ns) = 0;  // [RUNNING -> DRAINED]
+  virtual Outcome start() = 0;                    // [DRAINED -> RUNNING]
+  virtual Outcome stop() = 0;                     // [DRAINED -> STOPPED]
+};
+
+// Takes a pit's log lines. Called on the thread that runs the pit; must not call the pit.
+class LogSink {
+ public:
+  virtual void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept = 0;
+
+ protected:
+  ~LogSink() = default;
+};
+
+// A named table of functions that a host offers beyond the contract's own. Lifetime: as long as the instance.
+struct Extension {
+  std::uint64_t id = 0;
+  const void* table = nullptr;
+};
+
+}  // namespace symphony::pit
