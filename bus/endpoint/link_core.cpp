@@ -70,9 +70,7 @@ std::optional<CallId> LinkCore::try_start(std::uint32_t type, std::span<const st
   call->type = type;
   call->effect = options.effect;
   call->body_size = static_cast<std::uint32_t>(body.size());
-  // The tick clock: up to 4 ms early against deadlines of seconds, and five times cheaper than the exact one.
-  const TimeNs now = coarse_now_ns();
-  call->deadline_ns = options.timeout_ns > no_deadline_ns - now ? no_deadline_ns : now + options.timeout_ns;
+  call->deadline_ns = coarse_deadline(options);
   if (!refused && phase_ == Phase::open && queued_ == 0) {
     const std::uint64_t id = calls_.peek_next_id();
     call->id = id;
@@ -358,7 +356,7 @@ Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const 
   std::optional<CallId> id = try_start(type, body, options);
   if (!id) {
     if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked};
-    const TimeNs deadline = deadline_after(options.timeout_ns);
+    const TimeNs deadline = coarse_deadline(options);
     // A table full of endings that nobody took cannot become free by waiting.
     if (calls_.next() == nullptr && calls_.live() == 0) {
       return {.status = status::overloaded, .text = "in_flight_max started calls have ended: take them first"};

@@ -25,6 +25,15 @@ struct Reply {
 struct CallOptions {
   TimeNs timeout_ns = default_call_timeout_ns;
   Effect effect = Effect::once;  // what may be done when the pit dies while executing it
+  TimeNs deadline_ns = 0;        // a point on the clock instead of timeout_ns; 0: none given
 };
+
+// When a call with these options must have ended. By the tick clock: up to 4 ms early against deadlines of seconds, and
+// five times cheaper than the exact one.
+[[nodiscard]] inline TimeNs coarse_deadline(const CallOptions& options) noexcept {
+  if (options.deadline_ns != 0) return options.deadline_ns;
+  const TimeNs now = coarse_now_ns();
+  return options.timeout_ns > no_deadline_ns - now ? no_deadline_ns : now + options.timeout_ns;
+}
 
 }  // namespace symphony
