@@ -21,7 +21,7 @@ namespace symphony {
 
 // 0, or a code (pit.h) with a reason. The text is borrowed: static, or made by Ctx::fail and valid until the handler
 // returns.
-class [[nodiscard]] Status {
+class Status {
  public:
   constexpr Status() noexcept = default;
   constexpr Status(std::int32_t code, std::string_view text) noexcept : code_(code), text_(text) {}
@@ -100,7 +100,7 @@ concept Plain = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>;
 }  // namespace pit
 
 // Where snapshot() writes. After a failure further writes do nothing and return that failure, so the last one's status
-// is the status of all.
+// is the status of all and the others may be ignored.
 class Sink {
  public:
   explicit Sink(pit::SinkState& state) noexcept : state_(&state) {}
@@ -122,7 +122,7 @@ class Sink {
   Status write_value(const T& value) noexcept {
     return write(&value, sizeof value);
   }
-  Status status() const noexcept { return state_->status; }
+  [[nodiscard]] Status status() const noexcept { return state_->status; }
 
   static constexpr std::size_t chunk_size_max = std::size_t{1} << 30;
 
@@ -152,21 +152,21 @@ class Source {
     return got;
   }
   // Exactly `size` bytes; BAD_MESSAGE when the snapshot ends before them.
-  Status read_exact(void* out, std::size_t size) noexcept {
+  [[nodiscard]] Status read_exact(void* out, std::size_t size) noexcept {
     const std::size_t got = read(out, size);
     if (state_->status.ok() && got != size) state_->status = fail(SYMPHONY_BAD_MESSAGE, "the snapshot ends too early");
     return state_->status;
   }
   // Leaves `value` alone on failure.
   template <pit::Plain T>
-  Status read_value(T& value) noexcept {
+  [[nodiscard]] Status read_value(T& value) noexcept {
     alignas(T) unsigned char image[sizeof(T)];
     const Status status = read_exact(image, sizeof image);
     if (status.ok()) std::memcpy(&value, image, sizeof image);
     return status;
   }
   // All that is left, appended to `out`; TOO_LARGE when that is more than `size_max`.
-  Status read_all(std::vector<std::uint8_t>& out, std::size_t size_max) {
+  [[nodiscard]] Status read_all(std::vector<std::uint8_t>& out, std::size_t size_max) {
     std::uint8_t chunk[4096];
     for (std::size_t total = 0;;) {
       const std::size_t n = read(chunk, sizeof chunk);
@@ -177,7 +177,7 @@ class Source {
       out.insert(out.end(), chunk, chunk + n);
     }
   }
-  Status status() const noexcept { return state_->status; }
+  [[nodiscard]] Status status() const noexcept { return state_->status; }
 
  private:
   pit::SourceState* state_;
@@ -208,13 +208,13 @@ class Ctx {
   }
   // Ends the request with this table, for handlers with more than one kind of reply. Return what it returns.
   template <class T>
-  Status reply(flatbuffers::Offset<T> root) {
+  [[nodiscard]] Status reply(flatbuffers::Offset<T> root) {
     static_assert(pit::message_type(T::GetFullyQualifiedName()) != 0, "this table's name hashes to 0: rename it");
     builder().Finish(root);
     return reply_bytes(pit::message_type(T::GetFullyQualifiedName()), builder_.GetBufferPointer(), builder_.GetSize());
   }
   // Ends the request with raw bytes.
-  Status reply_bytes(std::uint32_t type, const void* bytes, std::size_t size) noexcept {
+  [[nodiscard]] Status reply_bytes(std::uint32_t type, const void* bytes, std::size_t size) noexcept {
     if (size > UINT32_MAX) return symphony::fail(SYMPHONY_TOO_LARGE, "a reply of 4 GiB or more");
     symphony_mut_span to{};
     const Status claimed = claim(static_cast<std::uint32_t>(size), to);
@@ -223,13 +223,13 @@ class Ctx {
     return commit(static_cast<std::uint32_t>(size), type);
   }
   // To build a reply in the host's own bytes (in process mode: the ring): claim, write, commit.
-  Status claim(std::uint32_t size_min, symphony_mut_span& out) noexcept {
+  [[nodiscard]] Status claim(std::uint32_t size_min, symphony_mut_span& out) noexcept {
     const std::int32_t code = host_->claim(host_->context, size_min, &out);
     return code == SYMPHONY_OK
                ? ok()
                : symphony::fail(code, "the reply was refused: larger than reply_size_max, or a second one");
   }
-  Status commit(std::uint32_t used, std::uint32_t type) noexcept {
+  [[nodiscard]] Status commit(std::uint32_t used, std::uint32_t type) noexcept {
     const std::int32_t code = host_->commit(host_->context, used, type);
     return code == SYMPHONY_OK ? ok() : symphony::fail(code, "the reply was refused: not claimed, or a second one");
   }
