@@ -15,7 +15,8 @@ inline constexpr std::size_t page_size = 4096;
 
 static_assert(std::endian::native == std::endian::little, "shared layouts are little-endian");
 static_assert(sizeof(void*) == 8, "64-bit only");
-static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free && std::atomic_ref<std::uint32_t>::is_always_lock_free);
+static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free &&
+              std::atomic_ref<std::uint32_t>::is_always_lock_free);
 static_assert(std::atomic_ref<std::uint64_t>::required_alignment == 8);
 
 // One polite turn of a spin loop.

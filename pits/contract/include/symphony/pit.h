@@ -37,16 +37,16 @@ extern "C" {
 
 /* Statuses of the host's range. The numbers are part of the wire format and never reused. */
 #define SYMPHONY_OK 0
-#define SYMPHONY_OVERLOADED (-1)        /* a named limit was reached; try later */
-#define SYMPHONY_DEADLINE (-2)          /* the call's deadline passed */
+#define SYMPHONY_OVERLOADED (-1) /* a named limit was reached; try later */
+#define SYMPHONY_DEADLINE (-2)   /* the call's deadline passed */
 #define SYMPHONY_CANCELLED (-3)
-#define SYMPHONY_UNKNOWN_TYPE (-4)      /* the pit has no handler for this message type */
-#define SYMPHONY_BAD_MESSAGE (-5)       /* the body is not what its type says */
+#define SYMPHONY_UNKNOWN_TYPE (-4) /* the pit has no handler for this message type */
+#define SYMPHONY_BAD_MESSAGE (-5)  /* the body is not what its type says */
 #define SYMPHONY_VERSION (-6)
-#define SYMPHONY_CRASHED (-7)           /* the pit died while this call was executing: it may have run */
+#define SYMPHONY_CRASHED (-7) /* the pit died while this call was executing: it may have run */
 #define SYMPHONY_TRAPPED (-8)
-#define SYMPHONY_POISONED (-9)          /* it killed the pit too often and is not sent again */
-#define SYMPHONY_QUARANTINED (-10)      /* the pit failed too often and is not started again */
+#define SYMPHONY_POISONED (-9)     /* it killed the pit too often and is not sent again */
+#define SYMPHONY_QUARANTINED (-10) /* the pit failed too often and is not started again */
 #define SYMPHONY_MOVED (-11)
 #define SYMPHONY_INTERNAL (-12)         /* a bug: an exception in a handler, or one of ours */
 #define SYMPHONY_CLOSED (-13)           /* the link was closed before the answer */
@@ -58,9 +58,9 @@ extern "C" {
 #define SYMPHONY_BAD_STATE (-19)        /* a call outside the state machine, or a second reply */
 
 /* Effect classes: what may be done with a message that was executing when its pit died. */
-#define SYMPHONY_EFFECT_ONCE 0        /* never sent again: ends as CRASHED */
-#define SYMPHONY_EFFECT_READ 1        /* sent again */
-#define SYMPHONY_EFFECT_IDEMPOTENT 2  /* sent again */
+#define SYMPHONY_EFFECT_ONCE 0       /* never sent again: ends as CRASHED */
+#define SYMPHONY_EFFECT_READ 1       /* sent again */
+#define SYMPHONY_EFFECT_IDEMPOTENT 2 /* sent again */
 
 /* Log levels. */
 #define SYMPHONY_LOG_DEBUG 0
@@ -93,7 +93,7 @@ typedef struct symphony_envelope {
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0 = none */
   uint32_t type;        /* hash of the message's fully qualified table name */
   uint16_t flags;
-  uint8_t attempt;      /* how often a handler began this message before */
+  uint8_t attempt; /* how often a handler began this message before */
   uint8_t reserved;
 } symphony_envelope;
 
@@ -101,11 +101,11 @@ typedef struct symphony_envelope {
 #define SYMPHONY_FLAG_REQUEST 1
 #define SYMPHONY_FLAG_REPLY 2
 #define SYMPHONY_FLAG_EVENT 4
-#define SYMPHONY_FLAG_ERROR 8               /* with REPLY: the body is int32 status, uint32 0, UTF-8 text */
+#define SYMPHONY_FLAG_ERROR 8 /* with REPLY: the body is int32 status, uint32 0, UTF-8 text */
 #define SYMPHONY_FLAG_HAS_EXTENSION_BLOCK 16
-#define SYMPHONY_FLAG_REDELIVERED 32        /* a handler may have begun it before: see attempt */
-#define SYMPHONY_FLAG_BODY_AT_64 64         /* the body begins on a cache line */
-#define SYMPHONY_FLAG_MORE 128              /* reserved; version 1 refuses it */
+#define SYMPHONY_FLAG_REDELIVERED 32 /* a handler may have begun it before: see attempt */
+#define SYMPHONY_FLAG_BODY_AT_64 64  /* the body begins on a cache line */
+#define SYMPHONY_FLAG_MORE 128       /* reserved; version 1 refuses it */
 
 /* A request as a handler sees it. */
 typedef struct symphony_msg {
@@ -165,13 +165,13 @@ typedef struct symphony_message_note {
 /* Who a pit is. Constant data, readable without running anything of the pit. */
 typedef struct symphony_note {
   uint32_t struct_size;
-  uint16_t abi_major; /* needed */
-  uint16_t abi_minor; /* needed */
-  const char* name;    /* [a-z][a-z0-9_]*, 1 to 63 bytes */
-  const char* version; /* MAJOR.MINOR.PATCH */
+  uint16_t abi_major;                    /* needed */
+  uint16_t abi_minor;                    /* needed */
+  const char* name;                      /* [a-z][a-z0-9_]*, 1 to 63 bytes */
+  const char* version;                   /* MAJOR.MINOR.PATCH */
   const symphony_message_note* messages; /* sorted by type */
   uint32_t message_count;
-  uint32_t reply_size_max;  /* bytes; what claim() may be asked for */
+  uint32_t reply_size_max;     /* bytes; what claim() may be asked for */
   uint32_t state_revision;     /* of the snapshots it writes; 0 = it writes none */
   uint32_t state_revision_min; /* the oldest that it restores */
 } symphony_note;
@@ -185,15 +185,15 @@ typedef struct symphony_pit_entry {
 
   /* Makes an instance; `config` is the operator's JSON text, empty for none.   [-> CREATED] */
   int32_t (*create)(const symphony_host* host, symphony_span config, void** self);
-  int32_t (*init)(void* self);                                                /* [CREATED -> INITED] */
-  int32_t (*start)(void* self);                                               /* [INITED, DRAINED -> RUNNING] */
-  int32_t (*handle)(void* self, const symphony_msg* message);                 /* [RUNNING] */
-  int32_t (*drain)(void* self, uint64_t deadline_ns);                         /* [RUNNING -> DRAINED] */
-  int32_t (*snapshot)(void* self, uint32_t revision, const symphony_sink* to);      /* [RUNNING, DRAINED] */
-  int32_t (*restore)(void* self, uint32_t revision, const symphony_source* from);   /* [INITED] */
-  int32_t (*stop)(void* self);                                                /* [DRAINED -> STOPPED] */
-  void (*destroy)(void* self);                                                /* [any; self is gone] */
-  const void* (*get_extension)(void* self, uint64_t id);                      /* [any] */
+  int32_t (*init)(void* self);                                                    /* [CREATED -> INITED] */
+  int32_t (*start)(void* self);                                                   /* [INITED, DRAINED -> RUNNING] */
+  int32_t (*handle)(void* self, const symphony_msg* message);                     /* [RUNNING] */
+  int32_t (*drain)(void* self, uint64_t deadline_ns);                             /* [RUNNING -> DRAINED] */
+  int32_t (*snapshot)(void* self, uint32_t revision, const symphony_sink* to);    /* [RUNNING, DRAINED] */
+  int32_t (*restore)(void* self, uint32_t revision, const symphony_source* from); /* [INITED] */
+  int32_t (*stop)(void* self);                                                    /* [DRAINED -> STOPPED] */
+  void (*destroy)(void* self);                                                    /* [any; self is gone] */
+  const void* (*get_extension)(void* self, uint64_t id);                          /* [any] */
 } symphony_pit_entry;
 
 /* The one symbol of a pit built as a shared object. */
