@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""tools/quickstart and tools/test on a machine of make-believe: a copy of tools/ with fakes of dpkg, apt, cmake and ctest.
+
+What could go wrong: a command that asks, hangs, hides a failure, or says that all is well when it is not.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FAKES = {
+    # Installed is what stands in the file `installed`; apt-get install adds to it.
+    "dpkg-query": 'shift 2; for p; do grep -qx -- "$p" "$FAKE/installed" && printf "installed:%s " "$p"; done; true',
+    "apt-get": 'echo "apt-get $*" >>"$FAKE/calls"; [ -e "$FAKE/apt-fails" ] && { echo "E: no network"; exit 100; }\n'
+               'case " $* " in *" install "*) for p; do echo "$p" >>"$FAKE/installed"; done ;; esac',
+    "cmake": 'echo "cmake $*" >>"$FAKE/calls"; echo "[1/2] compiling"\n'
+             'case "$*" in *"--build --preset $(cat "$FAKE/does-not-build" 2>/dev/null || echo none)"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
+             'mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony',
+    "ctest": 'echo "ctest $*" >>"$FAKE/calls"; for last; do case "$want" in y) out=$last; want= ;; esac; [ "$last" = --output-junit ] && want=y; done\n'
+             'bad=$(cat "$FAKE/failures"); printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\ttests="5"\\n\\tfailures="%s"\\n\\tdisabled="0"\\n\\tskipped="1"\\n>\\n\' "$bad" >"$out"\n'
+             'echo "5/5 Test"; [ "$bad" = 0 ]',
+    "sudo": 'exit 1',
+    "setarch": 'shift; exec "$@"',
+}
+
+
+class Machine(unittest.TestCase):
+    def setUp(self):
+        self.held = tempfile.TemporaryDirectory()
+        self.fake = pathlib.Path(self.held.name)
+        self.tree = self.fake / "tree"
+        shutil.copytree(ROOT / "tools", self.tree / "tools", ignore=shutil.ignore_patterns("__pycache__", "symphony"))
+        (self.fake / "bin").mkdir()
+        for name, body in FAKES.items():
+            self.script(self.fake / "bin" / name, body)
+        self.script(self.fake / "demo", 'echo "the demo ran: $*"')
+        (self.fake / "installed").write_text("", encoding="utf-8")
+        (self.fake / "failures").write_text("0", encoding="utf-8")
+        (self.fake / "calls").write_text("", encoding="utf-8")
+
+    def tearDown(self):
+        self.held.cleanup()
+
+    @staticmethod
+    def script(path, body):
+        path.write_text("#!/bin/sh\n" + body + "\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def run_command(self, command, *words):
+        path = f"{self.fake / 'bin'}:{os.environ['PATH']}"
+        run = subprocess.run([str(self.tree / "tools" / command), *words], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                             env={"PATH": path, "FAKE": str(self.fake), "CI": "true", "HOME": self.held.name})
+        return run.returncode, run.stdout.decode() + run.stderr.decode()
+
+    def calls(self):
+        return (self.fake / "calls").read_text(encoding="utf-8")
+
+    @unittest.skipUnless(os.geteuid() == 0, "apt-get is called without sudo by root only")
+    def test_quickstart_installs_once_and_the_second_run_finds_all_in_place(self):
+        status, text = self.run_command("quickstart")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"installing (\d+) of \1 Debian packages: g\+\+ cmake")
+        self.assertIn("the demo ran: demo\n", text)
+        self.assertRegex(self.calls(), r"(?s)apt-get .* update.*apt-get .* install .*g\+\+")
+        self.assertNotIn("libgtest-dev", self.calls())
+        (self.fake / "calls").write_text("", encoding="utf-8")
+        status, text = self.run_command("quickstart", "--", "--graph", "x")
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"all \d+ Debian packages are in place")
+        self.assertIn("the demo ran: demo --graph x\n", text)
+        self.assertNotIn("apt-get", self.calls())
+
+    @unittest.skipUnless(os.geteuid() == 0, "apt-get is called without sudo by root only")
+    def test_a_failing_apt_ends_quickstart_with_one_error_and_its_remedy(self):
+        (self.fake / "apt-fails").touch()
+        status, text = self.run_command("quickstart")
+        self.assertEqual(status, 1)
+        self.assertEqual(text.count("error:"), 1, text)
+        self.assertIn("E: no network", text)
+        self.assertIn("mend apt or the network, then run tools/quickstart again", text)
+        self.assertNotIn("cmake", self.calls())
+
+    def all_installed(self):
+        names = re.findall(r"^[a-z0-9][^\s#]*", (self.tree / "tools/debian-packages.txt").read_text(encoding="utf-8"), re.M)
+        (self.fake / "installed").write_text("\n".join(names) + "\n", encoding="utf-8")
+
+    def test_quickstart_passes_the_status_of_the_demo_on(self):
+        self.all_installed()
+        self.script(self.fake / "demo", "exit 7")
+        status, text = self.run_command("quickstart")
+        self.assertEqual(status, 7)
+        self.assertIn("error: the demo ended with status 7", text)
+
+    def test_quickstart_shows_what_did_not_build(self):
+        self.all_installed()
+        (self.fake / "does-not-build").write_text("release", encoding="utf-8")
+        status, text = self.run_command("quickstart")
+        self.assertEqual(status, 1)
+        self.assertIn("x.cpp:1: error: planted", text)
+        self.assertNotIn("the demo ran", text)
+
+    def test_unknown_arguments_are_refused_with_the_usage_and_status_2(self):
+        for command in ["quickstart", "test"]:
+            status, text = self.run_command(command, "--what")
+            self.assertEqual(status, 2)
+            self.assertIn("unknown argument '--what'", text)
+            self.assertIn(f"usage: tools/{command}", text)
+            status, text = self.run_command(command, "--help")
+            self.assertEqual(status, 0)
+            self.assertTrue(text.startswith("usage:"), text)
+
+    def test_without_apt_the_remedy_names_the_list_of_packages(self):
+        for name in ["dpkg-query", "apt-get"]:
+            (self.fake / "bin" / name).unlink()
+        for tool in ["bash", "dirname", "env", "mkdir", "sed"]:
+            (self.fake / "bin" / tool).symlink_to(shutil.which(tool))
+        env = {"PATH": str(self.fake / "bin"), "HOME": self.held.name}
+        run = subprocess.run([str(self.tree / "tools/quickstart")], env=env, capture_output=True, text=True, check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("install what tools/debian-packages.txt lists", run.stderr)
+
+    def test_a_test_run_counts_all_stages_and_ends_with_the_sums(self):
+        self.all_installed()
+        status, text = self.run_command("test")
+        self.assertEqual(status, 0, text)
+        # Four runs of ctest, five cases each, one of them not run.
+        self.assertEqual(text.rstrip().split("\n")[-1], "16 passed, 0 failed")
+        self.assertRegex(text, r"tools/test: PASS in \d+ s\n16 passed")
+        self.assertRegex(text, r"test\.seconds +\d")
+        self.assertNotRegex(text, r"[\x00-\x08\x0b-\x1f]")
+
+    def test_failing_cases_fail_the_run_but_do_not_stop_it(self):
+        self.all_installed()
+        (self.fake / "failures").write_text("2", encoding="utf-8")
+        status, text = self.run_command("test")
+        self.assertEqual(status, 1)
+        self.assertEqual(text.rstrip().split("\n")[-1], "8 passed, 8 failed")
+        self.assertIn("tools/test: FAIL in", text)
+        self.assertIn("--preset tsan", self.calls())
+
+    def test_a_preset_that_does_not_build_counts_as_one_failure_and_the_others_are_run(self):
+        self.all_installed()
+        (self.fake / "does-not-build").write_text("asan", encoding="utf-8")
+        status, text = self.run_command("test")
+        self.assertEqual(status, 1)
+        self.assertEqual(text.rstrip().split("\n")[-1], "12 passed, 1 failed")
+        self.assertIn("x.cpp:1: error: planted", text)
+        self.assertRegex(text, r"asan tests +0 s +not run")
+        self.assertIn("ctest --preset tsan", self.calls())
+
+    def test_a_failing_demo_fails_the_run(self):
+        self.all_installed()
+        self.script(self.fake / "demo", 'echo "went wrong"; exit 3')
+        status, text = self.run_command("test")
+        self.assertEqual(status, 1)
+        self.assertIn("went wrong", text)
+        self.assertEqual(text.rstrip().split("\n")[-1], "16 passed, 1 failed")
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))
