@@ -60,10 +60,10 @@ TEST(Segment, ThatTheSystemCannotGiveIsAnErrorAtOnceAndLeaksNoDescriptor) {
     const rlimit limit{64 * 1024, 64 * 1024};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     ::signal(SIGXFSZ, SIG_IGN);
-    const int before = ::dup(0);
+    const int before = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
     ::close(before);
     const auto pair = create_segment_pair(1 << 20, 1 << 20, 1);
-    const int after = ::dup(0);
+    const int after = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
     ::_exit(!pair && pair.error().code == errc::out_of_memory && before == after ? 0 : 1);
   }
   int status = 0;
