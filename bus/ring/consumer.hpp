@@ -75,6 +75,7 @@ class Consumer {
   template <Order order>
   [[nodiscard]] bool has_next() const noexcept {
     const Position offset = head_ & static_cast<Position>(capacity_ - 1);
+    // order policy: the caller chooses it, and names the pair.
     return mem_.template load<order, Site::header>(reinterpret_cast<const std::uint64_t*>(data_ + offset)) != 0;
   }
 
