@@ -1,0 +1,31 @@
+// What the tracker answers when a request cannot be done, without a word about messages.   Layer: pits/dag_tracker.
+//
+// The numbers are the pit's statuses (schemas/dag_tracker.fbs, enum Refusal); dag_tracker.cpp asserts that they agree.
+// Threads: plain values. Lifetime: texts are static.
+#pragma once
+
+#include <cstdint>
+
+namespace symphony::pit::tracker {
+
+enum class Refusal : std::int32_t {
+  none = 0,
+  no_such_graph = 1,
+  not_sealed = 2,
+  already_sealed = 3,
+  stale_attempt = 4,
+  no_such_task = 5,
+  limit = 7,
+  name_taken = 8,
+  bad_argument = 9,
+};
+
+// Done, or refused with a line that names the remedy. A refused operation changed nothing.
+struct [[nodiscard]] Verdict {
+  Refusal refusal = Refusal::none;
+  const char* text = "";
+
+  [[nodiscard]] constexpr bool ok() const noexcept { return refusal == Refusal::none; }
+};
+
+}  // namespace symphony::pit::tracker
