@@ -1,0 +1,141 @@
+#include "pits/hosting/process/process_host.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "pits/hosting/instance.hpp"
+#include "pits/hosting/process/runtime_protocol.hpp"
+
+namespace symphony::pit {
+namespace {
+
+template <class T>
+std::span<const std::byte> bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+std::int32_t status_of(errc code) noexcept {
+  switch (code) {
+    case errc::timeout:
+      return SYMPHONY_DEADLINE;
+    case errc::quarantined:
+      return SYMPHONY_QUARANTINED;
+    case errc::out_of_memory:
+    case errc::out_of_descriptors:
+    case errc::busy:
+    case errc::too_large:
+      return SYMPHONY_OVERLOADED;
+    case errc::forked:
+      return SYMPHONY_FORKED;
+    case errc::version_mismatch:
+      return SYMPHONY_VERSION;
+    default:
+      return SYMPHONY_UNREACHABLE;
+  }
+}
+
+Outcome outcome_of(const error& e) { return {status_of(e.code), e.text}; }
+Outcome outcome_of(const symphony::Reply& reply) { return {reply.status, std::string(reply.text)}; }
+Outcome liar() { return {SYMPHONY_BAD_MESSAGE, "the pit's runtime answered with something that is no answer"}; }
+
+class ProcessLink final : public Link {
+ public:
+  explicit ProcessLink(symphony::Link link) : link_(std::move(link)) {}
+  Reply call(const Request& request) noexcept override {
+    const symphony::Reply reply =
+        link_.call(request.type, request.body,
+                   {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
+    return {reply.status, reply.type, reply.body, reply.text};
+  }
+
+ private:
+  symphony::Link link_;
+};
+
+}  // namespace
+
+Outcome ProcessHost::mount(Endpoint& endpoint, std::string_view name, const ProcessOptions& options,
+                           std::unique_ptr<ProcessHost>& out) {
+  auto own = endpoint.open(name, options.link, options.open_timeout_ns);
+  if (!own) return outcome_of(own.error());
+  std::unique_ptr<ProcessHost> made(new ProcessHost(endpoint, name, options, *std::move(own)));
+  if (Outcome asked = made->ask_info(); !asked.ok()) return asked;
+  out = std::move(made);
+  return {};
+}
+
+symphony::Reply ProcessHost::ask(std::uint32_t type, std::span<const std::byte> body, Effect effect) {
+  return own_.call(type, body, {.timeout_ns = options_.open_timeout_ns, .effect = effect});
+}
+
+Outcome ProcessHost::ask_info() {
+  const std::lock_guard lock(mutex_);
+  const symphony::Reply reply = ask(runtime::type_info, {}, Effect::read);
+  if (!reply.ok()) return outcome_of(reply);
+  auto info = runtime::read_info(reply.body);
+  if (!info) return liar();
+  info_ = *std::move(info);
+  return {};
+}
+
+Outcome ProcessHost::open(std::unique_ptr<Link>& out) {
+  auto link = endpoint_.open(name_, options_.link, options_.open_timeout_ns);
+  if (!link) return outcome_of(link.error());
+  out = std::make_unique<ProcessLink>(*std::move(link));
+  return {};
+}
+
+Outcome ProcessHost::snapshot(Snapshot& out) {
+  const std::lock_guard lock(mutex_);
+  Snapshot whole;
+  for (;;) {
+    const runtime::SnapshotBody body{whole.bytes.size()};
+    const symphony::Reply reply = ask(runtime::type_snapshot, bytes_of(body), Effect::read);
+    if (!reply.ok()) return outcome_of(reply);
+    const auto head = runtime::read_head<runtime::ChunkHead>(reply.body);
+    if (!head || head->total > snapshot_size_max) return liar();
+    const auto chunk = reply.body.subspan(sizeof *head);
+    if (chunk.size() > head->total - std::min(head->total, body.offset)) return liar();
+    whole.revision = head->revision;
+    whole.bytes.insert(whole.bytes.end(), chunk.begin(), chunk.end());
+    if (whole.bytes.size() == head->total) break;
+    if (chunk.empty()) return liar();
+  }
+  out = std::move(whole);
+  return {};
+}
+
+Outcome ProcessHost::restore(const Snapshot& from) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::byte> body;
+  std::size_t offset = 0;
+  do {
+    const auto chunk = std::span(from.bytes)
+                           .subspan(offset)
+                           .first(std::min<std::size_t>(from.bytes.size() - offset, runtime::chunk_size_max));
+    const runtime::RestoreHead head{from.revision, 0, offset, from.bytes.size()};
+    body.assign(bytes_of(head).begin(), bytes_of(head).end());
+    body.insert(body.end(), chunk.begin(), chunk.end());
+    const symphony::Reply reply = ask(runtime::type_restore, body, Effect::once);
+    if (!reply.ok()) return outcome_of(reply);
+    offset += chunk.size();
+  } while (offset < from.bytes.size());
+  return {};
+}
+
+Outcome ProcessHost::step(std::uint32_t what, TimeNs deadline_ns) {
+  const std::lock_guard lock(mutex_);
+  const runtime::StepBody body{static_cast<runtime::Step>(what), 0,
+                               deadline_ns == no_deadline_ns ? 0 : static_cast<std::uint64_t>(deadline_ns)};
+  return outcome_of(ask(runtime::type_step, bytes_of(body), Effect::once));
+}
+
+Outcome ProcessHost::drain(TimeNs deadline_ns) {
+  return step(static_cast<std::uint32_t>(runtime::Step::drain), deadline_ns);
+}
+Outcome ProcessHost::start() { return step(static_cast<std::uint32_t>(runtime::Step::start), no_deadline_ns); }
+Outcome ProcessHost::stop() { return step(static_cast<std::uint32_t>(runtime::Step::stop), no_deadline_ns); }
+
+}  // namespace symphony::pit

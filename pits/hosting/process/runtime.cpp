@@ -1,0 +1,217 @@
+#include "pits/hosting/process/runtime.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <symphony/service.hpp>
+
+#include "pits/hosting/instance.hpp"
+#include "pits/hosting/process/runtime_protocol.hpp"
+
+namespace symphony::pit {
+namespace {
+
+static_assert(sizeof(symphony_envelope) == sizeof(Envelope));
+static_assert(offsetof(symphony_envelope, deadline_ns) == offsetof(Envelope, deadline_ns));
+static_assert(offsetof(symphony_envelope, type) == offsetof(Envelope, type));
+static_assert(offsetof(symphony_envelope, flags) == offsetof(Envelope, flags));
+static_assert(offsetof(symphony_envelope, attempt) == offsetof(Envelope, attempt));
+static_assert(SYMPHONY_CRASHED == status::crashed && SYMPHONY_POISONED == status::poisoned);
+static_assert(SYMPHONY_BAD_STATE == status::bad_state && SYMPHONY_UNREACHABLE == status::unreachable);
+static_assert(SYMPHONY_OVERLOADED == status::overloaded && SYMPHONY_PEER_FAULT == status::peer_fault);
+
+class StderrLog final : public LogSink {
+ public:
+  void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept override {
+    static constexpr const char* names[] = {"debug", "info", "warning", "error"};
+    const auto index = static_cast<std::size_t>(std::clamp<std::int32_t>(level, 0, 3));
+    std::fprintf(stderr, "%.*s: %s: %.*s\n", static_cast<int>(pit.size()), pit.data(), names[index],
+                 static_cast<int>(line.size()), line.data());
+  }
+};
+
+// The pit's reply goes straight into the reply ring.
+class RingSink final : public ReplySink {
+ public:
+  explicit RingSink(ReplyWriter& writer) : writer_(writer) {}
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+    out = writer_.claim(size_min);
+    return out.size() >= size_min;
+  }
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
+  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+
+ private:
+  ReplyWriter& writer_;
+};
+
+class Runtime final : public RequestHandler {
+ public:
+  Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
+
+  Outcome start() { return make(nullptr, instance_); }
+  [[nodiscard]] const Instance& instance() const noexcept { return *instance_; }
+
+  void finish() {
+    if (instance_->state() == State::running) report(instance_->drain(0));
+    if (instance_->state() == State::drained) report(instance_->stop());
+  }
+
+  void on_request(const symphony::Request& request, ReplyWriter& reply) noexcept override {
+    RingSink sink(reply);
+    try {
+      switch (request.envelope.type) {
+        case runtime::type_info:
+          return put(reply, runtime::write_info(instance_->info()));
+        case runtime::type_step:
+          return end(reply, step(request.body));
+        case runtime::type_snapshot:
+          return on_snapshot(request.body, reply);
+        case runtime::type_restore:
+          return end(reply, restore(request.body));
+        default:
+          break;
+      }
+    } catch (const std::bad_alloc&) {
+      return reply.fail(SYMPHONY_OVERLOADED, "the pit runtime has no memory for this");
+    }
+    instance_->handle(std::bit_cast<symphony_envelope>(request.envelope), request.body, sink);
+  }
+
+ private:
+  Outcome make(const Snapshot* from, std::unique_ptr<Instance>& out) {
+    std::unique_ptr<Instance> made;
+    if (Outcome o = Instance::make(entry_, {.config = config_, .log = &log_}, made); !o.ok()) return o;
+    if (Outcome o = made->init(); !o.ok()) return o;
+    if (from != nullptr) {
+      if (Outcome o = made->restore(*from); !o.ok()) return o;
+    }
+    if (Outcome o = made->start(); !o.ok()) return o;
+    out = std::move(made);
+    return {};
+  }
+
+  static Outcome malformed() { return {SYMPHONY_BAD_MESSAGE, "a message to the pit runtime is malformed"}; }
+
+  Outcome step(std::span<const std::byte> body) {
+    const auto head = runtime::read_head<runtime::StepBody>(body);
+    if (!head) return malformed();
+    switch (head->step) {
+      case runtime::Step::drain:
+        return instance_->drain(head->deadline_ns);
+      case runtime::Step::start:
+        return instance_->start();
+      case runtime::Step::stop:
+        return instance_->stop();
+    }
+    return malformed();
+  }
+
+  void on_snapshot(std::span<const std::byte> body, ReplyWriter& reply) {
+    const auto head = runtime::read_head<runtime::SnapshotBody>(body);
+    if (!head) return end(reply, malformed());
+    if (head->offset == 0) {
+      if (const Outcome o = instance_->snapshot(outgoing_); !o.ok()) return end(reply, o);
+    }
+    if (head->offset > outgoing_.bytes.size()) return end(reply, malformed());
+    const auto rest = std::span(outgoing_.bytes).subspan(head->offset);
+    const auto chunk = rest.first(std::min<std::size_t>(rest.size(), runtime::chunk_size_max));
+    const runtime::ChunkHead answer{outgoing_.revision, 0, outgoing_.bytes.size()};
+    std::vector<std::byte> bytes(sizeof answer + chunk.size());
+    std::memcpy(bytes.data(), &answer, sizeof answer);
+    if (!chunk.empty()) std::memcpy(bytes.data() + sizeof answer, chunk.data(), chunk.size());
+    put(reply, bytes);
+    if (chunk.size() == rest.size()) outgoing_ = {};
+  }
+
+  Outcome restore(std::span<const std::byte> body) {
+    const auto head = runtime::read_head<runtime::RestoreHead>(body);
+    if (!head) return malformed();
+    if (head->offset == 0) incoming_ = {head->revision, {}};
+    const auto chunk = body.subspan(sizeof *head);
+    if (head->offset != incoming_.bytes.size() || head->total > snapshot_size_max ||
+        chunk.size() > head->total - head->offset) {
+      incoming_ = {};
+      return malformed();
+    }
+    incoming_.bytes.insert(incoming_.bytes.end(), chunk.begin(), chunk.end());
+    if (incoming_.bytes.size() != head->total) return {};
+    const Snapshot whole = std::exchange(incoming_, {});
+    return make(&whole, instance_);
+  }
+
+  static void put(ReplyWriter& reply, std::span<const std::byte> bytes) {
+    const auto out = reply.claim(static_cast<std::uint32_t>(bytes.size()));
+    if (out.size() < bytes.size()) return reply.fail(SYMPHONY_TOO_LARGE, "the answer does not fit the link");
+    if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+    reply.commit(static_cast<std::uint32_t>(bytes.size()), 0);
+  }
+  static void end(ReplyWriter& reply, const Outcome& outcome) {
+    if (outcome.ok()) {
+      reply.commit(0, 0);
+    } else {
+      reply.fail(outcome.status, outcome.text);
+    }
+  }
+  void report(const Outcome& outcome) {
+    if (!outcome.ok()) log_.write(SYMPHONY_LOG_WARNING, instance_->info().name, outcome.text);
+  }
+
+  const symphony_pit_entry& entry_;
+  std::string config_;
+  StderrLog log_;
+  std::unique_ptr<Instance> instance_;
+  Snapshot outgoing_;  // being read by a host
+  Snapshot incoming_;  // being written by one
+};
+
+}  // namespace
+
+int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
+  Runtime runtime(entry, options.config);
+  if (const Outcome o = runtime.start(); !o.ok()) {
+    std::fprintf(stderr, "pit runtime: the pit did not start: %s (status %d)\n", o.text.c_str(), o.status);
+    return exit_permanent;
+  }
+  const PitInfo& info = runtime.instance().info();
+  auto service = Service::adopt(std::move(options.control_socket),
+                                {.name = info.name,
+                                 .version = info.version,
+                                 .reply_size_max = std::max(info.reply_size_max, runtime::reply_size_min)});
+  if (!service) {
+    std::fprintf(stderr, "pit runtime: %s: %s\n", info.name.c_str(), service.error().text);
+    return exit_try_again;
+  }
+  service->run(runtime);
+  runtime.finish();
+  return exit_finished;
+}
+
+int run_pit_from_environment(const symphony_pit_entry& entry) {
+  const char* text = std::getenv("SYMPHONY_CONTROL_FD");
+  int fd = -1;
+  if (text != nullptr) {
+    const char* end = text + std::strlen(text);
+    if (const auto [at, error] = std::from_chars(text, end, fd); error != std::errc{} || at != end) fd = -1;
+  }
+  if (fd < 0 || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    std::fprintf(stderr,
+                 "symphony-pit: this program is a pit and is started by a broker, which hands it a control socket; "
+                 "run `symphony broker run` with a manifest that names it\n");
+    return exit_permanent;
+  }
+  const char* config = std::getenv("SYMPHONY_PIT_CONFIG");
+  return run_pit(entry, {UniqueFd(fd), config != nullptr ? config : ""});
+}
+
+}  // namespace symphony::pit

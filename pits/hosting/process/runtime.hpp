@@ -1,0 +1,30 @@
+// The pit runtime: main() of a process pit.   Layer: hosting/process (contract, bus/base, endpoint).
+// Makes the instance, starts it, tells the broker that it is ready, and serves its links on one thread until it is told
+// to stop. As untrusted as the pit it runs.
+#pragma once
+
+#include <symphony/pit.h>
+
+#include <string_view>
+
+#include <symphony/unique_fd.hpp>
+
+namespace symphony::pit {
+
+struct RuntimeOptions {
+  UniqueFd control_socket;  // from the keeper
+  std::string_view config;  // JSON for the pit's create()
+};
+
+// Exit statuses, as the broker reads them: 0 finished, 75 may be tried again, 125 will fail every time.
+inline constexpr int exit_finished = 0;
+inline constexpr int exit_try_again = 75;
+inline constexpr int exit_permanent = 125;
+
+// Runs the pit to its end and returns the process's exit status. Reports to stderr.
+int run_pit(const symphony_pit_entry& entry, RuntimeOptions options);
+
+// The same with what the keeper put into the environment: SYMPHONY_CONTROL_FD and SYMPHONY_PIT_CONFIG.
+int run_pit_from_environment(const symphony_pit_entry& entry);
+
+}  // namespace symphony::pit
