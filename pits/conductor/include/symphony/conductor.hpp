@@ -1,0 +1,106 @@
+// Mounts pits in any mode and hands out callers, so that a program does not know where its pits run.   Layer:
+// conductor.
+//
+//   symphony::Conductor conductor(&endpoint);                                     // an Endpoint only for process pits
+//   conductor.mount("pool", {.mode = symphony::Mode::process});
+//   symphony::Caller pool = conductor.open("pool");
+//   symphony::Reply reply = pool.call(type, body);
+//
+// Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one for each.
+#pragma once
+
+#include <symphony/pit.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <symphony/endpoint.hpp>
+#include <symphony/reply.hpp>
+
+namespace symphony {
+
+namespace pit {
+class Host;
+class Link;
+}  // namespace pit
+
+// How a pit is hosted.
+enum class Mode : std::uint8_t {
+  static_,  // linked into this program, run on its callers' threads
+  process,  // a process of its own, started by the broker, behind shared-memory rings
+};
+[[nodiscard]] std::string_view to_string(Mode mode) noexcept;
+
+// How a step ended: ok, or a status and a line for a person.
+struct [[nodiscard]] StepResult {
+  CallStatus status = status::ok;
+  std::string text{};
+  [[nodiscard]] bool ok() const noexcept { return status == status::ok; }
+};
+
+struct MountOptions {
+  Mode mode = Mode::static_;
+  const symphony_pit_entry* entry = nullptr;    // static_: the linked-in pit (SYMPHONY_DECLARE_PIT)
+  std::string config{};                         // static_: JSON for the pit; a process pit has its broker's
+  LinkOptions link{};                           // process: of the links that open() makes
+  TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
+};
+
+struct PitState {
+  std::uint32_t revision = 0;
+  std::vector<std::byte> bytes{};
+};
+
+// One thread's way to a pit. A Caller that could not be opened answers each call with the reason.
+class Caller {
+ public:
+  Caller() noexcept;
+  Caller(Caller&&) noexcept;
+  Caller& operator=(Caller&&) noexcept;
+  ~Caller();
+
+  [[nodiscard]] bool ok() const noexcept { return link_ != nullptr; }
+  [[nodiscard]] const StepResult& why() const noexcept { return why_; }
+
+  // Blocks until the call's one ending. Body and text of the reply stay valid until the next call.   [data-thread]
+  Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) noexcept;
+
+ private:
+  friend class Conductor;
+  std::unique_ptr<pit::Link> link_;
+  StepResult why_;
+};
+
+class Conductor {
+ public:
+  // `endpoint`: for process pits; outlives the conductor and its callers.
+  explicit Conductor(Endpoint* endpoint = nullptr) noexcept;
+  Conductor(const Conductor&) = delete;
+  Conductor& operator=(const Conductor&) = delete;
+  ~Conductor();
+
+  // Under that name from now on. A static pit is made and started; a process pit is found at the broker.
+  // bad_state: the name is taken, or the mode lacks its entry or endpoint; else what the pit or the broker said.
+  StepResult mount(std::string_view name, const MountOptions& options);
+  // Callers that are open stay usable.
+  StepResult unmount(std::string_view name);
+
+  [[nodiscard]] Caller open(std::string_view name);
+  StepResult snapshot(std::string_view name, PitState& out);
+  StepResult restore(std::string_view name, const PitState& from);
+
+ private:
+  [[nodiscard]] std::shared_ptr<pit::Host> find(std::string_view name);
+
+  Endpoint* endpoint_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<pit::Host>, std::less<>> hosts_;
+};
+
+}  // namespace symphony
