@@ -35,6 +35,12 @@ Reply Caller::call(std::uint32_t type, std::span<const std::byte> body, const Ca
   return {.status = reply.status, .type = reply.type, .body = reply.body, .text = reply.text};
 }
 
+Caller::Tally Caller::tally() const noexcept {
+  if (!link_) return {};
+  const pit::Tally tally = link_->tally();
+  return {tally.calls, tally.ended, tally.dropped};
+}
+
 Conductor::Conductor(Endpoint* endpoint) noexcept : endpoint_(endpoint) {}
 Conductor::~Conductor() = default;
 

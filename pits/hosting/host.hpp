@@ -34,6 +34,14 @@ struct Reply {
   [[nodiscard]] bool ok() const noexcept { return status == SYMPHONY_OK; }
 };
 
+// What became of a link's calls: `calls == ended` says that none hangs, `dropped` counts endings of calls that had
+// ended.
+struct Tally {
+  std::uint64_t calls = 0;
+  std::uint64_t ended = 0;
+  std::uint64_t dropped = 0;
+};
+
 // One caller's way to a pit. Threads: one at a time; make a link for each thread. It keeps what it needs of the host
 // alive.
 class Link {
@@ -45,6 +53,7 @@ class Link {
   // Ends exactly once, by the pit or by whoever ends it in the pit's place. May block until the deadline, or, in the
   // modes that run a pit in this process, until a handler that began before the deadline returns.
   virtual Reply call(const Request& request) noexcept = 0;
+  [[nodiscard]] virtual Tally tally() const noexcept = 0;
 };
 
 struct Snapshot {

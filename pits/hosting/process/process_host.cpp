@@ -49,6 +49,10 @@ class ProcessLink final : public Link {
                    {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
     return {reply.status, reply.type, reply.body, reply.text};
   }
+  Tally tally() const noexcept override {
+    const LinkCounters counters = link_.counters();
+    return {counters.calls, counters.ended, counters.late_replies};
+  }
 
  private:
   symphony::Link link_;

@@ -126,12 +126,21 @@ class StaticLink final : public Link {
         seat_(std::move(seat)) {}
 
   Reply call(const Request& request) noexcept override {
+    const Reply reply = run(request);
+    ++ended_;
+    return reply;
+  }
+  Tally tally() const noexcept override { return {last_id_, ended_, 0}; }
+
+ private:
+  Reply run(const Request& request) noexcept {
+    ++last_id_;
     if (task_ == nullptr) [[unlikely]] {
       task_.reset(new (std::nothrow) CallTask(instance_));
       if (task_ == nullptr) return {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
     }
     CallTask& task = *task_;
-    task.envelope = {++last_id_, envelope_deadline(request.deadline_ns), request.type, SYMPHONY_FLAG_REQUEST, 0, 0};
+    task.envelope = {last_id_, envelope_deadline(request.deadline_ns), request.type, SYMPHONY_FLAG_REQUEST, 0, 0};
     task.body = request.body;
     const Executor::Ran ran = executor_.run(task, seat_, request.deadline_ns);
     if (ran == Executor::Ran::yes) [[likely]]
@@ -147,13 +156,13 @@ class StaticLink final : public Link {
     }
   }
 
- private:
   std::shared_ptr<void> keep_;  // first, so that it goes last: the members below use what it keeps
   Executor& executor_;
   std::unique_ptr<Instance>& instance_;
   std::unique_ptr<CallTask> task_;
   Executor::Seat seat_;
   std::uint64_t last_id_ = 0;
+  std::uint64_t ended_ = 0;
 };
 
 InstanceOptions instance_options(const StaticOptions& options) {

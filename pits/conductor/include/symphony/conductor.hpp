@@ -71,6 +71,14 @@ class Caller {
   // Blocks until the call's one ending. Body and text of the reply stay valid until the next call.   [data-thread]
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) noexcept;
 
+  // `calls == ended` between two calls says that none hangs; `dropped` endings came for calls that had ended already.
+  struct Tally {
+    std::uint64_t calls = 0;
+    std::uint64_t ended = 0;
+    std::uint64_t dropped = 0;
+  };
+  [[nodiscard]] Tally tally() const noexcept;
+
  private:
   friend class Conductor;
   std::unique_ptr<pit::Link> link_;
