@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/unit/contract/probe_pit.hpp"
+#include "tests/unit/hosting/probe_pit.hpp"
 #include "tests/unit/hosting/scripted_pit.hpp"
 
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "pits/hosting/instance.hpp"
-#include "tests/unit/contract/probe_pit.hpp"
+#include "tests/unit/hosting/probe_pit.hpp"
 #include "tests/unit/hosting/scripted_pit.hpp"
 
 namespace symphony {
