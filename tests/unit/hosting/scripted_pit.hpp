@@ -78,7 +78,8 @@ inline symphony_pit_entry scripted_entry() {
 class LogLines final : public LogSink {
  public:
   void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept override {
-    lines.emplace_back(std::to_string(level) + " " + std::string(pit) + ": " + std::string(line));
+    std::string& whole = lines.emplace_back(std::to_string(level));
+    whole.append(" ").append(pit).append(": ").append(line);
   }
   [[nodiscard]] bool contains(std::string_view part) const {
     for (const std::string& line : lines) {
