@@ -274,7 +274,8 @@ class Ctx {
     if constexpr (std::is_same_v<Integer, bool>) {
       to.append(part ? "true" : "false");
     } else {
-      to.append(digits, std::to_chars(digits, digits + sizeof digits, part).ptr);
+      const char* end = std::to_chars(digits, digits + sizeof digits, part).ptr;
+      to.append(digits, static_cast<std::size_t>(end - digits));
     }
   }
 
