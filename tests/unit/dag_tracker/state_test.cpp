@@ -274,6 +274,11 @@ TEST_F(Damaged, WithARightChecksumIsRefusedOrASoundState) {
 }
 
 TEST_F(Damaged, LargerThanTheLimitsIsRefused) {
+  Limits exact;
+  exact.graphs = 4;
+  exact.tasks = 34;
+  Graphs fits(exact);
+  EXPECT_TRUE(load(fits, good_));
   for (int which = 0; which < 5; ++which) {
     Limits limits;
     if (which == 0) limits.graphs = 3;
