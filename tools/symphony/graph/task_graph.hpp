@@ -4,7 +4,7 @@
 // Threads: a plain value.
 #pragma once
 
-#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,7 +15,10 @@ namespace symphony::tools {
 struct Edge {
   std::uint32_t after = 0;
   std::uint32_t before = 0;
-  friend auto operator<=>(const Edge&, const Edge&) = default;
+  friend bool operator==(const Edge&, const Edge&) = default;
+  friend bool operator<(const Edge& a, const Edge& b) noexcept {
+    return a.after != b.after ? a.after < b.after : a.before < b.before;
+  }
 };
 
 enum class GraphFormat : std::uint8_t { dpkg_status, apt_packages, json };
