@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <symphony/clock.hpp>
+#include <symphony/pit_info.hpp>
 #include <symphony/reply.hpp>
 #include <symphony/result.hpp>
 #include <symphony/unique_fd.hpp>
@@ -103,13 +104,6 @@ struct ConnectOptions {
   TimeNs timeout_ns = 5 * second_ns;
 };
 
-struct PitInfo {
-  std::string name;
-  std::string state;
-  std::int32_t pid = 0;
-  std::uint32_t instance = 0;  // how often it was started
-  std::uint32_t links = 0;
-};
 struct BrokerStatus {
   std::uint64_t generation = 0;
   std::vector<PitInfo> pits;
