@@ -1,0 +1,429 @@
+#include "bus/broker/core.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "bus/base/check.hpp"
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2;
+
+template <class State, std::size_t n>
+using Table = std::array<std::array<bool, n>, n>;
+
+// Rows: from; columns: to. known, starting, ready, backoff, quarantined, stopping, stopped.
+constexpr Table<PitState, pit_state_count> pit_table{{
+    {false, true, false, false, false, false, true},   // known
+    {false, false, true, true, true, true, true},      // starting
+    {false, true, false, true, true, true, true},      // ready
+    {false, true, false, false, false, false, true},   // backoff
+    {false, false, false, false, false, false, true},  // quarantined
+    {false, true, false, true, true, false, true},     // stopping
+    {false, false, false, false, false, false, false}  // stopped
+}};
+
+// waiting, making, owning, sealing, peering, open, closing.
+constexpr Table<LinkState, link_state_count> link_table{{
+    {false, true, false, false, false, false, false},  // waiting
+    {true, false, true, false, false, false, false},   // making
+    {true, false, false, true, false, false, true},    // owning
+    {true, false, false, false, true, false, true},    // sealing
+    {true, false, false, false, false, true, true},    // peering
+    {true, false, false, false, false, false, true},   // open
+    {false, false, false, false, false, false, false}  // closing
+}};
+
+bool is_pit_name(const std::string& name) {
+  return !name.empty() && name.size() <= control::pit_name_size_max &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+         });
+}
+
+// FNV-1a over 64-bit words: small, and the same everywhere.
+struct Hash {
+  std::uint64_t value = 0xcbf29ce484222325;
+  void add(std::uint64_t word) noexcept {
+    for (int i = 0; i < 8; ++i) value = (value ^ ((word >> (8 * i)) & 0xff)) * 0x100000001b3;
+  }
+  template <class... T>
+  void all(T... words) noexcept {
+    (add(static_cast<std::uint64_t>(words)), ...);
+  }
+};
+
+}  // namespace
+
+const char* name_of(PitState state) noexcept {
+  constexpr const char* names[] = {"known", "starting", "ready", "backoff", "quarantined", "stopping", "stopped"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+bool may_become(PitState from, PitState to) noexcept {
+  return pit_table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
+}
+
+bool may_become(LinkState from, LinkState to) noexcept {
+  return link_table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
+}
+
+result<void> check_pits(const std::vector<PitConfig>& pits) {
+  if (pits.size() > pits_max)
+    return unexpected(errc::too_large, "a broker serves at most 64 pits: start a second realm");
+  std::set<std::string> names;
+  for (const PitConfig& pit : pits) {
+    if (!is_pit_name(pit.name)) {
+      return unexpected(errc::invalid_argument, "a pit's name has 1 to 63 of a-z, 0-9, _, - and .");
+    }
+    if (!names.insert(pit.name).second)
+      return unexpected(errc::invalid_argument, "two pits have the same name: rename one");
+    if (pit.executable.empty()) {
+      return unexpected(errc::invalid_argument, "a pit has no executable: give the path of its program");
+    }
+    const RestartPolicy& r = pit.restart;
+    if (r.failures_max < 1 || r.failures_max > failures_limit || r.window_ns <= 0 || r.backoff_first_ns <= 0 ||
+        r.backoff_max_ns < r.backoff_first_ns || r.start_timeout_ns <= 0) {
+      return unexpected(
+          errc::invalid_argument,
+          "a pit's restart policy needs 1 to 16 failures and times above 0, the first back-off not above the last");
+    }
+    const auto has_zero = [](const std::string& s) { return s.find('\0') != std::string::npos; };
+    if (has_zero(pit.executable) || has_zero(pit.config) || std::any_of(pit.args.begin(), pit.args.end(), has_zero) ||
+        std::any_of(pit.environment.begin(), pit.environment.end(), has_zero)) {
+      return unexpected(errc::invalid_argument,
+                        "a pit's executable, arguments, configuration and environment have no zero bytes");
+    }
+  }
+  return {};
+}
+
+BrokerCore::BrokerCore(CoreConfig config)
+    : config_(std::move(config)), random_(config_.seed + config_.generation * 0x9e3779b97f4a7c15) {
+  SYMPHONY_CHECK(config_.generation >= 1 && check_pits(config_.pits).has_value());
+  for (PitIndex i = 0; i < config_.pits.size(); ++i) {
+    Pit& pit = pits_.emplace_back();
+    pit.index = i;
+    pit.config = config_.pits[i];
+  }
+  next_link_ = ((config_.generation - 1) << 32) + 1;
+}
+
+void BrokerCore::step(const Event& event, TimeNs now_ns) {
+  now_ns_ = std::max(now_ns_, now_ns);
+  std::visit([this](const auto& e) { on(e); }, event);
+  finish_if_stopped();
+  const TimeNs next = timers_.empty() ? no_deadline_ns : timers_.begin()->at_ns;
+  if (next != armed_ns_) {
+    armed_ns_ = next;
+    act(ArmTimer{next});
+  }
+}
+
+bool BrokerCore::pop(Action& action) {
+  if (actions_.empty()) return false;
+  action = std::move(actions_.front());
+  actions_.pop_front();
+  return true;
+}
+
+std::uint64_t BrokerCore::random() noexcept {  // splitmix64
+  random_ += 0x9e3779b97f4a7c15;
+  std::uint64_t z = random_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+std::uint64_t BrokerCore::state_hash() const noexcept {
+  Hash h;
+  h.all(now_ns_, random_, next_link_, waiting_opens_, stopping_, finished_, armed_ns_);
+  for (const Pit& p : pits_) {
+    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.pid, p.reply_size_max, p.ready_since_ns,
+          p.timer_ns, p.end_code, p.links.size());
+    for (const TimeNs t : p.failures) h.all(t);
+  }
+  for (const auto& [id, c] : conns_) {
+    h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
+    for (const auto& [link, epoch] : c.held) h.all(link, epoch);
+  }
+  for (const auto& [id, l] : links_) {
+    h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.go_in_doubt,
+          l.caller_done, l.pit_done, l.correlation, l.last_id, l.request_capacity, l.reply_capacity_wanted,
+          l.reply_capacity, l.timer_ns);
+  }
+  return h.value;
+}
+
+std::vector<PitInfo> BrokerCore::status() const {
+  std::vector<PitInfo> all;
+  for (const Pit& p : pits_) {
+    all.push_back({p.config.name, name_of(p.state), p.pid, p.instance, static_cast<std::uint32_t>(p.links.size())});
+  }
+  return all;
+}
+
+// ---- callers ----
+
+void BrokerCore::on(const Begin& e) {
+  std::map<PitIndex, PitRecord> pit_records;
+  for (const RecordFound& r : e.records) {
+    if (!is_pit_key(r.key)) continue;
+    const auto pit = static_cast<PitIndex>(r.key);
+    if (auto record = decode_pit(r.blob); record && pit < pits_.size()) pit_records[pit] = *std::move(record);
+  }
+  for (Pit& pit : pits_) {
+    const auto process =
+        std::find_if(e.processes.begin(), e.processes.end(), [&](const ProcessFound& p) { return p.pit == pit.index; });
+    const auto record = pit_records.find(pit.index);
+    restore_pit(pit, record == pit_records.end() ? nullptr : &record->second,
+                process == e.processes.end() ? nullptr : &*process);
+  }
+  Conn& absent = conns_[0];  // holds the links until their callers say Hello
+  absent.lost = true;
+  for (const RecordFound& r : e.records) {
+    if (is_pit_key(r.key)) continue;
+    const auto record = decode_link(r.blob);
+    if (record && record->pit < pits_.size()) {
+      restore_link(r.key, *record);
+    } else {
+      act(DeleteRecord{r.key});
+    }
+  }
+  if (absent.links.empty()) {
+    conns_.erase(0);
+  } else {
+    set_timer(absent, now_ns_ + reconnect_grace_ns);
+  }
+  for (Pit& pit : pits_) {
+    if (pit.state == PitState::known && pit.config.start_at_once) start(pit);
+  }
+}
+
+void BrokerCore::on(const CallerConnected& e) {
+  const char* refusal = nullptr;
+  if (e.uid != config_.owner && e.uid != 0) refusal = "this broker serves another user: start your own";
+  if (conns_.size() >= callers_max)
+    refusal = "the broker has 1024 callers, its maximum: close some, or share an endpoint";
+  if (refusal != nullptr) {
+    act(SendToCaller{e.conn, control::Refused{0, 0, errc::refused, refusal}, 0, 0, 0, {}});
+    act(DisconnectCaller{e.conn});
+    return;
+  }
+  Conn& conn = conns_[e.conn];
+  conn.id = e.conn;
+  conn.uid = e.uid;
+}
+
+void BrokerCore::on(const CallerLeft& e) {
+  const auto found = conns_.find(e.conn);
+  if (found == conns_.end()) return;
+  Conn& conn = found->second;
+  if (e.dead || !config_.may_reconnect || !conn.greeted) {
+    if (!conn.lost) act(DisconnectCaller{e.conn});
+    return forget_conn(e.conn);
+  }
+  if (conn.lost) return;
+  // Its links stay for a while: attachments that were open as they are, those under way fall back.
+  conn.lost = true;
+  for (const LinkId id : std::set<LinkId>(conn.links)) {
+    Link& link = links_.at(id);
+    if (link.open_epoch == 0) {
+      end_link(link);
+    } else if (link.state != LinkState::open) {
+      drop_at_pit(link, false);
+      fall_back(link);
+    }
+  }
+  act(DisconnectCaller{e.conn});
+  if (conn.links.empty()) return forget_conn(e.conn);
+  set_timer(conn, now_ns_ + reconnect_grace_ns);
+}
+
+void BrokerCore::on(const CallerFaulted& e) {
+  if (const auto found = conns_.find(e.conn); found != conns_.end() && !found->second.lost) give_up(found->second);
+}
+
+void BrokerCore::on(const CallerMessage& e) {
+  const auto found = conns_.find(e.conn);
+  if (found == conns_.end() || found->second.lost) return;
+  Conn& conn = found->second;
+  if (!conn.greeted && !std::holds_alternative<control::Hello>(e.message)) return give_up(conn);
+  // What is about an attachment that is not the current one was overtaken by a death or a close, and means nothing.
+  const auto current = [&](const Attachment& a) -> Link* {
+    Link* link = link_of(conn, a.link);
+    return link != nullptr && at(*link) == a ? link : nullptr;
+  };
+  if (const auto* hello = std::get_if<control::Hello>(&e.message)) {
+    caller_says(conn, *hello);
+  } else if (const auto* open = std::get_if<control::Open>(&e.message)) {
+    caller_says(conn, *open);
+  } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
+    if (Link* link = current(mapped->at)) side_mapped(*link, true);
+  } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {
+    if (Link* link = current(ready->at)) side_ready(*link, true, 0);
+  } else if (const auto* failed = std::get_if<control::MapFailed>(&e.message)) {
+    Link* link = current(failed->at);
+    if (link != nullptr && link->state != LinkState::open) {
+      refuse(*link, errc::out_of_memory,
+             "the caller could not map its ring: raise its memory limit or open a smaller link");
+    }
+  } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
+    Link* link = link_of(conn, fault->at.link);
+    if (link != nullptr && link->epoch == fault->at.epoch && link->state == LinkState::open) {
+      Pit& pit = pits_[link->pit];
+      if (pit.instance == link->instance) kill(pit, AfterExit::restart, "it broke the ring protocol on a link");
+    }
+  } else if (const auto* close = std::get_if<control::Close>(&e.message)) {
+    caller_says(conn, *close);
+  } else if (const auto* query = std::get_if<control::StatusQuery>(&e.message)) {
+    caller_says(conn, *query);
+  } else {
+    give_up(conn);  // a message only pits or brokers say
+  }
+}
+
+void BrokerCore::caller_says(Conn& conn, const control::Hello& m) {
+  if (conn.greeted) return give_up(conn);
+  const char* refusal = nullptr;
+  errc code = errc::version_mismatch;
+  if (m.protocol_min > control::protocol_max || m.protocol_max < control::protocol_min ||
+      m.protocol_min > m.protocol_max) {
+    refusal = "caller and broker have no protocol version in common: update the older one";
+  } else if (m.clock_ns - now_ns_ > clock_ahead_max_ns || now_ns_ - m.clock_ns > clock_behind_max_ns) {
+    refusal = "the caller's monotonic clock differs: run caller and broker in one time namespace";
+    code = errc::refused;
+  }
+  if (refusal != nullptr) {
+    act(SendToCaller{conn.id, control::Refused{0, 0, code, refusal}, 0, 0, 0, {}});
+    return give_up(conn);
+  }
+  conn.greeted = true;
+  const std::uint16_t protocol = std::min(m.protocol_max, control::protocol_max);
+  act(SendToCaller{conn.id, control::Welcome{config_.generation, protocol}, 0, 0, 0, {}});
+  constexpr Epoch epoch_max = Epoch{1} << 62;
+  for (const control::HeldLink& held : m.links) {
+    if (held.link == 0 || held.epoch == 0 || held.epoch >= epoch_max) continue;
+    conn.held[held.link] = held.epoch;
+    const auto found = links_.find(held.link);
+    if (found == links_.end()) continue;
+    Link& link = found->second;
+    const auto old = conns_.find(link.conn);
+    const bool free = old != conns_.end() && old->second.lost && link.state != LinkState::closing;
+    if (!free || link.uid != conn.uid || held.epoch > link.epoch) continue;
+    claim(link, conn);
+    act(SendToCaller{conn.id, control::Keep{config_.generation, link.id, held.epoch}, 0, 0, 0, {}});
+    if (link.state == LinkState::open && link.open_epoch != held.epoch) {  // its Go was lost: nothing was sent on it
+      drop_at_pit(link, false);
+      fall_back(link);
+    }
+    if (link.state == LinkState::waiting) settle(link);
+  }
+}
+
+void BrokerCore::caller_says(Conn& conn, const control::StatusQuery& m) {
+  control::Status status{m.correlation, config_.generation, {}};
+  for (const PitInfo& p : this->status()) status.pits.push_back({p.name, p.state, p.pid, p.instance, p.links});
+  act(SendToCaller{conn.id, std::move(status), 0, 0, 0, {}});
+}
+
+void BrokerCore::give_up(Conn& conn) {
+  act(DisconnectCaller{conn.id});
+  forget_conn(conn.id);
+}
+
+void BrokerCore::forget_conn(ConnId id) {
+  Conn& conn = conns_.at(id);
+  conn.lost = true;  // nothing is said to it any more
+  for (const LinkId link : std::set<LinkId>(conn.links)) end_link(links_.at(link));
+  set_timer(conn, no_deadline_ns);
+  conns_.erase(id);
+}
+
+void BrokerCore::on(const StopAll&) {
+  if (stopping_) return;
+  stopping_ = true;
+  for (Pit& pit : pits_) {
+    switch (pit.state) {
+      case PitState::ready:
+        act(SendToPit{pit.index, pit.instance, control::Stop{now_ns_ + stop_grace_ns}, 0, 0, {}});
+        move(pit, PitState::stopping);
+        pit.after_exit = AfterExit::stop;
+        set_timer(pit, now_ns_ + stop_grace_ns);
+        break;
+      case PitState::starting:
+        kill(pit, AfterExit::stop, "");
+        break;
+      case PitState::stopping:
+        pit.after_exit = AfterExit::stop;
+        break;
+      case PitState::known:
+      case PitState::backoff:
+        end_pit(pit, PitState::stopped, errc::closed, "the broker stops");
+        break;
+      case PitState::quarantined:
+      case PitState::stopped:
+        break;
+    }
+  }
+}
+
+void BrokerCore::on(const KeeperLost&) {
+  for (Pit& pit : pits_) {
+    pit.alive = false;
+    pit.pid = 0;
+    for (const LinkId id : std::set<LinkId>(pit.links)) fall_back(links_.at(id));
+    if (pit.state != PitState::stopped) {
+      end_pit(pit, PitState::stopped, errc::unreachable,
+              "the keeper process died and its pits with it: start the program again");
+    }
+  }
+}
+
+void BrokerCore::finish_if_stopped() {
+  if (!stopping_ || finished_) return;
+  if (std::any_of(pits_.begin(), pits_.end(), [](const Pit& p) { return p.alive; })) return;
+  finished_ = true;
+  act(Finished{});
+}
+
+// ---- timers ----
+
+void BrokerCore::on(const TimerFired&) {
+  armed_ns_ = no_deadline_ns;  // a timer that fired is not armed any more
+  while (!timers_.empty() && timers_.begin()->at_ns <= now_ns_) {
+    const Timer due = *timers_.begin();
+    if (due.kind == timer_of_conn) {
+      forget_conn(due.id);
+    } else if (due.kind == timer_of_link) {
+      Link& link = links_.at(due.id);
+      set_timer(link, no_deadline_ns);
+      const Pit& pit = pits_[link.pit];
+      refuse(link, errc::timeout,
+             "pit " + pit.config.name + " is " + name_of(pit.state) +
+                 ": the deadline to open it is over, allow more time");
+    } else {
+      Pit& pit = pits_[due.id];
+      set_timer(pit, no_deadline_ns);
+      pit_timer(pit);
+    }
+  }
+}
+
+void BrokerCore::replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, std::uint64_t id) {
+  if (held != no_deadline_ns) timers_.erase(Timer{held, kind, id});
+  held = at_ns;
+  if (at_ns != no_deadline_ns) timers_.insert(Timer{at_ns, kind, id});
+}
+
+void BrokerCore::set_timer(Conn& conn, TimeNs at_ns) { replace_timer(conn.timer_ns, at_ns, timer_of_conn, conn.id); }
+void BrokerCore::set_timer(Link& link, TimeNs at_ns) { replace_timer(link.timer_ns, at_ns, timer_of_link, link.id); }
+void BrokerCore::set_timer(Pit& pit, TimeNs at_ns) { replace_timer(pit.timer_ns, at_ns, timer_of_pit, pit.index); }
+
+void BrokerCore::move(Pit& pit, PitState to) {
+  SYMPHONY_CHECK(may_become(pit.state, to));
+  pit.state = to;
+}
+
+}  // namespace symphony::detail::broker

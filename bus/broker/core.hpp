@@ -1,0 +1,197 @@
+// The broker's decisions, without any I/O: events in, actions out.   Layer: broker.
+//
+// It reads no clock, rolls no dice of its own, makes no system call, starts no thread and iterates only in the order of
+// ids: one seed and one list of events give one list of actions and one state_hash(), always. Threads: one.   Trust:
+// messages of callers and pits may be anything; what breaks the protocol costs its sender the connection (caller) or
+// its process (pit), never this one.
+//
+// Attach (A1-A6 of the link protocol), for one link:
+//   waiting --pit ready--> making --made--> owning --both Mapped--> sealing --sealed--> peering --both Ready--> open
+//   every state but closing falls back to waiting when the pit's instance dies; the next epoch follows by itself.
+//   closing: Drop(drain) was said to the pit, Drained or its death ends the link.
+// An epoch is on record as `attaching` before the pit hears of it and as `open` before the caller gets Go, so that the
+// next broker can tell the pit to forget the half-made, and answers for the rest:
+//   Hello lists (L, e), on record as open e, instance alive  -> Keep
+//   Hello lists (L, e), that instance is dead                -> Keep; Own of a newer epoch follows
+//   Hello lists (L, e), on record as open e' > e (Go lost)   -> Keep; the pit drops e', Own of a newer epoch follows
+//   Open of L after Hello listed (L, e), on record as open e -> Go(L, e): the record was made, its Go may have been
+//   lost Open of L otherwise                                      -> Own of a newer epoch; e ends on record, listed by
+//   nobody for reconnect_grace_ns       -> Drop(drain) to the pit, forgotten
+// Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
+// out.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <span>
+#include <tuple>
+
+#include "bus/broker/core_types.hpp"
+#include "bus/broker/records.hpp"
+
+namespace symphony::detail::broker {
+
+struct CoreConfig {
+  std::vector<PitConfig> pits;  // at most pits_max, names valid and different (check_pits)
+  Generation generation = 1;
+  std::uint64_t seed = 1;
+  uid_t owner = 0;             // callers of other users, root apart, are refused
+  bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
+};
+
+// Whether these pits can be served; the text names what is wrong.
+[[nodiscard]] result<void> check_pits(const std::vector<PitConfig>& pits);
+
+class BrokerCore {
+ public:
+  explicit BrokerCore(CoreConfig config);
+
+  // Precondition: the first event is Begin; now never goes back.
+  void step(const Event& event, TimeNs now_ns);
+  // The next action, in order; false when there is none. Actions are executed before the next step.
+  [[nodiscard]] bool pop(Action& action);
+
+  // Of everything the next steps depend on.
+  [[nodiscard]] std::uint64_t state_hash() const noexcept;
+  [[nodiscard]] std::size_t link_count() const noexcept { return links_.size(); }
+  [[nodiscard]] std::size_t caller_count() const noexcept { return conns_.size(); }
+  [[nodiscard]] PitState pit_state(PitIndex pit) const { return pits_.at(pit).state; }
+  [[nodiscard]] std::vector<PitInfo> status() const;
+
+ private:
+  enum class AfterExit : std::uint8_t { restart, quarantine, stop };
+  struct Timer {
+    TimeNs at_ns;
+    std::uint8_t kind;  // 0 caller, 1 link, 2 pit
+    std::uint64_t id;
+    auto operator<=>(const Timer&) const = default;
+  };
+  struct Pit {
+    PitIndex index = 0;
+    PitConfig config;
+    PitState state = PitState::known;
+    AfterExit after_exit = AfterExit::restart;
+    bool alive = false;  // a process exists or was asked for
+    bool was_ready = false;
+    bool hung_up = false;
+    std::uint32_t instance = 0;
+    pid_t pid = 0;
+    std::uint32_t reply_size_max = 0;
+    TimeNs ready_since_ns = 0;
+    TimeNs timer_ns = no_deadline_ns;
+    std::vector<TimeNs> failures;
+    errc end_code = errc::internal;
+    std::string reason;
+    std::set<LinkId> links;
+  };
+  struct Conn {
+    ConnId id = 0;
+    uid_t uid = 0;
+    bool greeted = false;
+    bool lost = false;  // ended, but may come back: its links wait for reconnect_grace_ns
+    TimeNs timer_ns = no_deadline_ns;
+    std::map<LinkId, Epoch> held;  // of its Hello
+    std::set<LinkId> links;
+  };
+  struct Link {
+    LinkId id = 0;
+    PitIndex pit = 0;
+    ConnId conn = 0;
+    uid_t uid = 0;
+    LinkState state = LinkState::waiting;
+    Epoch epoch = 0;       // of the attachment under way or last made
+    Epoch open_epoch = 0;  // last one that was open
+    std::uint32_t instance = 0;
+    bool recorded = false;
+    bool go_in_doubt = false;  // kept from an earlier broker: the caller may not have had its Go
+    bool caller_done = false;  // Mapped while owning, Ready while peering
+    bool pit_done = false;
+    std::uint64_t correlation = 0;
+    std::uint64_t last_id = 0;
+    std::uint32_t request_capacity = 0;
+    std::uint32_t reply_capacity_wanted = 0;  // 0: as the pit needs
+    std::uint32_t reply_capacity = 0;
+    TimeNs timer_ns = no_deadline_ns;
+  };
+
+  // core.cpp: callers, timers
+  void on(const Begin& e);
+  void on(const CallerConnected& e);
+  void on(const CallerLeft& e);
+  void on(const CallerMessage& e);
+  void on(const CallerFaulted& e);
+  void on(const TimerFired& e);
+  void on(const StopAll& e);
+  void on(const KeeperLost& e);
+  void caller_says(Conn& conn, const control::Hello& m);
+  void caller_says(Conn& conn, const control::StatusQuery& m);
+  void give_up(Conn& conn);  // ends its links and the connection
+  void forget_conn(ConnId id);
+  // core_links.cpp
+  void on(const SegmentsMade& e);
+  void on(const SegmentsSealed& e);
+  void on(const SegmentsFailed& e);
+  void caller_says(Conn& conn, const control::Open& m);
+  void caller_says(Conn& conn, const control::Close& m);
+  void open_again(Conn& conn, Link& link, const control::Open& m);
+  void side_mapped(Link& link, bool caller);
+  void side_ready(Link& link, bool caller, std::uint64_t last_id);
+  void settle(Link& link);  // waiting: attach, wait or refuse, as the pit is
+  void begin_attach(Link& link);
+  void send_go(Link& link);
+  void fall_back(Link& link);  // to waiting: this attachment is over; may erase (closing)
+  void drop_at_pit(const Link& link, bool drain);
+  void end_link(Link& link);  // erases, or leaves it closing
+  void erase_link(Link& link);
+  void refuse(Link& link, errc code, const std::string& text);  // and end_link
+  void refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text);
+  void record_link(const Link& link);
+  void restore_link(LinkId id, const LinkRecord& record);
+  void claim(Link& link, Conn& conn);
+  [[nodiscard]] Link* link_of(const Conn& conn, LinkId id);
+  [[nodiscard]] Attachment at(const Link& link) const noexcept { return {config_.generation, link.id, link.epoch}; }
+  // core_pits.cpp
+  void on(const PitMessage& e);
+  void on(const PitFaulted& e);
+  void on(const PitHungUp& e);
+  void on(const PitSpawned& e);
+  void on(const SpawnFailed& e);
+  void on(const PitExited& e);
+  void pit_says(Pit& pit, const control::PitReady& m);
+  void start(Pit& pit);
+  void kill(Pit& pit, AfterExit after, const std::string& reason);
+  void failed(Pit& pit, const std::string& reason);
+  void end_pit(Pit& pit, PitState state, errc code, const std::string& reason);
+  void pit_timer(Pit& pit);
+  void record_pit(const Pit& pit);
+  void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
+  void finish_if_stopped();
+  [[nodiscard]] Pit* live_pit(PitIndex pit, std::uint32_t instance);
+  [[nodiscard]] Pit* pit_named(const std::string& name);
+
+  void move(Pit& pit, PitState to);
+  void move(Link& link, LinkState to);
+  void set_timer(Conn& conn, TimeNs at_ns);
+  void set_timer(Link& link, TimeNs at_ns);
+  void set_timer(Pit& pit, TimeNs at_ns);
+  void replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, std::uint64_t id);
+  void act(Action action) { actions_.push_back(std::move(action)); }
+  std::uint64_t random() noexcept;
+
+  CoreConfig config_;
+  std::vector<Pit> pits_;
+  std::map<ConnId, Conn> conns_;  // conn 0, when there: stands for the callers of links found on record
+  std::map<LinkId, Link> links_;
+  std::set<Timer> timers_;
+  std::deque<Action> actions_;
+  std::size_t waiting_opens_ = 0;
+  TimeNs now_ns_ = 0;
+  TimeNs armed_ns_ = no_deadline_ns;
+  LinkId next_link_ = 1;
+  std::uint64_t random_ = 0;
+  bool stopping_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace symphony::detail::broker

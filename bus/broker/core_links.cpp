@@ -1,0 +1,313 @@
+// Links: open, attach, next epochs, the end. See core.hpp for the states.
+#include <algorithm>
+#include <bit>
+
+#include "bus/base/check.hpp"
+#include "bus/broker/core.hpp"
+#include "bus/control/codec.hpp"
+#include "bus/memory/segment.hpp"
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr std::uint64_t link_id_end = std::uint64_t{1} << 62;
+
+bool has_own(LinkState s) {  // the pit was given its segment of the current epoch
+  return s == LinkState::owning || s == LinkState::sealing || s == LinkState::peering || s == LinkState::open;
+}
+bool has_segments(LinkState s) { return s == LinkState::making || (has_own(s) && s != LinkState::open); }
+
+// Room for a record of header, envelope and `size` bytes, four times, so that a wrap and the reserve for endings always
+// fit.
+std::uint64_t ring_for(std::uint32_t size) {
+  constexpr std::uint64_t overhead = 128;
+  return std::bit_ceil(4 * (std::uint64_t{size} + overhead));
+}
+std::uint32_t largest_reply_in(std::uint32_t capacity) { return capacity / 4 - 128; }
+
+}  // namespace
+
+void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
+  const auto no = [&](errc code, const char* text) { refuse_open(conn, m.correlation, code, text); };
+  Pit* const pit = pit_named(m.pit);
+  if (pit == nullptr)
+    return no(errc::not_found, "there is no pit of this name: `symphony status` lists those the broker knows");
+  for (const std::uint32_t capacity : {m.request_capacity, m.reply_capacity}) {
+    if (capacity != 0 && !is_ring_capacity(capacity)) {
+      return no(errc::invalid_argument,
+                "a ring's capacity is a power of two from 4096 to 1073741824, or 0 for the default");
+    }
+  }
+  if (m.deadline_ns <= now_ns_)
+    return no(errc::timeout, "the deadline to open the link was over when the broker read it");
+  if (m.link != 0) {
+    if (const auto found = links_.find(m.link); found != links_.end() && found->second.state != LinkState::closing) {
+      Link& link = found->second;
+      const auto holder = conns_.find(link.conn);
+      const bool theirs =
+          link.conn == conn.id || (holder != conns_.end() && holder->second.lost && link.uid == conn.uid);
+      if (!theirs || link.pit != pit->index)
+        return no(errc::refused, "this link belongs to another caller or pit: open a new one");
+      return open_again(conn, link, m);
+    }
+  }
+  if (links_.size() >= links_max) return no(errc::busy, "the broker has 4096 links, its maximum: close some");
+  if (conn.links.size() >= control::links_per_caller_max) {
+    return no(errc::busy, "this caller has 1024 links, its maximum: close some, or use another endpoint");
+  }
+  if (waiting_opens_ >= waiting_opens_max) {
+    return no(errc::busy, "1024 opens wait for pits that are not ready, the maximum: try again later");
+  }
+  // A link this broker does not know keeps the id its caller knows it by: message ids and the pit's state go with it.
+  const bool adopt = m.link != 0 && m.link < next_link_ && m.link < link_id_end && links_.count(m.link) == 0;
+  const LinkId id = adopt ? m.link : next_link_++;
+  Link& link = links_[id];
+  link.id = id;
+  link.pit = pit->index;
+  link.conn = conn.id;
+  link.uid = conn.uid;
+  if (adopt && conn.held.count(id) != 0) link.epoch = conn.held[id];
+  link.correlation = m.correlation;
+  link.request_capacity = m.request_capacity != 0 ? m.request_capacity : ring_capacity_default;
+  link.reply_capacity_wanted = m.reply_capacity;
+  ++waiting_opens_;
+  conn.links.insert(id);
+  pit->links.insert(id);
+  set_timer(link, m.deadline_ns);
+  settle(link);
+}
+
+void BrokerCore::open_again(Conn& conn, Link& link, const control::Open& m) {
+  if (link.conn != conn.id) claim(link, conn);
+  link.correlation = m.correlation;
+  if (link.state == LinkState::open) {
+    const auto held = conn.held.find(link.id);
+    if (link.go_in_doubt && held != conn.held.end() && held->second == link.open_epoch) return send_go(link);
+    drop_at_pit(link, false);
+    fall_back(link);
+  }
+  if (m.request_capacity != 0) link.request_capacity = m.request_capacity;
+  if (m.reply_capacity != 0) link.reply_capacity_wanted = m.reply_capacity;
+  set_timer(link, m.deadline_ns);
+  if (link.state == LinkState::waiting) settle(link);
+}
+
+void BrokerCore::caller_says(Conn& conn, const control::Close& m) {
+  if (Link* link = link_of(conn, m.link)) end_link(*link);
+}
+
+void BrokerCore::settle(Link& link) {
+  Pit& pit = pits_[link.pit];
+  switch (pit.state) {
+    case PitState::ready:
+      return begin_attach(link);
+    case PitState::known:
+      return stopping_ ? refuse(link, errc::closed, "the broker stops") : start(pit);
+    case PitState::quarantined:
+    case PitState::stopped:
+      return refuse(link, pit.end_code, "pit " + pit.config.name + ": " + pit.reason);
+    case PitState::starting:
+    case PitState::backoff:
+    case PitState::stopping:
+      return;  // its next state settles the link
+  }
+}
+
+void BrokerCore::begin_attach(Link& link) {
+  const Pit& pit = pits_[link.pit];
+  if (link.open_epoch == 0) --waiting_opens_;
+  move(link, LinkState::making);
+  link.epoch = std::max(link.epoch + 1, ((config_.generation - 1) << 32) + 1);
+  link.instance = pit.instance;
+  link.caller_done = link.pit_done = link.go_in_doubt = false;
+  link.reply_capacity = link.reply_capacity_wanted;
+  if (link.reply_capacity == 0) {
+    link.reply_capacity = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(ring_for(pit.reply_size_max), ring_capacity_default, auto_capacity_max));
+  }
+  act(MakeSegments{link.id, link.epoch, link.request_capacity, link.reply_capacity, random()});
+}
+
+void BrokerCore::on(const SegmentsMade& e) {
+  const auto found = links_.find(e.link);
+  if (found == links_.end() || found->second.epoch != e.epoch || found->second.state != LinkState::making) return;
+  Link& link = found->second;
+  const Pit& pit = pits_[link.pit];
+  move(link, LinkState::owning);
+  record_link(link);  // before the pit hears of it: the next broker tells it to forget
+  control::Own own;
+  own.at = at(link);
+  own.request_capacity = link.request_capacity;
+  own.reply_capacity = link.reply_capacity;
+  own.request_salt = static_cast<std::uint32_t>(random());
+  own.reply_salt = static_cast<std::uint32_t>(random());
+  own.in_flight_max = std::min(in_flight_limit, link.reply_capacity / 256);
+  own.reply_size_max = largest_reply_in(link.reply_capacity);
+  if (pit.reply_size_max != 0) own.reply_size_max = std::min(own.reply_size_max, pit.reply_size_max);
+  own.trust = static_cast<std::uint8_t>(pit.config.trust);
+  act(SendToPit{pit.index, pit.instance, own, link.id, link.epoch, {FdName::pit_segment_rw}});
+  own.correlation = link.correlation;
+  act(SendToCaller{link.conn, own, link.id, link.epoch, link.pit, {FdName::caller_segment_rw}});
+}
+
+void BrokerCore::side_mapped(Link& link, bool caller) {
+  if (link.state != LinkState::owning) return;
+  (caller ? link.caller_done : link.pit_done) = true;
+  if (!link.caller_done || !link.pit_done) return;
+  link.caller_done = link.pit_done = false;
+  move(link, LinkState::sealing);
+  act(SealSegments{link.id, link.epoch});
+}
+
+void BrokerCore::on(const SegmentsSealed& e) {
+  const auto found = links_.find(e.link);
+  if (found == links_.end() || found->second.epoch != e.epoch || found->second.state != LinkState::sealing) return;
+  Link& link = found->second;
+  move(link, LinkState::peering);
+  const control::Peer peer{at(link)};
+  act(SendToPit{link.pit, link.instance, peer, link.id, link.epoch, {FdName::caller_segment_ro}});
+  act(SendToCaller{link.conn, peer, link.id, link.epoch, link.pit, {FdName::pit_segment_ro, FdName::pit_pidfd}});
+}
+
+void BrokerCore::on(const SegmentsFailed& e) {
+  const auto found = links_.find(e.link);
+  if (found == links_.end() || found->second.epoch != e.epoch) return;
+  if (!has_segments(found->second.state)) return;
+  refuse(found->second, errc::out_of_memory,
+         "the broker could not make the link's shared memory: free memory or descriptors, or open a smaller link");
+}
+
+void BrokerCore::side_ready(Link& link, bool caller, std::uint64_t last_id) {
+  if (link.state != LinkState::peering) return;
+  (caller ? link.caller_done : link.pit_done) = true;
+  if (!caller) link.last_id = last_id;
+  if (!link.caller_done || !link.pit_done) return;
+  move(link, LinkState::open);
+  link.open_epoch = link.epoch;
+  record_link(link);  // before Go: whoever gets it is known to the next broker
+  send_go(link);
+  act(ForgetSegments{link.id, link.epoch});
+}
+
+void BrokerCore::send_go(Link& link) {
+  link.go_in_doubt = false;
+  link.correlation = 0;
+  set_timer(link, no_deadline_ns);
+  act(SendToCaller{link.conn, control::Go{at(link), link.last_id}, 0, 0, 0, {}});
+}
+
+void BrokerCore::fall_back(Link& link) {
+  if (link.state == LinkState::closing) return erase_link(link);
+  if (link.state == LinkState::waiting) return;
+  if (has_segments(link.state)) act(ForgetSegments{link.id, link.epoch});
+  move(link, LinkState::waiting);
+  link.caller_done = link.pit_done = link.go_in_doubt = false;
+  if (link.open_epoch == 0) ++waiting_opens_;
+}
+
+void BrokerCore::drop_at_pit(const Link& link, bool drain) {
+  const Pit& pit = pits_[link.pit];
+  if (!has_own(link.state) || !pit.alive || pit.instance != link.instance) return;
+  act(SendToPit{pit.index, pit.instance, control::Drop{at(link), drain}, 0, 0, {}});
+}
+
+void BrokerCore::end_link(Link& link) {
+  if (link.state == LinkState::closing) return;
+  const Pit& pit = pits_[link.pit];
+  if (const auto conn = conns_.find(link.conn); conn != conns_.end()) conn->second.links.erase(link.id);
+  link.conn = 0;
+  set_timer(link, no_deadline_ns);
+  if (link.recorded) {
+    act(DeleteRecord{link_key(link.id)});
+    link.recorded = false;
+  }
+  if (has_segments(link.state)) act(ForgetSegments{link.id, link.epoch});
+  if (!has_own(link.state) || !pit.alive || pit.instance != link.instance) return erase_link(link);
+  drop_at_pit(link, true);
+  move(link, LinkState::closing);
+}
+
+void BrokerCore::erase_link(Link& link) {
+  if (link.state == LinkState::waiting && link.open_epoch == 0) --waiting_opens_;
+  pits_[link.pit].links.erase(link.id);
+  links_.erase(link.id);
+}
+
+void BrokerCore::refuse(Link& link, errc code, const std::string& text) {
+  const auto conn = conns_.find(link.conn);
+  if (link.state != LinkState::closing && conn != conns_.end() && !conn->second.lost) {
+    act(SendToCaller{link.conn,
+                     control::Refused{link.correlation, link.id, code, text.substr(0, control::text_size_max)},
+                     0,
+                     0,
+                     0,
+                     {}});
+  }
+  end_link(link);
+}
+
+void BrokerCore::refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text) {
+  act(SendToCaller{
+      conn.id, control::Refused{correlation, 0, code, text.substr(0, control::text_size_max)}, 0, 0, 0, {}});
+}
+
+void BrokerCore::record_link(const Link& link) {
+  LinkRecord r{link.pit, link.instance, link.uid, link.request_capacity, link.reply_capacity_wanted, link.open_epoch,
+               0,        link.last_id};
+  std::vector<FdName> fds;
+  if (link.state == LinkState::open) {
+    fds = {FdName::caller_segment_rw, FdName::pit_segment_rw};
+  } else {
+    r.attaching = link.epoch;
+  }
+  act(PutRecord{link_key(link.id), encode(r), link.id, link.epoch, std::move(fds)});
+  links_.at(link.id).recorded = true;
+}
+
+void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
+  Pit& pit = pits_[record.pit];
+  const bool alive = pit.alive && pit.instance == record.instance;
+  if (record.attaching != 0 && alive) {  // was never open: the pit unmaps what it has of it
+    act(SendToPit{pit.index, pit.instance, control::Drop{{config_.generation, id, record.attaching}, false}, 0, 0, {}});
+  }
+  if (record.open == 0) {
+    act(DeleteRecord{link_key(id)});
+    return;
+  }
+  Link& link = links_[id];
+  link.id = id;
+  link.pit = record.pit;
+  link.uid = record.uid;
+  link.recorded = true;
+  link.instance = record.instance;
+  link.open_epoch = record.open;
+  link.epoch = std::max(record.open, record.attaching);
+  link.last_id = record.last_id;
+  link.request_capacity = record.request_capacity;
+  link.reply_capacity_wanted = record.reply_capacity;
+  link.go_in_doubt = true;
+  link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
+  pit.links.insert(id);
+  conns_.at(0).links.insert(id);
+}
+
+void BrokerCore::claim(Link& link, Conn& conn) {
+  const ConnId before = link.conn;
+  Conn& old = conns_.at(before);
+  old.links.erase(link.id);
+  link.conn = conn.id;
+  conn.links.insert(link.id);
+  if (old.lost && old.links.empty()) forget_conn(before);
+}
+
+BrokerCore::Link* BrokerCore::link_of(const Conn& conn, LinkId id) {
+  const auto found = links_.find(id);
+  return found != links_.end() && found->second.conn == conn.id && conn.links.count(id) != 0 ? &found->second : nullptr;
+}
+
+void BrokerCore::move(Link& link, LinkState to) {
+  SYMPHONY_CHECK(may_become(link.state, to));
+  link.state = to;
+}
+
+}  // namespace symphony::detail::broker

@@ -1,0 +1,272 @@
+// Pits: start, readiness, death, restart, quarantine. See core.hpp for who may do what.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "bus/base/check.hpp"
+#include "bus/broker/core.hpp"
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr int exit_finished = 0;
+constexpr int exit_never_again = 125;
+
+std::string how_it_ended(const PitExited& e) {
+  if (e.signalled) return "killed by signal " + std::to_string(e.value);
+  return "ended with status " + std::to_string(e.value);
+}
+
+// The same would happen again: no use in trying.
+bool is_permanent(int sys_errno) {
+  return sys_errno == ENOENT || sys_errno == EACCES || sys_errno == ENOEXEC || sys_errno == ENOTDIR ||
+         sys_errno == EISDIR || sys_errno == ELOOP || sys_errno == ENAMETOOLONG || sys_errno == E2BIG ||
+         sys_errno == EPERM;
+}
+
+}  // namespace
+
+BrokerCore::Pit* BrokerCore::live_pit(PitIndex pit, std::uint32_t instance) {
+  if (pit >= pits_.size()) return nullptr;
+  Pit& p = pits_[pit];
+  return p.alive && p.instance == instance ? &p : nullptr;
+}
+
+BrokerCore::Pit* BrokerCore::pit_named(const std::string& name) {
+  const auto found = std::find_if(pits_.begin(), pits_.end(), [&](const Pit& p) { return p.config.name == name; });
+  return found == pits_.end() ? nullptr : &*found;
+}
+
+void BrokerCore::start(Pit& pit) {
+  move(pit, PitState::starting);
+  pit.alive = true;
+  pit.pid = 0;
+  pit.was_ready = pit.hung_up = false;
+  pit.after_exit = AfterExit::restart;
+  ++pit.instance;
+  set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
+  record_pit(pit);
+  act(SpawnPit{pit.index, pit.instance});
+}
+
+void BrokerCore::on(const PitSpawned& e) {
+  Pit* const pit = live_pit(e.pit, e.instance);
+  if (pit == nullptr) return;
+  pit->pid = e.pid;
+  if (pit->state == PitState::stopping) act(KillPit{pit->index, pit->instance});
+}
+
+void BrokerCore::on(const SpawnFailed& e) {
+  Pit* const pit = live_pit(e.pit, e.instance);
+  if (pit == nullptr) return;
+  pit->alive = false;
+  const char* why = ::strerrordesc_np(e.sys_errno);
+  const std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
+  act(Note{"pit " + pit->config.name + ": " + reason});
+  if (pit->state == PitState::stopping && pit->after_exit == AfterExit::stop) {
+    end_pit(*pit, PitState::stopped, errc::closed, "the broker stops");
+  } else if (is_permanent(e.sys_errno)) {
+    end_pit(*pit, PitState::quarantined, errc::quarantined, reason);
+  } else {
+    failed(*pit, reason);
+  }
+}
+
+void BrokerCore::on(const PitExited& e) {
+  Pit* const pit = live_pit(e.pit, e.instance);
+  if (pit == nullptr) return;
+  pit->alive = false;
+  pit->pid = 0;
+  set_timer(*pit, no_deadline_ns);
+  for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
+  const bool asked = pit->state == PitState::stopping;
+  const std::string how = how_it_ended(e);
+  if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
+    end_pit(*pit, PitState::stopped, errc::closed, "the broker stops");
+  } else if (asked && pit->after_exit == AfterExit::quarantine) {
+    end_pit(*pit, PitState::quarantined, errc::quarantined, pit->reason);
+  } else if (asked) {
+    failed(*pit, pit->reason);
+  } else if (!e.signalled && e.value == exit_finished) {
+    end_pit(*pit, PitState::stopped, errc::closed, "it finished (exit status 0) and is not started again");
+  } else if (!e.signalled && e.value == exit_never_again) {
+    end_pit(*pit, PitState::quarantined, errc::quarantined,
+            "it ended with status 125, never again: see its last lines on stderr");
+  } else {
+    failed(*pit, how);
+  }
+}
+
+void BrokerCore::failed(Pit& pit, const std::string& reason) {
+  const RestartPolicy& policy = pit.config.restart;
+  if (pit.was_ready && now_ns_ - pit.ready_since_ns >= stable_after_ns) pit.failures.clear();
+  std::erase_if(pit.failures, [&](TimeNs t) { return now_ns_ - t >= policy.window_ns; });
+  pit.failures.push_back(now_ns_);
+  if (pit.failures.size() >= policy.failures_max) {
+    end_pit(pit, PitState::quarantined, errc::quarantined,
+            "it failed " + std::to_string(pit.failures.size()) + " times in a row (" + reason +
+                "): see its last lines on stderr, mend it, start the broker again");
+    return;
+  }
+  pit.reason = reason;
+  if (pit.was_ready && pit.failures.size() == 1) {  // a first death must not cost more than the start itself
+    move(pit, PitState::backoff);
+    return start(pit);
+  }
+  const std::size_t doublings = std::min<std::size_t>(pit.failures.size() - 1, 20);
+  TimeNs delay = std::min(policy.backoff_first_ns << doublings, policy.backoff_max_ns);
+  if (policy.backoff_first_ns > policy.backoff_max_ns >> doublings) delay = policy.backoff_max_ns;
+  const TimeNs jitter = static_cast<TimeNs>(random() % 1000) * (delay / 2000) - delay / 4;  // +-25 %
+  move(pit, PitState::backoff);
+  record_pit(pit);
+  set_timer(pit, now_ns_ + delay + jitter);
+}
+
+void BrokerCore::end_pit(Pit& pit, PitState state, errc code, const std::string& reason) {
+  move(pit, state);
+  set_timer(pit, no_deadline_ns);
+  pit.end_code = code;
+  pit.reason = reason;
+  record_pit(pit);
+  if (state == PitState::quarantined) act(Note{"pit " + pit.config.name + " is quarantined: " + reason});
+  for (const LinkId id : std::set<LinkId>(pit.links))
+    refuse(links_.at(id), code, "pit " + pit.config.name + ": " + reason);
+}
+
+void BrokerCore::kill(Pit& pit, AfterExit after, const std::string& reason) {
+  if (pit.state != PitState::starting && pit.state != PitState::ready) return;  // already on its way out
+  move(pit, PitState::stopping);
+  pit.after_exit = after;
+  pit.reason = reason;
+  set_timer(pit, no_deadline_ns);
+  if (!reason.empty()) act(Note{"pit " + pit.config.name + " is killed: " + reason});
+  if (pit.pid != 0) act(KillPit{pit.index, pit.instance});  // else when it is spawned
+}
+
+void BrokerCore::pit_timer(Pit& pit) {
+  switch (pit.state) {
+    case PitState::backoff:
+      return start(pit);
+    case PitState::starting:
+      return kill(pit, AfterExit::restart, pit.hung_up ? "it closed its control socket" : "it was not ready in time");
+    case PitState::ready:
+      return kill(pit, AfterExit::restart, "it closed its control socket");
+    case PitState::stopping:
+      if (pit.pid != 0) act(KillPit{pit.index, pit.instance});
+      return;
+    case PitState::known:
+    case PitState::quarantined:
+    case PitState::stopped:
+      return;
+  }
+}
+
+void BrokerCore::on(const PitFaulted& e) {
+  if (Pit* pit = live_pit(e.pit, e.instance)) kill(*pit, AfterExit::quarantine, "it broke the control protocol");
+}
+
+void BrokerCore::on(const PitHungUp& e) {
+  Pit* const pit = live_pit(e.pit, e.instance);
+  if (pit == nullptr || (pit->state != PitState::starting && pit->state != PitState::ready)) return;
+  pit->hung_up = true;
+  set_timer(*pit, now_ns_ + hang_up_grace_ns);
+}
+
+void BrokerCore::on(const PitMessage& e) {
+  Pit* const pit = live_pit(e.pit, e.instance);
+  if (pit == nullptr) return;
+  const auto link_at = [&](const Attachment& a) -> Link* {
+    const auto found = links_.find(a.link);
+    if (found == links_.end() || found->second.pit != pit->index || found->second.epoch != a.epoch) return nullptr;
+    return &found->second;
+  };
+  const auto current = [&](const Attachment& a) { return a.generation == config_.generation ? link_at(a) : nullptr; };
+  if (const auto* ready_pit = std::get_if<control::PitReady>(&e.message)) {
+    pit_says(*pit, *ready_pit);
+  } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
+    if (Link* link = current(mapped->at)) side_mapped(*link, false);
+  } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {
+    if (Link* link = current(ready->at)) side_ready(*link, false, ready->last_id);
+  } else if (const auto* failed_map = std::get_if<control::MapFailed>(&e.message)) {
+    Link* link = current(failed_map->at);
+    if (link != nullptr && (link->state == LinkState::owning || link->state == LinkState::peering)) {
+      refuse(*link, errc::out_of_memory,
+             "the pit could not map its ring: raise its memory limit or open a smaller link");
+    }
+  } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
+    Link* link = link_at(drained->at);
+    if (link != nullptr && link->state == LinkState::closing) erase_link(*link);
+  } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
+    Link* link = link_at(fault->at);
+    if (link == nullptr || link->state != LinkState::open) return;
+    const ConnId conn = link->conn;
+    refuse(*link, errc::peer_fault, "the caller broke the ring protocol on this link");
+    if (const auto found = conns_.find(conn); found != conns_.end() && !found->second.lost) give_up(found->second);
+  } else {
+    kill(*pit, AfterExit::quarantine, "it broke the control protocol");
+  }
+}
+
+void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
+  if (pit.state == PitState::stopping) return;
+  if (pit.state != PitState::starting) return kill(pit, AfterExit::quarantine, "it broke the control protocol");
+  if (m.protocol_min > control::protocol_max || m.protocol_max < control::protocol_min ||
+      m.protocol_min > m.protocol_max) {
+    return kill(pit, AfterExit::quarantine, "it speaks no protocol version of this broker: build it again");
+  }
+  if (m.clock_ns - now_ns_ > clock_ahead_max_ns || now_ns_ - m.clock_ns > clock_behind_max_ns) {
+    return kill(pit, AfterExit::quarantine, "its monotonic clock differs: run it in the broker's time namespace");
+  }
+  move(pit, PitState::ready);
+  pit.was_ready = true;
+  pit.ready_since_ns = now_ns_;
+  pit.reply_size_max = m.reply_size_max;
+  set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
+  record_pit(pit);
+  for (const LinkId id : std::set<LinkId>(pit.links)) {
+    Link& link = links_.at(id);
+    const auto conn = conns_.find(link.conn);
+    if (link.state == LinkState::waiting && conn != conns_.end() && !conn->second.lost) begin_attach(link);
+  }
+}
+
+void BrokerCore::record_pit(const Pit& pit) {
+  act(PutRecord{pit_key(pit.index),
+                encode(PitRecord{pit.state, pit.instance, pit.reply_size_max, pit.end_code, pit.reason, pit.failures}),
+                0,
+                0,
+                {}});
+}
+
+// What the earlier broker left: its record, a process, both or none. One without the other lost its last message.
+void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process) {
+  if (record != nullptr) {
+    pit.instance = record->instance;
+    pit.reply_size_max = record->reply_size_max;
+    pit.end_code = record->end_code;
+    pit.reason = record->reason;
+    pit.failures = record->failures;
+  }
+  if (process != nullptr) {
+    const bool ready = record != nullptr && record->instance == process->instance && record->state == PitState::ready;
+    pit.alive = true;
+    pit.instance = process->instance;
+    pit.pid = process->pid;
+    pit.was_ready = ready;
+    pit.ready_since_ns = now_ns_;
+    pit.state = ready ? PitState::ready : PitState::starting;
+    if (!ready) set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
+    return;
+  }
+  if (record == nullptr) return;
+  if (record->state == PitState::quarantined || record->state == PitState::stopped) {
+    pit.state = record->state;
+  } else if (record->state != PitState::known) {
+    pit.state = PitState::starting;  // its exit was told to a broker that is dead too
+    pit.was_ready = record->state == PitState::ready;
+    pit.ready_since_ns = now_ns_;
+    failed(pit, "it ended while the broker was down");
+  }
+}
+
+}  // namespace symphony::detail::broker

@@ -1,0 +1,196 @@
+// What goes into the broker's core and what comes out of it.   Layer: broker. Threads: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <symphony/broker.hpp>
+
+#include "bus/control/messages.hpp"
+
+namespace symphony::detail::broker {
+
+using control::Attachment;
+using control::Epoch;
+using control::Generation;
+using control::LinkId;
+using control::Message;
+using ConnId = std::uint64_t;  // a caller's connection: from 1, never used again in a generation
+using PitIndex = std::uint32_t;
+
+// ---- limits: each is refused with a text that says so, and reached by a test ----
+inline constexpr std::size_t pits_max = 64;
+inline constexpr std::size_t callers_max = 1024;
+inline constexpr std::size_t links_max = 4096;
+inline constexpr std::size_t waiting_opens_max = 1024;
+inline constexpr std::size_t record_size_max = 512;
+inline constexpr std::uint32_t failures_limit = 16;
+inline constexpr std::uint32_t in_flight_limit = 1024;
+inline constexpr std::uint32_t auto_capacity_max = 16u << 20;  // for a caller that leaves the reply ring's size to us
+
+inline constexpr TimeNs reconnect_grace_ns = 2 * second_ns;    // for a caller by path whose connection ended
+inline constexpr TimeNs stop_grace_ns = 2 * second_ns;         // from Stop to SIGKILL
+inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
+inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
+inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
+inline constexpr TimeNs clock_behind_max_ns = 30 * second_ns;  // a message may have waited for a new broker
+
+enum class PitState : std::uint8_t { known, starting, ready, backoff, quarantined, stopping, stopped };
+enum class LinkState : std::uint8_t { waiting, making, owning, sealing, peering, open, closing };
+inline constexpr std::size_t pit_state_count = 7;
+inline constexpr std::size_t link_state_count = 7;
+[[nodiscard]] const char* name_of(PitState state) noexcept;
+
+// Whether the core may go from one state to the other: one table an enumeration.
+[[nodiscard]] bool may_become(PitState from, PitState to) noexcept;
+[[nodiscard]] bool may_become(LinkState from, LinkState to) noexcept;
+
+// ---- events ----
+struct ProcessFound {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  pid_t pid = 0;
+};
+struct RecordFound {
+  std::uint64_t key = 0;
+  std::vector<std::byte> blob;
+};
+struct Begin {  // first event: what the keeper held over the death of an earlier broker; empty for generation 1
+  std::vector<ProcessFound> processes;
+  std::vector<RecordFound> records;
+};
+struct CallerConnected {
+  ConnId conn = 0;
+  uid_t uid = 0;
+};
+struct CallerLeft {
+  ConnId conn = 0;
+  bool dead = false;
+};  // connection ended; dead: its process is, or it cannot come back
+struct CallerMessage {
+  ConnId conn = 0;
+  Message message;
+};
+struct CallerFaulted {
+  ConnId conn = 0;
+};  // sent something that is no message
+struct PitMessage {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  Message message;
+};
+struct PitFaulted {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+};
+struct PitHungUp {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+};  // closed its socket: dying, or hiding
+struct PitSpawned {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  pid_t pid = 0;
+};
+struct SpawnFailed {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  int sys_errno = 0;
+};
+struct PitExited {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  bool signalled = false;
+  int value = 0;
+};
+struct SegmentsMade {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};
+struct SegmentsSealed {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};
+struct SegmentsFailed {
+  LinkId link = 0;
+  Epoch epoch = 0;
+  int sys_errno = 0;
+};
+struct KeeperLost {};
+struct StopAll {};
+struct TimerFired {};
+
+using Event = std::variant<Begin, CallerConnected, CallerLeft, CallerMessage, CallerFaulted, PitMessage, PitFaulted,
+                           PitHungUp, PitSpawned, SpawnFailed, PitExited, SegmentsMade, SegmentsSealed, SegmentsFailed,
+                           KeeperLost, StopAll, TimerFired>;
+
+// ---- actions ----
+// Descriptors by what they are; whoever executes the action knows the numbers.
+enum class FdName : std::uint8_t { caller_segment_rw, caller_segment_ro, pit_segment_rw, pit_segment_ro, pit_pidfd };
+
+struct SendToCaller {
+  ConnId conn = 0;
+  Message message;
+  LinkId link = 0;
+  Epoch epoch = 0;
+  PitIndex pit = 0;
+  std::vector<FdName> fds;
+};
+struct SendToPit {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  Message message;
+  LinkId link = 0;
+  Epoch epoch = 0;
+  std::vector<FdName> fds;
+};
+struct MakeSegments {
+  LinkId link = 0;
+  Epoch epoch = 0;
+  std::uint32_t request_capacity = 0;
+  std::uint32_t reply_capacity = 0;
+  std::uint64_t nonce = 0;
+};
+struct SealSegments {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};  // answered by SegmentsSealed or SegmentsFailed
+struct ForgetSegments {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};  // also of segments still being made
+struct SpawnPit {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+};
+struct KillPit {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+};
+struct PutRecord {
+  std::uint64_t key = 0;
+  std::vector<std::byte> blob;
+  LinkId link = 0;
+  Epoch epoch = 0;
+  std::vector<FdName> fds;
+};
+struct DeleteRecord {
+  std::uint64_t key = 0;
+};
+struct DisconnectCaller {
+  ConnId conn = 0;
+};  // after what was sent to it
+struct ArmTimer {
+  TimeNs at_ns = no_deadline_ns;
+};                   // the only timer: replaces the one before
+struct Finished {};  // StopAll is complete: no pit has a process
+struct Note {
+  std::string text;
+};  // one line for the operator
+
+using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KillPit,
+                            PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note>;
+
+}  // namespace symphony::detail::broker

@@ -1,0 +1,102 @@
+#include "bus/broker/records.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr std::size_t reason_size_max = 191;
+
+struct Writer {
+  std::vector<std::byte> out;
+  template <class T>
+  void put(T value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    const auto* first = reinterpret_cast<const std::byte*>(&value);
+    out.insert(out.end(), first, first + sizeof(T));
+  }
+};
+
+struct Reader {
+  std::span<const std::byte> in;
+  bool ok = true;
+  template <class T>
+  T get() {
+    T value{};
+    if (in.size() < sizeof(T)) {
+      ok = false;
+      return value;
+    }
+    std::memcpy(&value, in.data(), sizeof(T));
+    in = in.subspan(sizeof(T));
+    return value;
+  }
+};
+
+}  // namespace
+
+std::vector<std::byte> encode(const PitRecord& record) {
+  Writer w;
+  w.put(static_cast<std::uint8_t>(record.state));
+  w.put(record.instance);
+  w.put(record.reply_size_max);
+  w.put(static_cast<std::uint16_t>(record.end_code));
+  const auto failures = std::min<std::size_t>(record.failures.size(), failures_limit);
+  w.put(static_cast<std::uint8_t>(failures));
+  for (std::size_t i = record.failures.size() - failures; i < record.failures.size(); ++i) w.put(record.failures[i]);
+  const auto size = std::min(record.reason.size(), reason_size_max);
+  w.put(static_cast<std::uint8_t>(size));
+  for (std::size_t i = 0; i < size; ++i) w.put(record.reason[i]);
+  return std::move(w.out);
+}
+
+std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
+  Reader r{blob};
+  PitRecord record;
+  const auto state = r.get<std::uint8_t>();
+  record.state = static_cast<PitState>(state);
+  record.instance = r.get<std::uint32_t>();
+  record.reply_size_max = r.get<std::uint32_t>();
+  const auto code = r.get<std::uint16_t>();
+  record.end_code = static_cast<errc>(code);
+  const auto failures = r.get<std::uint8_t>();
+  r.ok &= state < pit_state_count && code >= 1 && code <= static_cast<std::uint16_t>(errc::internal) &&
+          failures <= failures_limit;
+  for (std::size_t i = 0; r.ok && i < failures; ++i) record.failures.push_back(r.get<TimeNs>());
+  const auto size = r.get<std::uint8_t>();
+  for (std::size_t i = 0; r.ok && i < size; ++i) record.reason.push_back(r.get<char>());
+  if (!r.ok || !r.in.empty()) return std::nullopt;
+  return record;
+}
+
+std::vector<std::byte> encode(const LinkRecord& record) {
+  Writer w;
+  w.put(record.pit);
+  w.put(record.instance);
+  w.put(record.uid);
+  w.put(record.request_capacity);
+  w.put(record.reply_capacity);
+  w.put(record.open);
+  w.put(record.attaching);
+  w.put(record.last_id);
+  return std::move(w.out);
+}
+
+std::optional<LinkRecord> decode_link(std::span<const std::byte> blob) {
+  Reader r{blob};
+  LinkRecord record;
+  record.pit = r.get<PitIndex>();
+  record.instance = r.get<std::uint32_t>();
+  record.uid = r.get<uid_t>();
+  record.request_capacity = r.get<std::uint32_t>();
+  record.reply_capacity = r.get<std::uint32_t>();
+  record.open = r.get<Epoch>();
+  record.attaching = r.get<Epoch>();
+  record.last_id = r.get<std::uint64_t>();
+  if (!r.ok || !r.in.empty()) return std::nullopt;
+  return record;
+}
+
+}  // namespace symphony::detail::broker

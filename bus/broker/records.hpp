@@ -1,0 +1,45 @@
+// What a broker leaves with the keeper for the next one: one record a pit, one a link.   Layer: broker.
+// Written and read by brokers of the same program only, so the bytes are no public format; they are checked all the
+// same. Threads: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bus/broker/core_types.hpp"
+
+namespace symphony::detail::broker {
+
+[[nodiscard]] constexpr std::uint64_t pit_key(PitIndex pit) noexcept { return (std::uint64_t{1} << 63) | pit; }
+[[nodiscard]] constexpr std::uint64_t link_key(LinkId link) noexcept { return link; }  // link ids stay below 2^62
+[[nodiscard]] constexpr bool is_pit_key(std::uint64_t key) noexcept { return key >> 63 != 0; }
+
+struct PitRecord {
+  PitState state = PitState::known;
+  std::uint32_t instance = 0;
+  std::uint32_t reply_size_max = 0;
+  errc end_code = errc::internal;  // of quarantined and stopped
+  std::string reason;              // at most 191 bytes are kept
+  std::vector<TimeNs> failures;    // at most failures_limit
+};
+
+struct LinkRecord {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;  // that `open` or, when not 0, `attaching` belongs to
+  uid_t uid = 0;
+  std::uint32_t request_capacity = 0;
+  std::uint32_t reply_capacity = 0;
+  Epoch open = 0;       // 0: none was open yet
+  Epoch attaching = 0;  // 0: none under way; P may have mapped parts of it
+  std::uint64_t last_id = 0;
+};
+
+[[nodiscard]] std::vector<std::byte> encode(const PitRecord& record);
+[[nodiscard]] std::vector<std::byte> encode(const LinkRecord& record);
+[[nodiscard]] std::optional<PitRecord> decode_pit(std::span<const std::byte> blob);
+[[nodiscard]] std::optional<LinkRecord> decode_link(std::span<const std::byte> blob);
+
+}  // namespace symphony::detail::broker

@@ -1,0 +1,110 @@
+// The broker: starts pits, introduces callers to them, watches over both. As a thread of a program, or as a daemon.
+//
+// Both serve the same protocol and stand on the same keeper: a small process that is parent of the pits and holds every
+// descriptor, so that no pit and no memory outlives the program that wanted it, even when that is killed.
+// Layer: broker.   Threads: every function here may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <symphony/clock.hpp>
+#include <symphony/result.hpp>
+#include <symphony/trust.hpp>
+#include <symphony/unique_fd.hpp>
+
+namespace symphony {
+
+// When a pit that died is started again. A pit that was ready is restarted at once the first time; further deaths
+// within `window_ns` wait backoff_first_ns * 2^n (+-25 %), and the failures_max-th ends in quarantine. Exit status 0 is
+// "finished" and 125 "never again"; neither is a failure.
+struct RestartPolicy {
+  std::uint32_t failures_max = 5;  // 1 to 16
+  TimeNs window_ns = 60 * second_ns;
+  TimeNs backoff_first_ns = 10 * ms_ns;
+  TimeNs backoff_max_ns = 10 * second_ns;
+  TimeNs start_timeout_ns = 30 * second_ns;  // from exec to ready; killed when it takes longer
+};
+
+// One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
+// SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile) and SYMPHONY_PIT_INSTANCE.
+struct PitConfig {
+  std::string name;                      // 1 to 63 of a-z 0-9 _ - .
+  std::string executable;                // a path
+  std::vector<std::string> args;         // after argv[0]
+  std::string config;                    // for the pit, as it is; no zero bytes
+  std::vector<std::string> environment;  // NAME=value, added; a hostile pit gets these and nothing of ours
+  Trust trust = Trust::cooperative;
+  bool start_at_once = true;  // false: when the first caller opens it
+  RestartPolicy restart;
+};
+
+struct PitInfo {
+  std::string name;
+  std::string state;           // known starting ready backoff quarantined stopping stopped
+  pid_t pid = 0;               // 0: no process
+  std::uint32_t instance = 0;  // how often it was started
+  std::uint32_t links = 0;
+};
+
+struct BrokerOptions {
+  std::vector<PitConfig> pits;  // at most 64
+  std::string
+      keeper_executable;   // empty: $SYMPHONY_KEEPER, else symphony-keeper beside this program, else the installed one
+  std::uint64_t seed = 0;  // of salts and jitter; 0: from the kernel
+};
+
+// A broker in this program: one thread, and the keeper as a helper process. Destruction stops the pits (each has two
+// seconds to end by itself), and returns when all of its processes are gone. When this process dies in any way, the
+// keeper kills them. A child made by fork() must not use or destroy the object.
+class EmbeddedBroker {
+ public:
+  // Returns when the broker serves; its pits may still be starting. Errors: not_found (no keeper executable),
+  // invalid_argument (a PitConfig), out_of_descriptors, system.
+  [[nodiscard]] static result<EmbeddedBroker> start(BrokerOptions options);
+
+  EmbeddedBroker(EmbeddedBroker&&) noexcept;
+  EmbeddedBroker& operator=(EmbeddedBroker&&) noexcept;
+  ~EmbeddedBroker();
+
+  // A connected control socket for one endpoint: of this process, or to be inherited by another.
+  [[nodiscard]] result<UniqueFd> connect();
+
+  // SIGKILL to the running instance, as a crash would do it: counts as one. not_found when there is no such pit or it
+  // has no process now. Returns the killed process's id.
+  [[nodiscard]] result<pid_t> kill_pit(std::string_view name);
+
+  // What every pit does now, in the order of the options.
+  [[nodiscard]] std::vector<PitInfo> status() const;
+
+  // Of the running instance; not_found as kill_pit.
+  [[nodiscard]] result<pid_t> pit_pid(std::string_view name) const;
+
+  // Of the helper process, for diagnosis and tests.
+  [[nodiscard]] pid_t keeper_pid() const noexcept;
+
+ private:
+  class Impl;
+  explicit EmbeddedBroker(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct DaemonOptions {
+  std::string realm = "default";
+  std::string socket_path;  // empty: of the realm, in the user's runtime directory
+  std::vector<PitConfig> pits;
+  std::uint64_t seed = 0;
+};
+
+// Serves until SIGTERM or SIGINT; the calling process becomes the keeper and must have one thread. Problems go to
+// stderr, one line each. Returns the exit status: 0 after an orderly stop, 64 for options that make no sense, 69 when
+// another broker serves the realm, 70 when the broker died five times in ten seconds, 71 when the system refuses
+// something.
+[[nodiscard]] int run_daemon(const DaemonOptions& options);
+
+}  // namespace symphony
