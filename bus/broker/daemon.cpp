@@ -1,0 +1,223 @@
+// run_daemon: the process becomes the keeper, its child the broker.
+//
+// The child is forked and not executed anew: a keeper has one thread, so the child may go on in the same program, and a
+// library function cannot know which hidden argument its program would understand. The price: a broker that is killed
+// and started again runs the program as it was when the keeper started.
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <symphony/broker.hpp>
+
+#include "bus/broker/keeper.hpp"
+#include "bus/broker/shell.hpp"
+#include "bus/control/rendezvous.hpp"
+
+namespace symphony {
+namespace {
+
+using namespace detail::broker;
+namespace control = detail::control;
+
+constexpr int exit_usage = 64, exit_unavailable = 69, exit_software = 70, exit_os = 71;
+constexpr std::size_t deaths_max = 5;
+constexpr TimeNs deaths_window_ns = 10 * second_ns;
+constexpr TimeNs broker_start_timeout_ns = 10 * second_ns;
+constexpr TimeNs stop_timeout_ns = stop_grace_ns + 2 * second_ns;  // the broker's own grace, and room for its exit
+
+int complain(int status, const char* text, const std::string& about) {
+  std::fprintf(stderr, "symphony: %s: %s\n", about.c_str(), text);
+  return status;
+}
+
+// The realm's lock file, held as long as this is open. Empty: another keeper holds it.
+result<UniqueFd> lock_realm(const std::string& path) {
+  for (;;) {
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd)
+      return unexpected(errc::system, "the realm's lock file cannot be made: check the directory's rights and space",
+                        errno);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      return unexpected(errc::busy, "another broker serves this realm: stop it, or choose another --realm", errno);
+    }
+    struct stat held {
+    }, named{};
+    // The one before removes the name when it ends; a lock on a file without it would exclude nobody.
+    if (::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino) return fd;
+  }
+}
+
+bool has_one_thread() {
+  std::error_code failed;
+  std::size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", failed))
+    count += task.exists() ? 1 : 0;
+  return !failed && count == 1;
+}
+
+// Ids and epochs start above those of every earlier keeper since the machine started (core.hpp), so that its callers
+// may come back with the links they know: one a second is more than brokers are started.
+Generation first_generation() { return 1 + static_cast<Generation>(now_ns() / second_ns); }
+
+class Daemon {
+ public:
+  explicit Daemon(const DaemonOptions& options) : options_(options) {}
+
+  int run() {
+    if (const auto checked = check_pits(options_.pits); !checked)
+      return complain(exit_usage, checked.error().text, "pits");
+    path_ = options_.socket_path;
+    if (path_.empty()) {
+      auto found = control::default_socket_path(options_.realm);
+      if (!found) return complain(exit_usage, found.error().text, options_.realm);
+      path_ = *std::move(found);
+    }
+    if (!has_one_thread()) return complain(exit_usage, "run the broker before any thread is started", "run_daemon");
+    if (auto made = control::prepare_socket_directory(path_); !made) return complain(exit_os, made.error().text, path_);
+    auto lock = lock_realm(path_ + ".lock");
+    if (!lock) return complain(lock.error().code == errc::busy ? exit_unavailable : exit_os, lock.error().text, path_);
+    lock_ = *std::move(lock);
+    detail::broker::keeper::raise_descriptor_limit();
+    auto listener = control::listen_at(path_);
+    if (!listener) return complain(exit_os, listener.error().text, path_);
+    listener_ = *std::move(listener);
+    const int status = serve();
+    ::unlink(path_.c_str());
+    ::unlink((path_ + ".lock").c_str());  // last: it says that everything else is gone
+    return status;
+  }
+
+ private:
+  int serve() {
+    sigset_t set, before;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGTERM);
+    ::sigaddset(&set, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &set, &before);
+    signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    const int status =
+        signals_ ? watch_over() : complain(exit_os, "no descriptors left: raise the limit (ulimit -n)", "signalfd");
+    keeper_.kill_all();
+    stop_broker();
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    return status;
+  }
+
+  int watch_over() {
+    Generation generation = first_generation();
+    std::deque<TimeNs> deaths;
+    for (;; ++generation) {
+      if (!start_broker(generation)) return complain(exit_os, "the broker process could not be started", path_);
+      if (follow_broker()) return 0;
+      const TimeNs now = now_ns();
+      deaths.push_back(now);
+      while (now - deaths.front() > deaths_window_ns) deaths.pop_front();
+      if (deaths.size() >= deaths_max) {
+        return complain(exit_software, "the broker died five times in ten seconds: its last lines say why", path_);
+      }
+      std::fprintf(stderr, "symphony: the broker died and is started again; links go on\n");
+    }
+  }
+
+  bool start_broker(Generation generation) {
+    auto ends = control::make_socket_pair();
+    if (!ends) return false;
+    const pid_t parent = ::getpid();
+    std::fflush(nullptr);
+    const pid_t pid = ::fork();
+    if (pid < 0) return false;
+    if (pid == 0) ::_exit(be_broker(parent, std::move(ends->second)));
+    broker_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    ends->second.reset();
+    if (!broker_) {
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+      return false;
+    }
+    keeper_.attach_broker(std::move(ends->first), generation);
+    return true;
+  }
+
+  int be_broker(pid_t parent, UniqueFd socket) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) return 1;
+    ::prctl(PR_SET_NAME, "symphony-broker");
+    lock_.reset();  // the lock is the keeper's: it must be free when that is dead
+    signals_.reset();
+    keeper_.forget_all();
+    ShellOptions options;
+    options.core.pits = options_.pits;
+    options.core.owner = ::geteuid();
+    options.core.may_reconnect = true;
+    options.core.seed = options_.seed;
+    if (options_.seed == 0) (void)!::getrandom(&options.core.seed, sizeof(options.core.seed), 0);
+    options.keeper = std::move(socket);
+    options.listener = std::move(listener_);
+    auto shell = Shell::start(std::move(options), deadline_after(broker_start_timeout_ns));
+    if (!shell) return complain(1, shell.error().text, "broker");
+    return (*shell)->run() ? 0 : 1;
+  }
+
+  // True: stopped in order. False: the broker died.
+  bool follow_broker() {
+    std::vector<pollfd> fds;
+    for (;;) {
+      fds.assign({{broker_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}});
+      keeper_.append_to(fds);
+      const TimeNs left = stop_by_ns_ - now_ns();
+      const int timeout = stop_by_ns_ == no_deadline_ns ? -1 : left <= 0 ? 0 : static_cast<int>(left / ms_ns) + 1;
+      const int n = ::poll(fds.data(), fds.size(), timeout);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 || (n == 0 && stop_by_ns_ <= now_ns())) return true;  // late: run() kills what is left
+      if (fds[1].revents != 0) {
+        signalfd_siginfo info;
+        while (::read(signals_.get(), &info, sizeof(info)) > 0) {
+        }
+        if (stop_by_ns_ == no_deadline_ns) keeper_.ask_to_stop();
+        stop_by_ns_ = std::min(stop_by_ns_, now_ns() + stop_timeout_ns);
+      }
+      const bool there = keeper_.serve(std::span(fds).subspan(2));
+      if (fds[0].revents != 0 || !there) {
+        stop_broker();
+        keeper_.detach_broker();
+        return stop_by_ns_ != no_deadline_ns;
+      }
+    }
+  }
+
+  void stop_broker() noexcept {
+    if (!broker_) return;
+    ::syscall(SYS_pidfd_send_signal, broker_.get(), SIGKILL, nullptr, 0);
+    siginfo_t info{};
+    while (::waitid(P_PIDFD, static_cast<id_t>(broker_.get()), &info, WEXITED) != 0 && errno == EINTR) {
+    }
+    broker_.reset();
+  }
+
+  const DaemonOptions& options_;
+  std::string path_;
+  UniqueFd lock_, listener_, signals_, broker_;
+  TimeNs stop_by_ns_ = no_deadline_ns;
+  detail::broker::keeper::Keeper keeper_;
+};
+
+}  // namespace
+
+int run_daemon(const DaemonOptions& options) { return Daemon(options).run(); }
+
+}  // namespace symphony

@@ -1,0 +1,196 @@
+#include "bus/broker/keeper.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace symphony::detail::broker::keeper {
+namespace {
+
+constexpr std::int32_t signal_base = 256;
+
+UniqueFd pidfd_of(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
+}  // namespace
+
+void Keeper::attach_broker(UniqueFd socket, Generation generation) {
+  detach_broker();
+  broker_ = std::move(socket);
+  const BeginInfo info{generation, static_cast<std::uint32_t>(processes_.size()),
+                       static_cast<std::uint32_t>(records_.size())};
+  tell(Kind::begin, 0, 0, std::as_bytes(std::span(&info, 1)));
+  for (const auto& [key, held] : processes_) tell(Kind::process, key, held.process.pid, {}, &held);
+  for (const auto& [key, record] : records_) tell(Kind::record, key, 0, record.blob);
+  for (auto it = processes_.begin(); it != processes_.end();) {
+    if (it->second.exited) tell(Kind::exited, it->first, it->second.status);
+    it = it->second.exited ? processes_.erase(it) : std::next(it);
+  }
+}
+
+void Keeper::detach_broker() noexcept {
+  broker_.reset();
+  broker_gone_ = false;
+  out_.clear();
+}
+
+void Keeper::ask_to_stop() { tell(Kind::stop, 0, 0); }
+
+void Keeper::append_to(std::vector<pollfd>& fds) const {
+  const int wanted = POLLIN | (out_.empty() ? 0 : POLLOUT);
+  fds.push_back({broker_.get(), static_cast<short>(wanted), 0});
+  for (const auto& [key, held] : processes_) fds.push_back({held.exited ? -1 : held.process.pidfd.get(), POLLIN, 0});
+}
+
+bool Keeper::serve(std::span<const pollfd> fds) {
+  // The deaths first: processes_ has not changed since append_to.
+  std::vector<std::uint64_t> dead;
+  std::size_t i = 1;
+  for (const auto& [key, held] : processes_) {
+    if (fds[i++].revents != 0) dead.push_back(key);
+  }
+  for (const std::uint64_t key : dead) reap(key, processes_.at(key));
+  if (fds[0].revents != 0) {
+    flush();
+    read_broker();
+  }
+  return !broker_gone_;
+}
+
+void Keeper::read_broker() {
+  constexpr int at_most = 64;  // then look at the other descriptors again
+  std::array<std::byte, datagram_size_max> buffer;
+  for (int n = 0; n < at_most && broker_ && !broker_gone_; ++n) {
+    auto packet = control::receive_packet(broker_.get(), buffer, control::FdPolicy::accept);
+    if (!packet) {
+      // A record that came without its descriptors is lost with them; everything else ends the connection.
+      if (packet.error().code == errc::out_of_descriptors) continue;
+      broker_gone_ = true;
+      return;
+    }
+    if (!*packet) return;
+    const auto message = parse({buffer.data(), (*packet)->size});
+    if (message) obey(*message, std::move((*packet)->fds));
+  }
+}
+
+void Keeper::obey(const Datagram& message, std::vector<UniqueFd> fds) {
+  const std::uint64_t key = message.header.key;
+  switch (message.header.kind) {
+    case Kind::spawn:
+      return spawn(key, message.payload);
+    case Kind::put:
+      if (message.payload.size() > record_size_max) return;
+      if (records_.size() >= records_max && records_.count(key) == 0) return;
+      records_[key] = Record{{message.payload.begin(), message.payload.end()}, std::move(fds)};
+      return;
+    case Kind::remove:
+      records_.erase(key);
+      return;
+    default:
+      return;  // not for a keeper
+  }
+}
+
+void Keeper::spawn(std::uint64_t key, std::span<const std::byte> payload) {
+  const auto request = decode_spawn(payload);
+  if (!request) return tell(Kind::spawn_failed, key, E2BIG);
+  if (processes_.size() >= processes_max || processes_.count(key) != 0) return tell(Kind::spawn_failed, key, EAGAIN);
+  auto ends = control::make_socket_pair();
+  if (!ends) return tell(Kind::spawn_failed, key, EMFILE);
+  auto process = start_process(*request, std::move(ends->second));
+  if (!process) return tell(Kind::spawn_failed, key, process.error().sys_errno);
+  const pid_t pid = process->pid;
+  Held& held = processes_[key] = Held{*std::move(process), std::move(ends->first)};
+  tell(Kind::spawned, key, pid, {}, &held);
+}
+
+void Keeper::reap(std::uint64_t key, Held& held) {
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+    return;
+  held.exited = true;
+  held.status = info.si_code == CLD_EXITED ? info.si_status : signal_base + info.si_status;
+  if (!broker_) return;  // the next one is told
+  tell(Kind::exited, key, held.status);
+  processes_.erase(key);
+}
+
+void Keeper::tell(Kind kind, std::uint64_t key, std::int32_t value, std::span<const std::byte> payload,
+                  const Held* with) {
+  if (!broker_) return;
+  Outgoing out{datagram(kind, key, value, payload), {}};
+  if (with != nullptr) {
+    out.fds.push_back(with->socket.duplicate());
+    out.fds.push_back(with->process.pidfd.duplicate());
+    if (!out.fds[0] || !out.fds[1]) broker_gone_ = true;  // it could not serve this pit: better a new one
+  }
+  out_.push_back(std::move(out));
+  flush();
+}
+
+void Keeper::flush() {
+  while (!out_.empty() && broker_ && !broker_gone_) {
+    std::vector<int> fds;
+    for (const UniqueFd& fd : out_.front().fds) fds.push_back(fd.get());
+    const auto sent = control::send_packet(broker_.get(), out_.front().bytes, fds);
+    if (!sent && sent.error().code == errc::busy) return;
+    if (!sent) broker_gone_ = true;
+    out_.pop_front();
+  }
+}
+
+void Keeper::forget_all() noexcept {
+  detach_broker();
+  processes_.clear();
+  records_.clear();
+}
+
+void Keeper::kill_all() noexcept {
+  for (auto& [key, held] : processes_) {
+    if (!held.exited) ::syscall(SYS_pidfd_send_signal, held.process.pidfd.get(), SIGKILL, nullptr, 0);
+  }
+  for (auto& [key, held] : processes_) {
+    siginfo_t info{};
+    while (!held.exited && ::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED) != 0 &&
+           errno == EINTR) {
+    }
+  }
+  processes_.clear();
+}
+
+void raise_descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run_for_application(UniqueFd broker, pid_t application) {
+  const UniqueFd pidfd = pidfd_of(application);
+  if (!pidfd || ::getppid() != application) return 0;  // it is gone already
+  raise_descriptor_limit();
+  Keeper keeper;
+  keeper.attach_broker(std::move(broker), 1);
+  std::vector<pollfd> fds;
+  for (;;) {
+    fds.assign(1, pollfd{pidfd.get(), POLLIN, 0});
+    keeper.append_to(fds);
+    if (::poll(fds.data(), fds.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      return 71;
+    }
+    // The pidfd, not only the socket: a child forked by the application may hold the socket open.
+    if (fds[0].revents != 0) return 0;
+    if (!keeper.serve(std::span(fds).subspan(1))) return 0;
+  }
+}
+
+}  // namespace symphony::detail::broker::keeper

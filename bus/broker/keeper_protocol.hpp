@@ -1,0 +1,81 @@
+// What broker and keeper say to each other: one datagram is a header and a payload.   Layer: broker.
+// Both are of the same program, so this is no public format; the keeper still checks every size, since it outlives
+// brokers. Threads: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "bus/broker/core_types.hpp"
+
+namespace symphony::detail::broker::keeper {
+
+inline constexpr std::size_t datagram_size_max = 64 * 1024;
+inline constexpr std::size_t processes_max = pits_max;
+inline constexpr std::size_t records_max = links_max + pits_max;
+inline constexpr std::size_t strings_max = 1024;  // arguments and environment of one process
+
+enum class Kind : std::uint32_t {
+  // broker -> keeper
+  spawn = 1,   // payload: SpawnRequest
+  put = 2,     // payload: blob of at most record_size_max, fds: held with it; replaces an earlier one of the key
+  remove = 3,  // a record
+  // keeper -> broker
+  begin = 16,         // payload: BeginInfo; that many `process` and `record` follow
+  process = 17,       // value: pid; fds: the broker's end of its control socket, pidfd
+  record = 18,        // payload: blob. Its fds stay here: they only keep the memory, no broker needs them again
+  spawned = 19,       // value: pid; fds as process
+  spawn_failed = 20,  // value: errno
+  exited = 21,        // value: exit status, or 256 + signal
+  stop = 22,          // end all pits in order, then exit
+};
+
+struct Header {
+  Kind kind{};
+  std::int32_t value = 0;
+  std::uint64_t key = 0;
+};
+static_assert(sizeof(Header) == 16);
+
+struct BeginInfo {
+  std::uint64_t generation = 0;
+  std::uint32_t processes = 0;
+  std::uint32_t records = 0;
+};
+static_assert(sizeof(BeginInfo) == 16);
+
+// A process is one instance of one pit.
+[[nodiscard]] constexpr std::uint64_t process_key(PitIndex pit, std::uint32_t instance) noexcept {
+  return (std::uint64_t{pit} << 32) | instance;
+}
+[[nodiscard]] constexpr PitIndex pit_of(std::uint64_t key) noexcept { return static_cast<PitIndex>(key >> 32); }
+[[nodiscard]] constexpr std::uint32_t instance_of(std::uint64_t key) noexcept {
+  return static_cast<std::uint32_t>(key);
+}
+
+struct SpawnRequest {
+  bool clear_environment = false;
+  std::string executable;
+  std::vector<std::string> args;         // argv[0] included
+  std::vector<std::string> environment;  // NAME=value, over what is inherited
+};
+
+struct Datagram {
+  Header header;
+  std::span<const std::byte> payload;
+};
+
+[[nodiscard]] std::vector<std::byte> datagram(Kind kind, std::uint64_t key, std::int32_t value,
+                                              std::span<const std::byte> payload = {});
+[[nodiscard]] std::optional<Datagram> parse(std::span<const std::byte> bytes);
+
+[[nodiscard]] std::vector<std::byte> encode(const SpawnRequest& request);
+[[nodiscard]] std::optional<SpawnRequest> decode_spawn(std::span<const std::byte> payload);
+
+}  // namespace symphony::detail::broker::keeper

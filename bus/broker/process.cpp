@@ -1,0 +1,98 @@
+// Starting one process the way the keeper needs it: it dies with its parent, and inherits one descriptor.
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <map>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/broker/keeper.hpp"
+
+namespace symphony::detail::broker::keeper {
+namespace {
+
+constexpr int control_fd = 3;  // what SYMPHONY_CONTROL_FD says
+constexpr int failure_fd = 4;  // close-on-exec: tells the parent why exec failed, or by its end that it did not
+constexpr int exec_failed = 127;
+
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  for (auto& s : strings) out.push_back(s.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+// What is inherited, overridden by what was asked for.
+std::vector<std::string> environment_of(const SpawnRequest& request) {
+  std::map<std::string, std::string> by_name;
+  const auto add = [&](const std::string& entry) { by_name[entry.substr(0, entry.find('='))] = entry; };
+  for (char** e = request.clear_environment ? nullptr : environ; e != nullptr && *e != nullptr; ++e) add(*e);
+  for (const auto& e : request.environment) add(e);
+  std::vector<std::string> out;
+  for (auto& [name, entry] : by_name) out.push_back(std::move(entry));
+  return out;
+}
+
+[[noreturn]] void become(const SpawnRequest& request, int socket, int failure, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(exec_failed);  // it died before the line above
+  // Both away from where they go, so that neither overwrites the other.
+  constexpr int above = 64;
+  const int high_socket = ::fcntl(socket, F_DUPFD_CLOEXEC, above);
+  const int high_failure = ::fcntl(failure, F_DUPFD_CLOEXEC, above);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  int why = EMFILE;
+  if (high_socket >= 0 && high_failure >= 0 && null >= 0) {
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);  // what a pit prints must not end up in the application's output
+    ::dup2(high_socket, control_fd);
+    ::dup3(high_failure, failure_fd, O_CLOEXEC);
+    ::close_range(failure_fd + 1, ~0U, 0);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    std::vector<std::string> args = request.args;
+    std::vector<std::string> environment = environment_of(request);
+    ::execve(request.executable.c_str(), pointers_to(args).data(), pointers_to(environment).data());
+    why = errno;
+    failure = failure_fd;
+  }
+  while (::write(failure, &why, sizeof(why)) < 0 && errno == EINTR) {
+  }
+  ::_exit(exec_failed);
+}
+
+}  // namespace
+
+result<Process> start_process(const SpawnRequest& request, UniqueFd socket) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return unexpected(errc::out_of_descriptors, "pipe: no descriptors left", errno);
+  UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) return unexpected(errc::system, "fork: the system gives no process", errno);
+  if (pid == 0) become(request, socket.get(), writer.get(), parent);
+  writer.reset();
+  // Not reaped yet, so the number is still this child's.
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  int why = 0;
+  ssize_t got = -1;
+  do got = ::read(reader.get(), &why, sizeof(why));
+  while (got < 0 && errno == EINTR);
+  const bool failed = got == static_cast<ssize_t>(sizeof(why));
+  if (failed || !pidfd) {
+    if (!failed) why = EMFILE;
+    ::kill(pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return unexpected(errc::system, "execve: the program could not be started", why);
+  }
+  return Process{pid, std::move(pidfd)};
+}
+
+}  // namespace symphony::detail::broker::keeper

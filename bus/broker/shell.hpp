@@ -1,0 +1,135 @@
+// The broker's I/O: one epoll loop that feeds the core and does what it says.   Layer: broker.
+// Threads: run() on one thread; post() from any.   Trust: see core.hpp; here every socket is read without blocking, a
+// peer that does not read has a bounded queue, and descriptors are accepted from the keeper alone.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "bus/broker/core.hpp"
+#include "bus/broker/keeper_protocol.hpp"
+#include "bus/control/socket.hpp"
+
+namespace symphony::detail::broker {
+
+struct ShellOptions {
+  CoreConfig core;    // generation and seed included; generation is what the keeper says
+  UniqueFd keeper;    // socket to it
+  UniqueFd listener;  // none: callers come by add_caller only
+};
+
+class Shell {
+ public:
+  // Reads what the keeper holds (waits for it, at most until the deadline), and is ready to run.
+  [[nodiscard]] static result<std::unique_ptr<Shell>> start(ShellOptions options, TimeNs deadline_ns);
+  ~Shell();
+
+  // Until StopAll is complete. True: in order; false: the loop itself failed.
+  bool run();
+
+  // Runs `work` on the loop's thread, soon. False when the loop has ended: it will not be run.
+  bool post(std::function<void(Shell&)> work);
+
+  // On the loop's thread (from post):
+  void add_caller(UniqueFd socket, uid_t uid, bool by_path);
+  [[nodiscard]] result<pid_t> kill_pit(std::string_view name);
+  [[nodiscard]] std::vector<PitInfo> status() const { return core_->status(); }
+  void stop();
+
+ private:
+  struct Outgoing {
+    std::vector<std::byte> bytes;
+    std::vector<UniqueFd> fds;
+  };
+  struct Peer {
+    control::ControlSocket socket;
+    std::deque<Outgoing> out;
+    bool ending = false;  // closed when `out` is empty
+    bool hung_up = false;
+  };
+  struct Caller {
+    Peer peer;
+    UniqueFd pidfd;  // by path only
+  };
+  struct Pit {
+    Peer peer;
+    UniqueFd pidfd;
+    std::uint32_t instance = 0;
+  };
+  struct Absent {
+    UniqueFd pidfd;
+    TimeNs until_ns = 0;
+  };
+  struct Segments {
+    UniqueFd caller_rw, pit_rw, caller_ro, pit_ro;
+  };
+  enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit };
+
+  explicit Shell(ShellOptions options) noexcept;
+  result<void> begin(TimeNs deadline_ns);
+  result<void> watch(int fd, Tag tag, std::uint64_t id, bool writable = false, bool change = false);
+  // Before an fd of ours is closed: a copy of it in another process would keep it in the epoll set.
+  void unwatch(int fd) noexcept;
+  void drop_caller(ConnId id) noexcept;
+  void drop_pit(PitIndex index) noexcept;
+  void dispatch(Tag tag, std::uint64_t id, std::uint32_t events);
+  void feed(Event event);
+  void execute_all();
+  [[nodiscard]] int timeout_ms() const;
+  void forget_absent();
+
+  void read_keeper();
+  void keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> fds);
+  void lose_keeper();
+  void tell_keeper(std::span<const std::byte> bytes, std::span<const int> fds = {});
+  void accept_callers();
+  void read_caller(ConnId id);
+  void read_pit(PitIndex index);
+  void adopt_pit(PitIndex index, std::uint32_t instance, UniqueFd socket, UniqueFd pidfd);
+  void run_posted();
+
+  void send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, const std::vector<int>& fds);
+  // False: the peer's queue can not be emptied now.
+  bool flush(Peer& peer);
+  [[nodiscard]] std::vector<int> numbers_of(const std::vector<FdName>& names, LinkId link, Epoch epoch,
+                                            PitIndex pit) const;
+
+  void execute(const SendToCaller& a);
+  void execute(const SendToPit& a);
+  void execute(const MakeSegments& a);
+  void execute(const SealSegments& a);
+  void execute(const ForgetSegments& a);
+  void execute(const SpawnPit& a);
+  void execute(const KillPit& a);
+  void execute(const PutRecord& a);
+  void execute(const DeleteRecord& a);
+  void execute(const DisconnectCaller& a);
+  void execute(const ArmTimer& a);
+  void execute(const Finished& a);
+  void execute(const Note& a);
+
+  CoreConfig config_;
+  UniqueFd keeper_;
+  UniqueFd listener_;
+  UniqueFd epoll_;
+  UniqueFd wake_;
+  std::unique_ptr<BrokerCore> core_;
+  std::deque<Event> pending_;
+  std::map<ConnId, Caller> callers_;
+  std::map<ConnId, Absent> absent_;  // callers by path whose connection ended: their death is worth knowing for a while
+  std::map<PitIndex, Pit> pits_;
+  std::map<std::pair<LinkId, Epoch>, Segments> segments_;
+  ConnId next_conn_ = 1;
+  TimeNs timer_ns_ = no_deadline_ns;
+  bool executing_ = false;
+  bool finished_ = false;
+  bool listening_ = false;
+
+  std::mutex mutex_;  // guards the two below
+  std::vector<std::function<void(Shell&)>> posted_;
+  bool ended_ = false;
+};
+
+}  // namespace symphony::detail::broker

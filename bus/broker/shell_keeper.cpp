@@ -1,0 +1,179 @@
+// The shell's side of the keeper, and the memory of links.
+#include <algorithm>
+#include <array>
+
+#include <unistd.h>
+
+#include "bus/broker/shell.hpp"
+#include "bus/memory/segment.hpp"
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr TimeNs keeper_timeout_ns = 10 * second_ns;  // it does nothing that takes long; a silent keeper is a dead one
+
+const char* name_of(Trust trust) {
+  return trust == Trust::trusted ? "trusted" : trust == Trust::cooperative ? "cooperative" : "hostile";
+}
+
+}  // namespace
+
+// The keeper's pass: begin, so many processes, so many records.
+result<void> Shell::begin(TimeNs deadline_ns) {
+  std::array<std::byte, keeper::datagram_size_max> buffer;
+  Begin found;
+  std::size_t processes = 0, records = 0;
+  for (bool begun = false; !begun || found.processes.size() < processes || found.records.size() < records;) {
+    auto packet = control::receive_packet(keeper_.get(), buffer, control::FdPolicy::accept);
+    if (!packet) return unexpected(packet.error());
+    if (!*packet) {
+      if (auto more = control::wait_readable(keeper_.get(), deadline_ns); !more) return more;
+      continue;
+    }
+    const auto message = keeper::parse({buffer.data(), (*packet)->size});
+    if (!message)
+      return unexpected(errc::internal, "broker: the keeper speaks another protocol: install both from one release");
+    const auto key = message->header.key;
+    if (message->header.kind == keeper::Kind::begin && message->payload.size() == sizeof(keeper::BeginInfo)) {
+      keeper::BeginInfo info;
+      std::copy_n(message->payload.data(), sizeof(info), reinterpret_cast<std::byte*>(&info));
+      config_.generation = info.generation;
+      processes = info.processes;
+      records = info.records;
+      begun = true;
+    } else if (message->header.kind == keeper::Kind::process && (*packet)->fds.size() == 2) {
+      found.processes.push_back({keeper::pit_of(key), keeper::instance_of(key), message->header.value});
+      Pit& pit = pits_[keeper::pit_of(key)];
+      pit.peer.socket = control::ControlSocket(std::move((*packet)->fds[0]));
+      pit.pidfd = std::move((*packet)->fds[1]);
+      pit.instance = keeper::instance_of(key);
+    } else if (message->header.kind == keeper::Kind::record) {
+      found.records.push_back({key, {message->payload.begin(), message->payload.end()}});
+    } else {
+      return unexpected(errc::internal, "broker: the keeper speaks another protocol: install both from one release");
+    }
+  }
+  core_ = std::make_unique<BrokerCore>(config_);
+  if (auto ok = watch(keeper_.get(), Tag::keeper, 0); !ok) return ok;
+  if (auto ok = watch(wake_.get(), Tag::wake, 0); !ok) return ok;
+  for (auto& [index, pit] : pits_) {
+    if (auto ok = watch(pit.peer.socket.fd(), Tag::pit, index); !ok) return ok;
+  }
+  if (listener_) {
+    if (auto ok = watch(listener_.get(), Tag::listener, 0); !ok) return ok;
+    listening_ = true;
+  }
+  feed(std::move(found));
+  return {};
+}
+
+void Shell::read_keeper() {
+  std::array<std::byte, keeper::datagram_size_max> buffer;
+  while (keeper_) {
+    auto packet = control::receive_packet(keeper_.get(), buffer, control::FdPolicy::accept);
+    if (!packet) return lose_keeper();
+    if (!*packet) return;
+    const auto message = keeper::parse({buffer.data(), (*packet)->size});
+    if (message) keeper_says(*message, std::move((*packet)->fds));
+  }
+}
+
+void Shell::keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> fds) {
+  const auto pit = keeper::pit_of(message.header.key);
+  const auto instance = keeper::instance_of(message.header.key);
+  const std::int32_t value = message.header.value;
+  switch (message.header.kind) {
+    case keeper::Kind::spawned:
+      if (fds.size() != 2) return lose_keeper();
+      adopt_pit(pit, instance, std::move(fds[0]), std::move(fds[1]));
+      return feed(PitSpawned{pit, instance, value});
+    case keeper::Kind::spawn_failed:
+      return feed(SpawnFailed{pit, instance, value});
+    case keeper::Kind::exited:
+      // What it said before it died counts: Ready or Drained may be among it.
+      if (const auto found = pits_.find(pit); found != pits_.end() && found->second.instance == instance) {
+        read_pit(pit);
+        drop_pit(pit);
+      }
+      return feed(PitExited{pit, instance, value >= 256, value >= 256 ? value - 256 : value});
+    case keeper::Kind::stop:
+      return stop();
+    default:
+      return;
+  }
+}
+
+void Shell::lose_keeper() {
+  if (!keeper_) return;
+  unwatch(keeper_.get());
+  keeper_.reset();
+  while (!pits_.empty()) drop_pit(pits_.begin()->first);
+  feed(KeeperLost{});
+}
+
+void Shell::tell_keeper(std::span<const std::byte> bytes, std::span<const int> fds) {
+  if (!keeper_) return;
+  const TimeNs deadline = deadline_after(keeper_timeout_ns);
+  for (;;) {
+    const auto sent = control::send_packet(keeper_.get(), bytes, fds);
+    if (sent) return;
+    if (sent.error().code != errc::busy || !control::wait_writable(keeper_.get(), deadline)) return lose_keeper();
+  }
+}
+
+void Shell::execute(const SpawnPit& a) {
+  const PitConfig& config = config_.pits[a.pit];
+  keeper::SpawnRequest request;
+  request.clear_environment = config.trust == Trust::hostile;
+  request.executable = config.executable;
+  request.args.push_back(config.executable);
+  request.args.insert(request.args.end(), config.args.begin(), config.args.end());
+  request.environment = config.environment;
+  request.environment.push_back("SYMPHONY_CONTROL_FD=3");
+  request.environment.push_back("SYMPHONY_PIT_NAME=" + config.name);
+  request.environment.push_back("SYMPHONY_PIT_CONFIG=" + config.config);
+  request.environment.push_back(std::string("SYMPHONY_PIT_TRUST=") + name_of(config.trust));
+  request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
+  const auto bytes =
+      keeper::datagram(keeper::Kind::spawn, keeper::process_key(a.pit, a.instance), 0, keeper::encode(request));
+  tell_keeper(bytes);
+}
+
+void Shell::execute(const PutRecord& a) {
+  const auto fds = numbers_of(a.fds, a.link, a.epoch, 0);
+  tell_keeper(keeper::datagram(keeper::Kind::put, a.key, 0, a.blob), fds);
+}
+
+void Shell::execute(const DeleteRecord& a) { tell_keeper(keeper::datagram(keeper::Kind::remove, a.key, 0)); }
+
+// ---- memory ----
+
+void Shell::execute(const MakeSegments& a) {
+  auto pair = create_segment_pair(caller_segment_size(a.request_capacity), pit_segment_size(a.reply_capacity), a.nonce);
+  if (!pair) return feed(SegmentsFailed{a.link, a.epoch, pair.error().sys_errno});
+  Segments& s = segments_[{a.link, a.epoch}];
+  s.caller_rw = std::move(pair->caller);
+  s.pit_rw = std::move(pair->pit);
+  feed(SegmentsMade{a.link, a.epoch});
+}
+
+void Shell::execute(const SealSegments& a) {
+  const auto found = segments_.find({a.link, a.epoch});
+  if (found == segments_.end()) return;
+  Segments& s = found->second;
+  const auto fail = [&](const error& e) { feed(SegmentsFailed{a.link, a.epoch, e.sys_errno}); };
+  for (const int fd : {s.caller_rw.get(), s.pit_rw.get()}) {
+    if (const auto sealed = seal_segment(fd); !sealed) return fail(sealed.error());
+  }
+  auto caller = reopen_read_only(s.caller_rw.get());
+  if (!caller) return fail(caller.error());
+  auto pit = reopen_read_only(s.pit_rw.get());
+  if (!pit) return fail(pit.error());
+  s.caller_ro = *std::move(caller);
+  s.pit_ro = *std::move(pit);
+  feed(SegmentsSealed{a.link, a.epoch});
+}
+
+void Shell::execute(const ForgetSegments& a) { segments_.erase({a.link, a.epoch}); }
+
+}  // namespace symphony::detail::broker

@@ -1,0 +1,71 @@
+// A pit as the broker sees one: it speaks the control protocol and maps nothing. Its arguments make it misbehave.
+//   --exit=N          ends with status N when it is ready          --fail=N       ends with status N before it is ready
+//   --never-ready     says nothing                                 --ignore-stop  does not end when it is told to
+//   --garbage         sends no message after it is ready           --send-fd      sends a descriptor with a message
+//   --hang-up         closes its socket and lives on               --open-fds     exits with the number of its
+//   descriptors
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include "bus/control/socket.hpp"
+
+using namespace symphony;
+using namespace symphony::detail::control;
+
+namespace {
+
+int count_descriptors() {
+  int count = 0;
+  DIR* dir = ::opendir("/proc/self/fd");
+  while (const dirent* e = ::readdir(dir)) count += e->d_name[0] != '.' ? 1 : 0;
+  ::closedir(dir);
+  return count - 1;  // the directory's own
+}
+
+[[noreturn]] void sleep_for_ever() {
+  for (;;) ::pause();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const auto value = [&] { return std::atoi(mode.c_str() + mode.find('=') + 1); };
+  const char* fd = std::getenv("SYMPHONY_CONTROL_FD");
+  if (fd == nullptr || std::getenv("SYMPHONY_PIT_NAME") == nullptr) return 64;
+  ControlSocket socket{UniqueFd(std::atoi(fd))};
+  if (mode == "--open-fds") return count_descriptors();
+  if (mode.rfind("--fail=", 0) == 0) return value();
+  if (mode == "--never-ready") sleep_for_ever();
+  const auto send = [&](const Message& m) { (void)socket.wait_send(m, {}, no_deadline_ns); };
+  send(PitReady{1, 1, now_ns(), std::getenv("SYMPHONY_PIT_NAME"), "1.0.0", 1000});
+  if (mode.rfind("--exit=", 0) == 0) return value();
+  if (mode == "--garbage") (void)send_packet(socket.fd(), std::as_bytes(std::span("no message", 10)));
+  if (mode == "--send-fd") {
+    const int any = STDERR_FILENO;
+    (void)socket.send(Close{1}, {&any, 1});
+  }
+  if (mode == "--hang-up") {
+    socket.close();
+    sleep_for_ever();
+  }
+  for (;;) {
+    auto got = socket.wait_receive(FdPolicy::accept, no_deadline_ns);
+    if (!got) return 1;
+    if (const auto* own = std::get_if<Own>(&got->message)) {
+      if (got->fds.size() != 1) return 2;
+      send(Mapped{own->at});
+    } else if (const auto* peer = std::get_if<Peer>(&got->message)) {
+      if (got->fds.size() != 1) return 3;
+      send(Ready{peer->at, 40});
+    } else if (const auto* drop = std::get_if<Drop>(&got->message)) {
+      send(Drained{drop->at});
+    } else if (std::holds_alternative<Stop>(got->message) && mode != "--ignore-stop") {
+      return 0;
+    }
+  }
+}
