@@ -13,8 +13,9 @@ struct SpawnHeader {
 };
 
 void append(std::vector<std::byte>& out, const void* data, std::size_t size) {
-  const auto* first = static_cast<const std::byte*>(data);
-  out.insert(out.end(), first, first + size);
+  if (size == 0) return;
+  out.resize(out.size() + size);
+  std::memcpy(out.data() + out.size() - size, data, size);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include <symphony/clock.hpp>
+#include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/unique_fd.hpp>
@@ -42,14 +43,6 @@ struct PitConfig {
   Trust trust = Trust::cooperative;
   bool start_at_once = true;  // false: when the first caller opens it
   RestartPolicy restart;
-};
-
-struct PitInfo {
-  std::string name;
-  std::string state;           // known starting ready backoff quarantined stopping stopped
-  pid_t pid = 0;               // 0: no process
-  std::uint32_t instance = 0;  // how often it was started
-  std::uint32_t links = 0;
 };
 
 struct BrokerOptions {
