@@ -1,5 +1,6 @@
 #include "bus/endpoint/caller_control.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -169,7 +170,7 @@ result<std::unique_ptr<LinkCore>> CallerControl::open(std::string_view pit, cons
                                       options);
   }
   if (opening.link != 0) {
-    links_.erase(opening.link);
+    forget(opening.link);
     send(Close{opening.link});
   }
   if (!decided) return unexpected(errc::timeout, text_of(errc::timeout));
@@ -204,7 +205,16 @@ void CallerControl::report_fault(const Attachment& at, RingFault fault) noexcept
 
 void CallerControl::close_link(LinkId link) noexcept {
   const std::lock_guard lock(mutex_);
-  if (links_.erase(link) != 0) send(Close{link});
+  forget(link);
+  send(Close{link});
+}
+
+// Precondition: mutex_ is held.
+void CallerControl::forget(LinkId link) {
+  const auto found = links_.find(link);
+  if (found == links_.end()) return;
+  if (found->second.pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
+  links_.erase(found);
 }
 
 // Precondition: mutex_ is held. A broker that cannot be told will learn it from the end of the connection.
@@ -341,7 +351,9 @@ void CallerControl::on_go(const Go& go) {
 void CallerControl::went_down(LinkEntry& entry) {
   entry.live = false;
   if (!entry.pidfd) return;
-  entry.pidfd.reset();  // leaves epoll with its last descriptor
+  // Closing is not enough: the broker's descriptor of the same pidfd would keep this one in the epoll set.
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, entry.pidfd.get(), nullptr);
+  entry.pidfd.reset();
   entry.mailbox->post(link_event::PeerDied{entry.epoch});
 }
 
@@ -349,6 +361,9 @@ void CallerControl::on_pit_died(LinkId link) {
   const std::lock_guard lock(mutex_);
   const auto found = links_.find(link);
   if (found == links_.end()) return;
+  // The event may be of an epoch that ended while it waited in the batch.
+  pollfd dead{found->second.pidfd.get(), POLLIN, 0};
+  if (::poll(&dead, 1, 0) != 1) return;
   went_down(found->second);
   if (!connected_ && path_.empty()) {
     found->second.mailbox->post(link_event::Ended{status::unreachable, text_unreachable});

@@ -77,6 +77,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   void lose_broker(const char* static_text);
   [[nodiscard]] LinkEntry* entry_of(const control::Attachment& at);
   void went_down(LinkEntry& entry);
+  void forget(control::LinkId link);
   [[nodiscard]] control::Open open_message(const std::string& pit, const LinkOptions& options, control::LinkId link,
                                            std::uint64_t correlation, TimeNs deadline_ns) const;
   bool send(const control::Message& message);

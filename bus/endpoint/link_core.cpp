@@ -210,9 +210,13 @@ void LinkCore::read_mail() {
     } else {
       auto& ended = std::get<link_event::Ended>(event);
       if (phase_ == Phase::open) on_peer_died(attached_->at.epoch);
+      const DeadEpoch dead = autopsy();
       phase_ = Phase::ended;
       end_status_ = ended.status;
       end_text_ = std::move(ended.text);
+      // What may have run says so; only what surely has not ends with the reason.
+      calls_.for_each(Call::State::sent, Call::State::sent,
+                      [&](Call& call) { (void)end_by_verdict(call, judged(call, dead, 0)); });
       end_all(end_status_, end_text_);
     }
   }
@@ -230,16 +234,42 @@ void LinkCore::drain() noexcept {
   }
 }
 
+// D2 and D3 of a pit that is surely dead.
+DeadEpoch LinkCore::autopsy() noexcept {
+  phase_ = Phase::down;
+  drain();
+  const PitProgress progress = channel_->pit_progress();
+  return {progress.begun, progress.handled, channel_->out().freed(), attached_->trust};
+}
+
+Verdict LinkCore::judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept {
+  return judge({call.id, call.position, call.effect, call.attempt}, dead, last_id, options_.attempts_max);
+}
+
+bool LinkCore::end_by_verdict(Call& call, Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::crashed:
+      end(call, status::crashed, text_crashed);
+      return true;
+    case Verdict::crashed_accepted:
+      end(call, status::crashed_accepted, text_accepted);
+      return true;
+    case Verdict::poisoned:
+      end(call, status::poisoned, text_poisoned);
+      return true;
+    case Verdict::in_state:
+    case Verdict::attempt_again:
+    case Verdict::send_again:
+      break;
+  }
+  return false;
+}
+
 void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   if (phase_ == Phase::ended) return;
   // Only now is the old instance surely dead: a link that was faulted went down before its pit was killed.
   DeadEpoch dead;
-  if (attached_) {
-    phase_ = Phase::down;
-    drain();                                                // D2
-    const PitProgress progress = channel_->pit_progress();  // D3
-    dead = {progress.begun, progress.handled, channel_->out().freed(), attached_->trust};
-  }
+  if (attached_) dead = autopsy();
   const std::unique_ptr<Attached> old = std::exchange(attached_, std::move(attached));
   const std::optional<Channel> old_channel = channel_;
   channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry);
@@ -248,22 +278,9 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   if (!old) return;
   const std::uint64_t last_id = attached_->last_id;
   calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {  // D4
-    const SentCall sent{call.id, call.position, call.effect, call.attempt};
-    switch (judge(sent, dead, last_id, options_.attempts_max)) {
-      case Verdict::in_state:
-        return;
-      case Verdict::crashed:
-        return end(call, status::crashed, text_crashed);
-      case Verdict::crashed_accepted:
-        return end(call, status::crashed_accepted, text_accepted);
-      case Verdict::poisoned:
-        return end(call, status::poisoned, text_poisoned);
-      case Verdict::attempt_again:
-        ++call.attempt;
-        [[fallthrough]];
-      case Verdict::send_again:
-        break;
-    }
+    const Verdict verdict = judged(call, dead, last_id);
+    if (verdict == Verdict::in_state || end_by_verdict(call, verdict)) return;
+    if (verdict == Verdict::attempt_again) ++call.attempt;
     call.redelivered = true;
     const auto record =
         old_channel->out().record_at(call.position, static_cast<std::uint32_t>(sizeof(Envelope)) + call.body_size);

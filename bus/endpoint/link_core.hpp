@@ -74,6 +74,9 @@ class LinkCore {
   void on_peer_died(control::Epoch epoch);
   void on_new_epoch(std::unique_ptr<Attached> attached);
   void drain() noexcept;
+  [[nodiscard]] DeadEpoch autopsy() noexcept;
+  [[nodiscard]] Verdict judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept;
+  bool end_by_verdict(Call& call, Verdict verdict) noexcept;  // false: it is to be sent again, or waits
   void fault(RingFault kind) noexcept;
   std::uint64_t take_replies() noexcept;
   void on_reply(const Channel::Record& record) noexcept;
