@@ -1,0 +1,166 @@
+// What must hold in every mode, once: the same requests give the same replies and the same snapshot bytes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include <symphony/broker.hpp>
+#include <symphony/conductor.hpp>
+#include <symphony/typed.hpp>
+
+#include "dag_tracker_generated.h"
+#include "greeter_generated.h"
+
+SYMPHONY_DECLARE_PIT(greeter);
+SYMPHONY_DECLARE_PIT(dag_tracker);
+
+namespace symphony {
+namespace {
+
+std::string program(const char* name) {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
+// One pit mounted, ready to call.
+class Mounted {
+ public:
+  Mounted(Mode mode, const char* name, const symphony_pit_entry* entry) {
+    MountOptions mount{.mode = mode, .entry = entry};
+    if (mode == Mode::process) {
+      BrokerOptions options;
+      options.pits.emplace_back();
+      options.pits[0].name = name;
+      options.pits[0].executable = program((std::string("symphony-pit-") + name).c_str());
+      broker_.emplace(EmbeddedBroker::start(std::move(options)).value());
+      endpoint_.emplace(Endpoint::adopt(broker_->connect().value()).value());
+    }
+    conductor.emplace(endpoint_ ? &*endpoint_ : nullptr);
+    const StepResult mounted = conductor->mount(name, mount);
+    EXPECT_TRUE(mounted.ok()) << mounted.text;
+    caller = conductor->open(name);
+    EXPECT_TRUE(caller.ok()) << caller.why().text;
+  }
+
+ private:
+  std::optional<EmbeddedBroker> broker_;
+  std::optional<Endpoint> endpoint_;
+
+ public:
+  std::optional<Conductor> conductor;
+  Caller caller;
+};
+
+class EveryMode : public testing::TestWithParam<Mode> {};
+
+TEST_P(EveryMode, AnswersAndCounts) {
+  Mounted pit(GetParam(), "greeter", symphony_pit_greeter());
+  flatbuffers::FlatBufferBuilder builder;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    const auto reply =
+        call<greeter::Greeting>(pit.caller, builder, greeter::CreateHello(builder, builder.CreateString("x")));
+    ASSERT_TRUE(reply) << reply.reply.text;
+    EXPECT_EQ(reply->count(), i);
+  }
+}
+
+TEST_P(EveryMode, UnknownAndMalformedMessagesEndWithTheSameStatusAndText) {
+  Mounted pit(GetParam(), "greeter", symphony_pit_greeter());
+  const Reply unknown = pit.caller.call(77, {});
+  EXPECT_EQ(unknown.status, status::unknown_type);
+  EXPECT_EQ(unknown.text, "pit greeter has no handler for message type 77");
+  const std::byte junk[9] = {};
+  const Reply malformed = pit.caller.call(type_id_of<greeter::Hello>, junk);
+  EXPECT_EQ(malformed.status, status::bad_message);
+  EXPECT_EQ(malformed.text, "the body is not a valid greeter.Hello");
+}
+
+TEST_P(EveryMode, AStateTravels) {
+  Mounted pit(GetParam(), "greeter", symphony_pit_greeter());
+  flatbuffers::FlatBufferBuilder builder;
+  const auto count = [&] {
+    return call<greeter::Greeting>(pit.caller, builder, greeter::CreateHello(builder, builder.CreateString("x")))
+        ->count();
+  };
+  EXPECT_EQ(count(), 1u);
+  PitState state;
+  ASSERT_TRUE(pit.conductor->snapshot("greeter", state).ok());
+  EXPECT_EQ(count(), 2u);
+  const StepResult restored = pit.conductor->restore("greeter", state);
+  ASSERT_TRUE(restored.ok()) << restored.text;
+  EXPECT_EQ(count(), 2u);
+  EXPECT_FALSE(pit.conductor->restore("greeter", {state.revision, std::vector<std::byte>(3)}).ok());
+  EXPECT_EQ(count(), 3u) << "a failed restore leaves the state it found";
+}
+
+TEST_P(EveryMode, ACallsDeadlineInThePastIsNotExecuted) {
+  Mounted pit(GetParam(), "greeter", symphony_pit_greeter());
+  flatbuffers::FlatBufferBuilder builder;
+  const auto late =
+      call<greeter::Greeting>(pit.caller, builder, greeter::CreateHello(builder, builder.CreateString("x")),
+                              {.deadline_ns = now_ns() - second_ns});
+  EXPECT_EQ(late.reply.status, status::deadline);
+  const auto next =
+      call<greeter::Greeting>(pit.caller, builder, greeter::CreateHello(builder, builder.CreateString("x")));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->count(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::Values(Mode::static_, Mode::process),
+                         [](const auto& of) { return of.param == Mode::static_ ? "static_" : "process"; });
+
+// The same random work on DagTracker in every mode: each reply and the final snapshot, byte for byte.
+TEST(Modes, DagTrackerGivesTheSameBytesInEveryMode) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  const auto play = [&](Mode mode, PitState& state) {
+    Mounted pit(mode, "dag_tracker", symphony_pit_dag_tracker());
+    std::mt19937_64 random(seed);
+    std::vector<std::byte> log;
+    flatbuffers::FlatBufferBuilder b;
+    const auto send = [&]<class T>(flatbuffers::Offset<T> request) {
+      b.Finish(request);
+      const Reply reply =
+          pit.caller.call(type_id_of<T>, {reinterpret_cast<const std::byte*>(b.GetBufferPointer()), b.GetSize()});
+      b.Clear();
+      const std::int32_t head[2] = {reply.status, static_cast<std::int32_t>(reply.type)};
+      const auto bytes = std::as_bytes(std::span(head));
+      log.insert(log.end(), bytes.begin(), bytes.end());
+      log.insert(log.end(), reply.body.begin(), reply.body.end());
+      const auto text = std::as_bytes(std::span(reply.text));
+      log.insert(log.end(), text.begin(), text.end());
+    };
+    for (std::uint32_t graph = 1; graph <= 12; ++graph) {
+      send(dag::CreateCreateGraph(b, b.CreateString("g" + std::to_string(graph)), graph << 8));
+      const auto tasks = static_cast<std::uint32_t>(random() % 40 + 1);
+      send(dag::CreateAddTasks(b, graph, 0, 0, tasks));
+      std::vector<std::uint32_t> before, after;
+      for (std::uint32_t i = 0; i < tasks; ++i) {
+        before.push_back(static_cast<std::uint32_t>(random() % tasks));
+        after.push_back(std::min(tasks, before.back() + 1 + static_cast<std::uint32_t>(random() % 3)));
+      }
+      send(dag::CreateAddEdges(b, graph, b.CreateVector(before), b.CreateVector(after)));
+      send(dag::CreateSeal(b, graph));
+      for (std::uint32_t i = 0; i < tasks * 2; ++i) {
+        const dag::ClaimBody claim(graph, 1, static_cast<std::uint32_t>(random() % 3));
+        send(dag::CreateClaim(b, &claim));
+        const dag::CompleteBody complete((std::uint64_t{graph} << 8) + 1 + random() % tasks, graph,
+                                         static_cast<std::uint32_t>(random() % tasks));
+        send(dag::CreateComplete(b, &complete));
+      }
+      send(dag::CreateExport(b, graph, 0, 0, true, true));
+      send(dag::CreateStatus(b, graph));
+    }
+    EXPECT_TRUE(pit.conductor->snapshot("dag_tracker", state).ok());
+    return log;
+  };
+  PitState linked, remote;
+  const auto a = play(Mode::static_, linked);
+  const auto b = play(Mode::process, remote);
+  EXPECT_GT(a.size(), 10'000u);
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(linked.revision, remote.revision);
+  EXPECT_EQ(linked.bytes, remote.bytes);
+}
+
+}  // namespace
+}  // namespace symphony

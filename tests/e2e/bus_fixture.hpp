@@ -1,0 +1,76 @@
+// A broker in this process, real pit processes behind it, and endpoints to call them.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include <symphony/broker.hpp>
+#include <symphony/endpoint.hpp>
+#include <symphony/typed.hpp>
+
+#include "greeter_generated.h"
+#include "probe_generated.h"
+
+namespace symphony {
+
+inline std::string program(const char* name) {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
+// Waits for a condition that must come true; the deadline only ends a test that failed.
+inline bool comes_true(const std::function<bool()>& condition, TimeNs timeout_ns = 30 * second_ns) {
+  for (const TimeNs deadline = deadline_after(timeout_ns); now_ns() < deadline; std::this_thread::yield()) {
+    if (condition()) return true;
+  }
+  return condition();
+}
+
+inline PitConfig pit_config(const char* name, const char* executable) {
+  PitConfig config;
+  config.name = name;
+  config.executable = program(executable);
+  return config;
+}
+
+struct BusTest : testing::Test {
+  void SetUp() override {
+    start({pit_config("greeter", "symphony-pit-greeter"), pit_config("probe", "symphony-pit-probe")});
+  }
+  void start(std::vector<PitConfig> pits) {
+    BrokerOptions options;
+    options.pits = std::move(pits);
+    auto started = EmbeddedBroker::start(std::move(options));
+    ASSERT_TRUE(started) << started.error().text;
+    broker.emplace(*std::move(started));
+    endpoint.emplace(connect());
+  }
+  Endpoint connect() { return Endpoint::adopt(broker->connect().value()).value(); }
+  Link open(const char* pit, const LinkOptions& options = {}) { return endpoint->open(pit, options).value(); }
+
+  std::optional<EmbeddedBroker> broker;
+  std::optional<Endpoint> endpoint;
+};
+
+inline TypedReply<greeter::Greeting> greet(Link& link, const std::string& name, const CallOptions& options = {}) {
+  flatbuffers::FlatBufferBuilder builder;
+  return call<greeter::Greeting>(link, builder, greeter::CreateHello(builder, builder.CreateString(name)), options);
+}
+
+// Asks the probe pit to do something to itself.
+inline TypedReply<probe::Done> probe_do(Link& link, probe::Act act, std::uint32_t argument = 0,
+                                        const CallOptions& options = {}) {
+  flatbuffers::FlatBufferBuilder builder;
+  return call<probe::Done>(link, builder, probe::CreateDo(builder, act, argument), options);
+}
+inline TypedReply<probe::Done> probe_read(Link& link, probe::Act act, std::uint32_t argument = 0,
+                                          const CallOptions& options = {.effect = Effect::read}) {
+  flatbuffers::FlatBufferBuilder builder;
+  return call<probe::Done>(link, builder, probe::CreateDoAgain(builder, act, argument), options);
+}
+
+}  // namespace symphony

@@ -1,0 +1,178 @@
+// The broker as a daemon: found by path, killed, replaced; what callers see of it is nothing.
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "tests/e2e/bus_fixture.hpp"
+
+namespace symphony {
+namespace {
+
+// Processes whose parent is `parent`.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream stat(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(stat, line)) continue;
+    std::istringstream fields(line.substr(line.rfind(')') + 2));
+    char state = 0;
+    pid_t ppid = 0;
+    fields >> state >> ppid;
+    if (ppid == parent && state != 'Z') found.push_back(static_cast<pid_t>(std::stol(name)));
+  }
+  return found;
+}
+
+struct DaemonTest : testing::Test {
+  void SetUp() override {
+    char pattern[] = "/tmp/symphony-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern), nullptr);
+    folder = pattern;
+    path = folder + "/broker.sock";
+    keeper = ::fork();
+    ASSERT_GE(keeper, 0);
+    if (keeper == 0) {
+      DaemonOptions options;
+      options.socket_path = path;
+      PitConfig greeter = pit_config("greeter", "symphony-pit-greeter");
+      greeter.restart.failures_max = 16;
+      options.pits = {greeter, pit_config("probe", "symphony-pit-probe")};
+      ::_exit(run_daemon(options));
+    }
+    auto found = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
+    ASSERT_TRUE(found) << found.error().text;
+    endpoint.emplace(*std::move(found));
+  }
+  void TearDown() override {
+    endpoint.reset();
+    if (keeper > 0) stop();
+    std::filesystem::remove_all(folder);
+  }
+  int stop() {
+    ::kill(keeper, SIGTERM);
+    int result = -1;
+    EXPECT_EQ(::waitpid(keeper, &result, 0), keeper);
+    keeper = -1;
+    return result;
+  }
+  std::uint64_t generation() {
+    const auto state = endpoint->status();
+    return state ? state->generation : 0;
+  }
+  // The child of the keeper that is no pit.
+  pid_t broker_pid() {
+    const auto state = endpoint->status();
+    if (!state) return 0;
+    for (const pid_t child : children_of(keeper)) {
+      bool is_pit = false;
+      for (const PitInfo& pit : state->pits) is_pit = is_pit || pit.pid == child;
+      if (!is_pit) return child;
+    }
+    return 0;
+  }
+
+  std::string folder, path;
+  pid_t keeper = -1;
+  std::optional<Endpoint> endpoint;
+};
+
+TEST_F(DaemonTest, ServesCallersByPathAndSaysWhatItKnows) {
+  Link link = endpoint->open("greeter").value();
+  EXPECT_TRUE(greet(link, "x"));
+  const auto state = endpoint->status();
+  ASSERT_TRUE(state);
+  EXPECT_GT(state->generation, 0u);
+  ASSERT_EQ(state->pits.size(), 2u);
+  EXPECT_EQ(state->pits[0].name, "greeter");
+  EXPECT_EQ(state->pits[0].state, "ready");
+  EXPECT_EQ(state->pits[0].links, 1u);
+}
+
+TEST_F(DaemonTest, AKilledBrokerIsReplacedAndLinksDoNotNotice) {
+  Link link = endpoint->open("greeter").value();
+  ASSERT_TRUE(greet(link, "x"));
+  const std::uint64_t epoch = link.epoch();
+  const std::uint64_t first = generation();
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const pid_t broker = broker_pid();
+    ASSERT_GT(broker, 0);
+    ASSERT_EQ(::kill(broker, SIGKILL), 0);
+    EXPECT_TRUE(greet(link, "x")) << "the broker is not on the data path";
+    ASSERT_TRUE(comes_true([&] { return generation() == first + round; }));
+    EXPECT_TRUE(greet(link, "x"));
+  }
+  EXPECT_EQ(link.epoch(), epoch) << "the pit was never lost";
+  EXPECT_EQ(greet(link, "x")->count(), 8u);
+  Link next = endpoint->open("greeter").value();
+  EXPECT_TRUE(greet(next, "x")) << "the new broker attaches links to the old pit";
+}
+
+TEST_F(DaemonTest, APitThatDiesUnderANewBrokerIsStartedAgain) {
+  Link link = endpoint->open("probe").value();
+  const std::uint64_t first = generation();
+  ASSERT_EQ(::kill(broker_pid(), SIGKILL), 0);
+  ASSERT_TRUE(comes_true([&] { return generation() == first + 1; }));
+  EXPECT_EQ(probe_do(link, probe::Act::DIE).reply.status, status::crashed);
+  EXPECT_TRUE(probe_read(link, probe::Act::NOTHING));
+}
+
+TEST_F(DaemonTest, APitThatDiesWhileThereIsNoBrokerIsStartedAgainByTheNext) {
+  Link link = endpoint->open("probe").value();
+  const auto pit = static_cast<pid_t>(probe_read(link, probe::Act::PID)->value());
+  const pid_t broker = broker_pid();
+  ASSERT_EQ(::kill(broker, SIGSTOP), 0);
+  ASSERT_EQ(::kill(pit, SIGKILL), 0);
+  ASSERT_EQ(::kill(broker, SIGKILL), 0);
+  const auto reply = probe_read(link, probe::Act::PID);
+  ASSERT_TRUE(reply) << reply.reply.text;
+  EXPECT_NE(static_cast<pid_t>(reply->value()), pit);
+}
+
+TEST_F(DaemonTest, AnOrderlyStopEndsPitsAndRemovesTheSocket) {
+  Link link = endpoint->open("probe").value();
+  const auto pit = static_cast<pid_t>(probe_read(link, probe::Act::PID)->value());
+  EXPECT_EQ(stop(), 0);
+  EXPECT_NE(::kill(pit, 0), 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(DaemonTest, AKilledKeeperLeavesNoProcess) {
+  Link link = endpoint->open("probe").value();
+  const auto pit = static_cast<pid_t>(probe_read(link, probe::Act::PID)->value());
+  const pid_t broker = broker_pid();
+  ::kill(keeper, SIGKILL);
+  int ignored = 0;
+  ASSERT_EQ(::waitpid(keeper, &ignored, 0), keeper);
+  keeper = -1;
+  EXPECT_TRUE(comes_true([&] { return ::kill(pit, 0) != 0 && ::kill(broker, 0) != 0; }));
+}
+
+TEST_F(DaemonTest, ASecondBrokerOnTheSamePathIsRefused) {
+  const pid_t second = ::fork();
+  if (second == 0) {
+    DaemonOptions options;
+    options.socket_path = path;
+    ::close(2);
+    ::_exit(run_daemon(options));
+  }
+  int result = 0;
+  ASSERT_EQ(::waitpid(second, &result, 0), second);
+  EXPECT_TRUE(WIFEXITED(result) && WEXITSTATUS(result) != 0);
+  Link link = endpoint->open("greeter").value();
+  EXPECT_TRUE(greet(link, "x")) << "the first one goes on";
+}
+
+TEST(NoDaemon, AnEndpointSaysThatThereIsNoBroker) {
+  const auto endpoint = Endpoint::connect({.path = "/tmp/no-such-folder/broker.sock", .timeout_ns = 10 * ms_ns});
+  ASSERT_FALSE(endpoint);
+  EXPECT_EQ(endpoint.error().code, errc::unreachable);
+}
+
+}  // namespace
+}  // namespace symphony
