@@ -33,11 +33,15 @@ static_assert(SYMPHONY_OVERLOADED == status::overloaded && SYMPHONY_PEER_FAULT =
 class StderrLog final : public LogSink {
  public:
   void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept override {
+    if (level <= SYMPHONY_LOG_DEBUG && !debug_) return;
     static constexpr const char* names[] = {"debug", "info", "warning", "error"};
     const auto index = static_cast<std::size_t>(std::clamp<std::int32_t>(level, 0, 3));
     std::fprintf(stderr, "%.*s: %s: %.*s\n", static_cast<int>(pit.size()), pit.data(), names[index],
                  static_cast<int>(line.size()), line.data());
   }
+
+ private:
+  const bool debug_ = std::getenv("SYMPHONY_PIT_DEBUG") != nullptr;
 };
 
 // The pit's reply goes straight into the reply ring.

@@ -16,7 +16,7 @@ inline constexpr const char* dpkg_status_file = "/var/lib/dpkg/status";  // the 
 
 struct LoadOptions {
   bool condense = false;  // merge cycles; otherwise a cycle is an error
-  InputLimits limits;
+  InputLimits limits{};
 };
 
 // A graph without cycles, and what condensing did (all zero when it was not asked for or not needed).

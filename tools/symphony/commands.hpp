@@ -1,0 +1,15 @@
+// The verbs of the command line, one file each.   Layer: tools.
+// Each adds its subcommand to the application; the chosen one's callback stores the exit status.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace symphony::tools {
+
+void add_demo_command(CLI::App& app, int& exit_status);
+void add_broker_command(CLI::App& app, int& exit_status);
+void add_version_command(CLI::App& app, int& exit_status);
+
+}  // namespace symphony::tools

@@ -1,0 +1,158 @@
+#include "tools/symphony/demo/demo.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include <symphony/broker.hpp>
+#include <symphony/conductor.hpp>
+#include <symphony/endpoint.hpp>
+
+#include "tools/symphony/exit_status.hpp"
+#include "tools/symphony/programs.hpp"
+
+SYMPHONY_DECLARE_PIT(dag_tracker);
+
+namespace symphony::tools {
+namespace {
+
+constexpr const char* pit_name = "dag_tracker";
+
+int fail(int exit_status, const std::string& text) {
+  std::fprintf(stderr, "symphony demo: %s\n", text.c_str());
+  return exit_status;
+}
+
+int exit_status_of(errc code) {
+  switch (code) {
+    case errc::unreachable:
+      return exit_unreachable;
+    case errc::not_found:
+      return exit_not_found;
+    case errc::timeout:
+      return exit_timeout;
+    case errc::refused:
+      return exit_refused;
+    case errc::version_mismatch:
+      return exit_version;
+    default:
+      return exit_internal;
+  }
+}
+
+// A broker in this program with the pit behind it.
+struct ProcessSide {
+  EmbeddedBroker broker;
+  Endpoint endpoint;
+};
+
+result<ProcessSide> start_process_side(const std::string& executable) {
+  BrokerOptions options;
+  PitConfig pit;
+  pit.name = pit_name;
+  pit.executable = executable;
+  options.pits.push_back(std::move(pit));
+  options.keeper_executable = find_program("symphony-keeper");
+  auto broker = EmbeddedBroker::start(std::move(options));
+  if (!broker) return unexpected(broker.error());
+  auto socket = broker->connect();
+  if (!socket) return unexpected(socket.error());
+  auto endpoint = Endpoint::adopt(*std::move(socket));
+  if (!endpoint) return unexpected(endpoint.error());
+  return ProcessSide{*std::move(broker), *std::move(endpoint)};
+}
+
+std::string failure_of(const DemoResult& r) {
+  const std::pair<const RunResult&, const char*> runs[] = {{r.static_one, "static, 1 worker"},
+                                                           {r.process_one, "process, 1 worker"},
+                                                           {r.static_many, "static, all workers"},
+                                                           {r.process_many, "process, all workers"}};
+  for (const auto& [run, name] : runs) {
+    if (!run.failure.empty()) return std::string(name) + ": " + run.failure;
+  }
+  return {};
+}
+
+void compare(DemoResult& r) {
+  const auto& a = r.static_one.replies.bytes();
+  const auto& b = r.process_one.replies.bytes();
+  const std::size_t common = std::min(a.size(), b.size());
+  r.replies_compared = std::min(r.static_one.replies.replies(), r.process_one.replies.replies());
+  r.replies_equal = common != 0 && std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(common), b.begin());
+  r.states_equal = !r.static_one.final_state.empty();
+  for (const RunResult* run : {&r.static_one, &r.process_one, &r.static_many, &r.process_many}) {
+    r.states_equal = r.states_equal && run->states_equal && run->final_state == r.static_one.final_state;
+  }
+}
+
+}  // namespace
+
+bool DemoResult::good() const {
+  if (!failure_of(*this).empty() || !replies_equal || !states_equal) return false;
+  return std::ranges::all_of(
+      std::initializer_list<const RunResult*>{&static_one, &process_one, &static_many, &process_many},
+      [](const RunResult* run) { return run->lost == 0 && run->duplicated == 0; });
+}
+
+int run_demo(const DemoOptions& options) {
+  DemoResult result;
+  result.workers = options.workers;
+  result.killed = options.kill;
+  result.input = options.graph.empty() ? dpkg_status_file : options.graph;
+  const TimeNs read_begin = now_ns();
+  // Installed packages always have a few cycles, so without a file of one's own they are merged.
+  auto loaded = load_graph(result.input, {.condense = options.condense || options.graph.empty()});
+  if (!loaded) return fail(loaded.error().exit_status(), loaded.error().text);
+  result.graph = std::move(*loaded);
+  result.read_ns = now_ns() - read_begin;
+
+  const std::string executable = find_program("symphony-pit-dag_tracker");
+  if (executable.empty()) {
+    return fail(exit_not_found, "the program symphony-pit-dag_tracker is not beside this one: build the whole tree");
+  }
+  auto side = start_process_side(executable);
+  if (!side) return fail(exit_status_of(side.error().code), side.error().text);
+  Conductor linked;
+  Conductor remote(&side->endpoint);
+  for (const StepResult& step : {linked.mount(pit_name, {.entry = symphony_pit_dag_tracker()}),
+                                 remote.mount(pit_name, {.mode = Mode::process})}) {
+    if (!step.ok()) return fail(exit_internal, std::string("mount: ") + step.text);
+  }
+
+  Progress progress("static, 1 worker", options.calls);
+  RunOptions run{.pit = pit_name,
+                 .workers = 1,
+                 .time_max_ns = static_cast<TimeNs>(options.seconds * static_cast<double>(second_ns)),
+                 .calls_max = options.calls,
+                 .log_replies = true,
+                 .progress = &progress};
+  const auto go = [&](const char* label, Conductor& conductor) {
+    progress.describe(label, options.calls);
+    return run_graph(conductor, result.graph.graph, run);
+  };
+  result.static_one = go("static, 1 worker", linked);
+  result.process_one = go("process, 1 worker", remote);
+  run.workers = options.workers;
+  run.log_replies = false;
+  result.static_many = go("static, all workers", linked);
+  std::string kill_failure;
+  if (options.kill) {
+    run.at_half_time = [&] {
+      if (const auto killed = side->broker.kill_pit(pit_name); !killed) kill_failure = killed.error().text;
+    };
+  }
+  result.process_many = go("process, all workers", remote);
+  progress.finish();
+
+  if (const std::string why = failure_of(result); !why.empty()) return fail(exit_bad, why);
+  if (!kill_failure.empty()) return fail(exit_bad, "the pit could not be killed: " + kill_failure);
+  compare(result);
+  std::fputs(options.json ? demo_json(result).c_str() : demo_text(result).c_str(), stdout);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return fail(exit_internal, "the result could not be written: is the disk full?");
+  }
+  if (!write_demo_figures(result)) return exit_internal;
+  return result.good() ? exit_ok : exit_bad;
+}
+
+}  // namespace symphony::tools

@@ -1,0 +1,204 @@
+#include "tools/symphony/demo/graph_run.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace symphony::tools {
+namespace {
+
+constexpr int load_attempts_max = 20;                 // deaths of the pit during one load
+constexpr std::uint64_t calls_between_reports = 256;  // of one worker
+
+// What the workers of a run share. Written between rounds by the one thread that the barrier chose, read in rounds by
+// all.
+struct Run {
+  Run(Conductor& c, const TaskGraph& g, const RunOptions& o)
+      : conductor(c), graph(g), options(o), completions(g.names.size()) {}
+
+  Conductor& conductor;
+  const TaskGraph& graph;
+  const RunOptions& options;
+  RunResult result;
+
+  std::vector<std::unique_ptr<DagClient>> workers;
+  std::unique_ptr<DagClient> loader;
+  std::uint32_t graph_id = 0;
+  std::uint64_t loads = 0;
+  bool over = false;
+  TimeNs begun_ns = 0;
+  TimeNs round_begun_ns = 0;
+  std::atomic<bool> lost{false};      // in this round
+  std::atomic<bool> finished{false};  // in this round
+  std::atomic<std::uint64_t> calls{0};
+  std::atomic<bool> half_time_taken{false};
+  std::uint64_t loads_before_strike = 0;               // written before struck_ns
+  std::atomic<TimeNs> struck_ns{0};                    // when at_half_time was called; 0: not yet, or recovered
+  std::vector<std::atomic<std::uint8_t>> completions;  // of this round's graph, by task
+  std::mutex failure_mutex;
+
+  void fail(const std::string& why) {
+    const std::lock_guard lock(failure_mutex);
+    if (result.failure.empty()) result.failure = why;
+  }
+  [[nodiscard]] bool failed() {
+    const std::lock_guard lock(failure_mutex);
+    return !result.failure.empty();
+  }
+  [[nodiscard]] bool used_up() const {
+    return now_ns() - begun_ns >= options.time_max_ns || calls >= options.calls_max;
+  }
+
+  void load();
+  void finish_graph();
+  void between_rounds() noexcept;
+  void work(std::uint32_t worker);
+  void take_half_time();
+};
+
+void Run::load() {
+  for (int attempt = 0; attempt < load_attempts_max; ++attempt) {
+    const TimeNs begin = now_ns();
+    DagClient::Loaded loaded;
+    // Each load has tokens of its own, so that a completion from before a loss is never taken for one of now.
+    const DagOutcome o = loader->load(graph, loads++ << 32, loaded);
+    if (o == DagOutcome::lost) continue;
+    if (o != DagOutcome::ok) return fail(loader->why());
+    const TimeNs took = now_ns() - begin;
+    result.load_ns = result.load_ns == 0 ? took : std::min(result.load_ns, took);
+    result.levels = loaded.levels;
+    graph_id = loaded.graph;
+    for (auto& count : completions) count = 0;
+    return;
+  }
+  fail("the pit died during " + std::to_string(load_attempts_max) + " loads of the graph in a row");
+}
+
+void Run::finish_graph() {
+  std::vector<std::byte> state;
+  std::uint64_t transitions = 0;
+  for (const DagOutcome o :
+       {loader->export_state(graph_id, state), loader->transitions(graph_id, transitions), loader->drop(graph_id)}) {
+    if (o == DagOutcome::lost) {  // finished, and then lost before it was looked at: it does not count
+      ++result.reloads;
+      return;
+    }
+    if (o != DagOutcome::ok) return fail(loader->why());
+  }
+  ++result.graphs;
+  result.transitions += transitions;
+  for (const auto& count : completions) {
+    result.lost += count == 0;
+    result.duplicated += count > 1;
+  }
+  if (result.graphs == 1) result.final_state = state;
+  result.states_equal = result.states_equal && state == result.final_state;
+}
+
+void Run::between_rounds() noexcept {
+  if (begun_ns == 0) {
+    begun_ns = now_ns();
+  } else {
+    result.work_ns += now_ns() - round_begun_ns;
+    if (finished) {
+      finish_graph();
+    } else if (lost) {
+      ++result.reloads;
+    }
+  }
+  const bool struck_and_not_recovered = struck_ns != 0;
+  over = failed() || (used_up() && result.graphs != 0 && !struck_and_not_recovered);
+  if (!over) {
+    if (options.between_graphs && !struck_and_not_recovered) options.between_graphs();
+    load();
+    over = failed();
+  }
+  lost = finished = false;
+  round_begun_ns = now_ns();
+}
+
+void Run::take_half_time() {
+  const bool half = now_ns() - begun_ns >= options.time_max_ns / 2 || calls >= options.calls_max / 2;
+  if (!half || half_time_taken.exchange(true)) return;
+  loads_before_strike = loads;
+  struck_ns = now_ns();
+  options.at_half_time();
+}
+
+void Run::work(std::uint32_t worker) {
+  DagClient& client = *workers[worker];
+  std::uint64_t made = 0;
+  const auto report = [&](bool always) {
+    if (!always && made < calls_between_reports) return;
+    calls += std::exchange(made, 0);
+    if (options.progress != nullptr) options.progress->set(std::min(calls.load(), options.calls_max));
+    if (options.at_half_time && worker == 0) take_half_time();
+  };
+  const auto good = [&](DagOutcome o) {
+    if (o == DagOutcome::lost) lost = true;
+    if (o == DagOutcome::failed) fail(client.why());
+    return o == DagOutcome::ok;
+  };
+  client.caller().measuring = true;
+  while (!lost && !finished) {
+    DagClient::Claimed claimed;
+    ++made;
+    if (!good(client.claim(graph_id, worker, claimed))) break;
+    if (claimed.token == 0) {
+      if (claimed.unfinished == 0) {
+        finished = true;
+      } else {
+        std::this_thread::yield();  // others hold what is to be done first
+      }
+    } else {
+      const TimeNs struck = struck_ns;
+      if (struck != 0 && loads > loads_before_strike && struck_ns.exchange(0) != 0)
+        result.recovery_ns = now_ns() - struck;
+      ++made;
+      if (!good(client.complete(graph_id, claimed.task, claimed.token))) break;
+      if (claimed.task < completions.size()) ++completions[claimed.task];
+    }
+    report(false);
+  }
+  report(true);
+  client.caller().measuring = false;
+}
+
+}  // namespace
+
+RunResult run_graph(Conductor& conductor, const TaskGraph& graph, const RunOptions& options) {
+  Run run(conductor, graph, options);
+  const auto open = [&]() -> std::unique_ptr<DagClient> {
+    Caller caller = conductor.open(options.pit);
+    if (!caller.ok()) run.fail("open " + options.pit + ": " + caller.why().text);
+    return std::make_unique<DagClient>(std::move(caller));
+  };
+  run.loader = open();
+  for (std::uint32_t i = 0; i < options.workers; ++i) run.workers.push_back(open());
+  if (run.failed()) return std::move(run.result);
+  if (options.log_replies) run.workers[0]->caller().log = &run.result.replies;
+
+  const TimeNs begin = now_ns();
+  std::barrier rounds(static_cast<std::ptrdiff_t>(options.workers), [&run]() noexcept { run.between_rounds(); });
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 0; i < options.workers; ++i) {
+    threads.emplace_back([&run, &rounds, i] {
+      for (rounds.arrive_and_wait(); !run.over; rounds.arrive_and_wait()) run.work(i);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  run.result.total_ns = now_ns() - begin;
+  run.result.calls = run.calls;
+  for (const auto& worker : run.workers) {
+    run.result.latency.merge(worker->caller().latency());
+    const Caller::Tally tally = worker->caller().caller().tally();
+    run.result.lost += tally.calls - tally.ended;
+    run.result.duplicated += tally.dropped;
+  }
+  return std::move(run.result);
+}
+
+}  // namespace symphony::tools

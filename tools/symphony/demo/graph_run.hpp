@@ -1,0 +1,54 @@
+// One run of the demo: N workers take a graph's tasks from a mounted pit and complete them, over and over, until the
+// time or the number of calls is used up. When the pit loses its state, the graph is loaded anew. Layer: tools.
+// Threads: run_graph() makes one thread a worker and returns when they have ended.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <symphony/conductor.hpp>
+
+#include "bench/latency/histogram.hpp"
+#include "tools/symphony/demo/dag_client.hpp"
+#include "tools/symphony/graph/task_graph.hpp"
+#include "tools/symphony/progress.hpp"
+
+namespace symphony::tools {
+
+struct RunOptions {
+  std::string pit = "dag_tracker";
+  std::uint32_t workers = 1;
+  TimeNs time_max_ns = 2 * second_ns;
+  std::uint64_t calls_max = 200'000;
+  bool log_replies = false;
+  // Called between two graphs, with all workers at rest.
+  std::function<void()> between_graphs = {};
+  // Called once, while workers are at work, when half of the time or calls are used up.
+  std::function<void()> at_half_time = {};
+  Progress* progress = nullptr;
+};
+
+struct RunResult {
+  std::uint64_t calls = 0;        // of workers: claims and completions
+  std::uint64_t graphs = 0;       // finished
+  std::uint64_t transitions = 0;  // of tasks' states, in finished graphs
+  TimeNs work_ns = 0;             // time in which workers worked
+  TimeNs load_ns = 0;             // of the fastest load of the graph
+  TimeNs total_ns = 0;
+  TimeNs recovery_ns = 0;  // from at_half_time to the first task handed out of the reloaded graph; 0: nothing was lost
+  std::uint64_t reloads = 0;  // because the pit lost its state
+  std::uint64_t levels = 0;
+  std::uint64_t lost = 0;        // calls without an ending, and tasks of finished graphs that nobody completed
+  std::uint64_t duplicated = 0;  // second endings of a call, and tasks of finished graphs completed twice
+  bench::Histogram latency;
+  ReplyLog replies;                    // log_replies: of the one worker
+  std::vector<std::byte> final_state;  // exported after the first graph
+  bool states_equal = true;            // after each finished graph the state was that one
+  std::string failure;                 // empty: the run is good
+};
+
+[[nodiscard]] RunResult run_graph(Conductor& conductor, const TaskGraph& graph, const RunOptions& options);
+
+}  // namespace symphony::tools

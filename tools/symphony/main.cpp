@@ -1,0 +1,30 @@
+// The symphony command: `symphony --help` lists what it can do.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+#include "tools/symphony/commands.hpp"
+#include "tools/symphony/exit_status.hpp"
+
+int main(int argc, char** argv) {
+  using namespace symphony::tools;
+  int exit_status = exit_ok;
+  CLI::App app("Extensions written once, hosted at the speed and safety you choose.", "symphony");
+  app.require_subcommand(1);
+  app.footer(
+      "Exit status: 0 ok, 1 the checked thing is bad, 2 usage or input, 3 broker unreachable, 4 no such pit,\n"
+      "5 timeout, 6 refused, 7 version mismatch, 70 internal.");
+  add_demo_command(app, exit_status);
+  add_broker_command(app, exit_status);
+  add_version_command(app, exit_status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? exit_ok : exit_usage;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "symphony: internal error: %s\n", e.what());
+    return exit_internal;
+  }
+  return exit_status;
+}

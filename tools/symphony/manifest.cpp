@@ -1,0 +1,134 @@
+#include "tools/symphony/manifest.hpp"
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+namespace symphony::tools {
+namespace {
+
+constexpr std::array<std::string_view, 6> keys{"name", "executable", "args", "config", "trust", "failures_max"};
+
+// How many letters must be changed, added or left out to make one word of the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+struct Reader {
+  const toml::table& table;
+  const std::string& label;
+
+  [[nodiscard]] InputError wrong(const std::string& what) const {
+    return {InputFault::malformed, printable(label) + ": " + what};
+  }
+  [[nodiscard]] std::optional<InputError> unknown_key() const {
+    for (const auto& [key, value] : table) {
+      const std::string_view name = key.str();
+      if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
+      const auto nearest = *std::min_element(keys.begin(), keys.end(), [&](std::string_view a, std::string_view b) {
+        return distance(name, a) < distance(name, b);
+      });
+      return wrong("line " + std::to_string(key.source().begin.line) + ": unknown key '" + printable(name) +
+                   "'; did you mean '" + std::string(nearest) + "'?");
+    }
+    return std::nullopt;
+  }
+  // The text behind a key; empty when it is absent and not required.
+  std::optional<InputError> text(std::string_view key, bool required, std::string& out) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) {
+      if (!required) return std::nullopt;
+      return wrong("the key '" + std::string(key) + "' is missing; add " + std::string(key) + " = \"...\"");
+    }
+    const auto value = node->value_exact<std::string>();
+    if (!value || value->empty()) return wrong("'" + std::string(key) + "' must be a text in quotes, not empty");
+    out = *value;
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
+InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& label) {
+  toml::table table;
+  try {
+    table = toml::parse(text, label);
+  } catch (const toml::parse_error& e) {
+    return InputError{InputFault::malformed, printable(label) + ": line " + std::to_string(e.source().begin.line) +
+                                                 ": " + printable(e.description(), 200)};
+  }
+  const Reader read{table, label};
+  if (auto error = read.unknown_key()) return *std::move(error);
+  PitConfig pit;
+  std::string trust = "cooperative";
+  if (auto e = read.text("name", true, pit.name)) return *std::move(e);
+  if (auto e = read.text("executable", true, pit.executable)) return *std::move(e);
+  if (auto e = read.text("config", false, pit.config)) return *std::move(e);
+  if (auto e = read.text("trust", false, trust)) return *std::move(e);
+  if (trust == "trusted") {
+    pit.trust = Trust::trusted;
+  } else if (trust == "hostile") {
+    pit.trust = Trust::hostile;
+  } else if (trust != "cooperative") {
+    return read.wrong("'trust' must be trusted, cooperative or hostile");
+  }
+  if (const auto* node = table.get("args")) {
+    const auto* list = node->as_array();
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const auto value = (*list)[i].value_exact<std::string>();
+      if (!value) return read.wrong("'args' must be a list of texts");
+      pit.args.push_back(*value);
+    }
+    if (list == nullptr) return read.wrong("'args' must be a list of texts");
+  }
+  if (const auto* node = table.get("failures_max")) {
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < 1 || *value > 16) return read.wrong("'failures_max' must be a number from 1 to 16");
+    pit.restart.failures_max = static_cast<std::uint32_t>(*value);
+  }
+  return pit;
+}
+
+InputResult<PitConfig> read_manifest(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return InputError{InputFault::no_such_file,
+                      printable(path) + ": cannot be read: " + std::strerror(errno) + "; name a manifest that exists"};
+  }
+  auto pit = parse_manifest(text.str(), path);
+  // A path without a leading / is seen from the manifest, not from where the broker happens to be started.
+  if (pit && pit->executable.front() != '/') {
+    const auto folder = path.rfind('/');
+    if (folder != std::string::npos) pit->executable = path.substr(0, folder + 1) + pit->executable;
+  }
+  return pit;
+}
+
+std::string_view manifest_help() noexcept {
+  return "A manifest describes one pit in TOML:\n"
+         "  name = \"dag_tracker\"          what callers open\n"
+         "  executable = \"/path/to/pit\"   relative paths are seen from the manifest\n"
+         "  args = [\"...\"]                optional\n"
+         "  config = '{...}'              optional; JSON for the pit\n"
+         "  trust = \"cooperative\"         or trusted, hostile\n"
+         "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n";
+}
+
+}  // namespace symphony::tools
