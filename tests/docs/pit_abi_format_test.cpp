@@ -1,0 +1,104 @@
+// docs/formats/pit-abi.md: its numbers against symphony/pit.h, the pit runtime's messages byte for byte. The layouts of
+// symphony/pit.h are compared where the contract is tested (tests/unit/hosting).
+#include <gtest/gtest.h>
+
+#include <symphony/pit.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "pits/hosting/process/runtime_protocol.hpp"
+#include "tests/docs/document.hpp"
+
+SYMPHONY_DECLARE_PIT(greeter);
+
+namespace symphony::docs {
+namespace {
+
+constexpr const char* document = "docs/formats/pit-abi.md";
+
+std::uint64_t signed_number(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+// The heading carries the size, the rows every byte: a field that the document lacks leaves a gap or another size.
+void expect_struct(const std::string& name, std::size_t size, const std::vector<Numbers>& fields) {
+  SCOPED_TRACE(name);
+  EXPECT_TRUE(holds(table(document, name + ", " + std::to_string(size) + " bytes"), fields));
+  std::size_t end = 0;
+  for (const Numbers& field : fields) {
+    EXPECT_EQ(field.values.at(0), end) << field.name << " does not begin where the field before it ends";
+    end = field.values.at(0) + field.values.at(1);
+  }
+  EXPECT_EQ(end, size) << "the last field does not end where the struct ends";
+}
+
+#define FIELD(type, name)                               \
+  Numbers {                                             \
+#name, { offsetof(type, name), sizeof(type::name) } \
+  }
+
+TEST(PitAbiFormat, ListsEveryFieldOfTheRuntimesMessages) {
+  using namespace pit::runtime;
+  expect_struct("StepBody", sizeof(StepBody),
+                {FIELD(StepBody, step), FIELD(StepBody, reserved), FIELD(StepBody, deadline_ns)});
+  expect_struct("SnapshotBody", sizeof(SnapshotBody), {FIELD(SnapshotBody, offset)});
+  expect_struct("ChunkHead", sizeof(ChunkHead),
+                {FIELD(ChunkHead, revision), FIELD(ChunkHead, reserved), FIELD(ChunkHead, total)});
+  using R = RestoreHead;
+  expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, reserved), FIELD(R, offset), FIELD(R, total)});
+  using I = InfoHead;
+  expect_struct("InfoHead", sizeof(I),
+                {FIELD(I, reply_size_max), FIELD(I, state_revision), FIELD(I, state_revision_min),
+                 FIELD(I, message_count), FIELD(I, name_size), FIELD(I, version_size)});
+  EXPECT_TRUE(holds(table(document, "The pit runtime's own messages"), {{"symphony.runtime.Info", {type_info}},
+                                                                        {"symphony.runtime.Step", {type_step}},
+                                                                        {"symphony.runtime.Snapshot", {type_snapshot}},
+                                                                        {"symphony.runtime.Restore", {type_restore}}}));
+}
+
+TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
+#define NUMBER(name)                                      \
+  Numbers {                                               \
+    "SYMPHONY_" #name, { signed_number(SYMPHONY_##name) } \
+  }
+  EXPECT_TRUE(holds(table(document, "Statuses"), {NUMBER(OK),          NUMBER(OVERLOADED),       NUMBER(DEADLINE),
+                                                  NUMBER(CANCELLED),   NUMBER(UNKNOWN_TYPE),     NUMBER(BAD_MESSAGE),
+                                                  NUMBER(VERSION),     NUMBER(CRASHED),          NUMBER(TRAPPED),
+                                                  NUMBER(POISONED),    NUMBER(QUARANTINED),      NUMBER(MOVED),
+                                                  NUMBER(INTERNAL),    NUMBER(CLOSED),           NUMBER(TOO_LARGE),
+                                                  NUMBER(FORKED),      NUMBER(CRASHED_ACCEPTED), NUMBER(PEER_FAULT),
+                                                  NUMBER(UNREACHABLE), NUMBER(BAD_STATE)}));
+  EXPECT_TRUE(holds(table(document, "Other numbers"), {NUMBER(ABI_MAJOR),
+                                                       NUMBER(ABI_MINOR),
+                                                       NUMBER(EFFECT_ONCE),
+                                                       NUMBER(EFFECT_READ),
+                                                       NUMBER(EFFECT_IDEMPOTENT),
+                                                       NUMBER(LOG_DEBUG),
+                                                       NUMBER(LOG_INFO),
+                                                       NUMBER(LOG_WARNING),
+                                                       NUMBER(LOG_ERROR),
+                                                       NUMBER(ERROR_TEXT_MAX),
+                                                       NUMBER(LOG_TEXT_MAX),
+                                                       NUMBER(REPLY_SIZE_MAX),
+                                                       NUMBER(FLAG_REQUEST),
+                                                       NUMBER(FLAG_REPLY),
+                                                       NUMBER(FLAG_EVENT),
+                                                       NUMBER(FLAG_ERROR),
+                                                       NUMBER(FLAG_HAS_EXTENSION_BLOCK),
+                                                       NUMBER(FLAG_REDELIVERED),
+                                                       NUMBER(FLAG_BODY_AT_64),
+                                                       NUMBER(FLAG_MORE)}));
+}
+
+TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesInfo) {
+  symphony_pit_entry entry{};
+  pit::PitInfo info;
+  ASSERT_TRUE(pit::read_entry(*symphony_pit_greeter(), entry, info).ok());
+  const std::vector<std::byte> bytes = pit::runtime::write_info(info);
+  const HexBlock block = hex_block(document, "greeter-info");
+  EXPECT_TRUE(shows(block, bytes));
+  EXPECT_EQ(block.bytes.size(), bytes.size());
+}
+
+}  // namespace
+}  // namespace symphony::docs
