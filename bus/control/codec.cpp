@@ -138,7 +138,9 @@ struct Decoder {
   Message hello(const wire::Hello& w) {
     Hello m{w.protocol_min(), w.protocol_max(), w.clock_ns(), {}};
     if (w.links() != nullptr) {
-      ok &= w.links()->size() <= links_per_caller_max;
+      // The verifier looks at the place of a vector's length, not of its elements: a crafted one may be misaligned.
+      ok &= w.links()->size() <= links_per_caller_max &&
+            reinterpret_cast<std::uintptr_t>(w.links()->Data()) % alignof(wire::HeldLink) == 0;
       if (!ok) return m;
       for (const wire::HeldLink* l : *w.links()) m.links.push_back({l->link(), l->epoch()});
     }
