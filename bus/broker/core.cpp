@@ -32,7 +32,7 @@ constexpr Table<LinkState, link_state_count> link_table{{
     {true, false, false, false, true, false, true},    // sealing
     {true, false, false, false, false, true, true},    // peering
     {true, false, false, false, false, false, true},   // open
-    {false, false, false, false, false, false, false}  // closing
+    {true, false, false, false, false, false, false}   // closing
 }};
 
 bool is_pit_name(const std::string& name) {
@@ -306,12 +306,12 @@ void BrokerCore::caller_says(Conn& conn, const control::Hello& m) {
   for (const control::HeldLink& held : m.links) {
     if (held.link == 0 || held.epoch == 0 || held.epoch >= epoch_max) continue;
     conn.held[held.link] = held.epoch;
-    const auto found = links_.find(held.link);
-    if (found == links_.end()) continue;
-    Link& link = found->second;
-    const auto old = conns_.find(link.conn);
-    const bool free = old != conns_.end() && old->second.lost && link.state != LinkState::closing;
-    if (!free || link.uid != conn.uid || held.epoch > link.epoch) continue;
+    if (!may_claim(conn, held)) {
+      const Attachment gone{config_.generation, held.link, held.epoch};
+      act(SendToCaller{conn.id, control::Drop{gone, false}, 0, 0, 0, {}});
+      continue;
+    }
+    Link& link = links_.at(held.link);
     claim(link, conn);
     act(SendToCaller{conn.id, control::Keep{config_.generation, link.id, held.epoch}, 0, 0, 0, {}});
     if (link.state == LinkState::open && link.open_epoch != held.epoch) {  // its Go was lost: nothing was sent on it

@@ -8,12 +8,14 @@
 // Attach (A1-A6 of the link protocol), for one link:
 //   waiting --pit ready--> making --made--> owning --both Mapped--> sealing --sealed--> peering --both Ready--> open
 //   every state but closing falls back to waiting when the pit's instance dies; the next epoch follows by itself.
-//   closing: Drop(drain) was said to the pit, Drained or its death ends the link.
+//   closing: Drop(drain) was said to the pit; Drained or its death ends the link, an Open of it by its caller revives
+//   it.
 // An epoch is on record as `attaching` before the pit hears of it and as `open` before the caller gets Go, so that the
 // next broker can tell the pit to forget the half-made, and answers for the rest:
 //   Hello lists (L, e), on record as open e, instance alive  -> Keep
 //   Hello lists (L, e), that instance is dead                -> Keep; Own of a newer epoch follows
 //   Hello lists (L, e), on record as open e' > e (Go lost)   -> Keep; the pit drops e', Own of a newer epoch follows
+//   Hello lists (L, e), not on record                        -> Drop(L, e); the caller opens L again
 //   Open of L after Hello listed (L, e), on record as open e -> Go(L, e): the record was made, its Go may have been
 //   lost Open of L otherwise                                      -> Own of a newer epoch; e ends on record, listed by
 //   nobody for reconnect_grace_ns       -> Drop(drain) to the pit, forgotten
@@ -148,6 +150,7 @@ class BrokerCore {
   void refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text);
   void record_link(const Link& link);
   void restore_link(LinkId id, const LinkRecord& record);
+  [[nodiscard]] bool may_claim(const Conn& conn, const control::HeldLink& held) const;
   void claim(Link& link, Conn& conn);
   [[nodiscard]] Link* link_of(const Conn& conn, LinkId id);
   [[nodiscard]] Attachment at(const Link& link) const noexcept { return {config_.generation, link.id, link.epoch}; }

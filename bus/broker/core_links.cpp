@@ -41,11 +41,11 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   if (m.deadline_ns <= now_ns_)
     return no(errc::timeout, "the deadline to open the link was over when the broker read it");
   if (m.link != 0) {
-    if (const auto found = links_.find(m.link); found != links_.end() && found->second.state != LinkState::closing) {
+    if (const auto found = links_.find(m.link); found != links_.end()) {
       Link& link = found->second;
       const auto holder = conns_.find(link.conn);
-      const bool theirs =
-          link.conn == conn.id || (holder != conns_.end() && holder->second.lost && link.uid == conn.uid);
+      const bool free = link.state == LinkState::closing || (holder != conns_.end() && holder->second.lost);
+      const bool theirs = link.conn == conn.id || (free && link.uid == conn.uid);
       if (!theirs || link.pit != pit->index)
         return no(errc::refused, "this link belongs to another caller or pit: open a new one");
       return open_again(conn, link, m);
@@ -78,7 +78,17 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
 }
 
 void BrokerCore::open_again(Conn& conn, Link& link, const control::Open& m) {
-  if (link.conn != conn.id) claim(link, conn);
+  if (link.state == LinkState::closing) {
+    // It was given up a moment ago. The pit was told to drop that epoch and will read so before it reads of the next
+    // one.
+    link.open_epoch = 0;
+    move(link, LinkState::waiting);
+    ++waiting_opens_;
+    link.conn = conn.id;
+    conn.links.insert(link.id);
+  } else if (link.conn != conn.id) {
+    claim(link, conn);
+  }
   link.correlation = m.correlation;
   if (link.state == LinkState::open) {
     const auto held = conn.held.find(link.id);
@@ -289,6 +299,14 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
   pit.links.insert(id);
   conns_.at(0).links.insert(id);
+}
+
+bool BrokerCore::may_claim(const Conn& conn, const control::HeldLink& held) const {
+  const auto found = links_.find(held.link);
+  if (found == links_.end() || found->second.state == LinkState::closing) return false;
+  const auto holder = conns_.find(found->second.conn);
+  return holder != conns_.end() && holder->second.lost && found->second.uid == conn.uid &&
+         held.epoch <= found->second.epoch;
 }
 
 void BrokerCore::claim(Link& link, Conn& conn) {

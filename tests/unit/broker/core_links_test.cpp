@@ -389,6 +389,28 @@ TEST(OpenAgain, MakesANewEpochOfAnOpenLink) {
   EXPECT_GT(at.epoch, old.epoch);
 }
 
+TEST(OpenAgain, RevivesALinkThatIsStillDraining) {
+  CoreDriver d(some_pits(1), 1, true);
+  d.begin();
+  d.pit_ready();
+  const auto c = d.caller();
+  d.open(c);
+  const auto old = d.attach_until(c, LinkState::open);
+  d.step(CallerLeft{c, false});
+  d.pass(reconnect_grace_ns);
+  d.out.clear();
+  const auto late = d.caller({{old.link, old.epoch}});
+  const auto gone = d.said_to_caller<Drop>();
+  ASSERT_TRUE(gone) << "the caller must learn that its link is not kept";
+  EXPECT_EQ(gone->at, old);
+  d.open(late, "pit0", old.link);
+  const auto at = d.attach_until(late, LinkState::owning);
+  EXPECT_EQ(at.link, old.link);
+  EXPECT_GT(at.epoch, old.epoch);
+  d.pit_says(Drained{old});
+  EXPECT_EQ(d.core.link_count(), 1U) << "that was the end of the old epoch only";
+}
+
 // ---- peer faults ----
 
 TEST(PeerFault, ByThePitOfACallerCostsTheCallerItsConnection) {

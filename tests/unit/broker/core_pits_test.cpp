@@ -27,7 +27,8 @@ TEST(States, EndWhereNothingFollows) {
     EXPECT_EQ(may_become(static_cast<PitState>(to), PitState::ready), static_cast<PitState>(to) == PitState::starting);
   }
   for (std::size_t to = 0; to < link_state_count; ++to) {
-    EXPECT_FALSE(may_become(LinkState::closing, static_cast<LinkState>(to)));
+    EXPECT_EQ(may_become(LinkState::closing, static_cast<LinkState>(to)),
+              static_cast<LinkState>(to) == LinkState::waiting);
     EXPECT_EQ(may_become(static_cast<LinkState>(to), LinkState::open),
               static_cast<LinkState>(to) == LinkState::peering);
     EXPECT_EQ(may_become(static_cast<LinkState>(to), LinkState::peering),
