@@ -1,0 +1,337 @@
+// bench_link: what a link's channel adds to the limit, the raw cache line.   Layer: bench.
+//
+// Each pair of fresh processes (fresh mappings: where lines land is a lottery) does all kinds of round trips of
+// link_series.hpp in turns of 64, in an order drawn anew each round from the seed. A ratio is that of medians over the
+// turns of one pair; printed are its median and its 5th and 95th percentile over the pairs. Both sides spin.
+// Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 the limit against itself says: inconclusive.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <symphony/clock.hpp>
+
+#include "bench/latency/link_series.hpp"
+#include "bench/support/figure.hpp"
+#include "bench/support/pinning.hpp"
+#include "bench/support/yardstick.hpp"
+
+namespace symphony::bench {
+namespace {
+
+constexpr std::size_t turn_size = 64;
+
+struct Options {
+  std::size_t pairs = 21;
+  std::size_t rounds = 400;
+  std::uint64_t seed = 1;
+  bool json = false;
+};
+
+enum Kind : std::size_t { line32, line32_again, ring32, channel32, eager32, line64, ring64, channel64, kind_count };
+struct KindFacts {
+  const char* name;
+  Kind limit;
+  const char* what;
+};
+constexpr std::array<KindFacts, kind_count> kinds{{
+    {"line.32", line32, "raw cache line"},
+    {"line.32 again", line32, "the same: 1.00 but for the machine's unrest"},
+    {"ring.32", line32, "ring alone, release commit"},
+    {"channel.32", line32, "channel, space given back by the eighth"},
+    {"channel.32 eager", line32, "channel, space given back each time"},
+    {"line.64", line64, "raw cache lines, two each way"},
+    {"ring.64", line64, "ring alone, release commit"},
+    {"channel.64", line64, "channel, space given back by the eighth"},
+}};
+
+// The segments of all kinds but line32_again, which uses those of line32.
+using Segments = std::array<detail::SegmentPair, kind_count>;
+
+class Side {
+ public:
+  static result<Side> make(const Segments& segments, End end) {
+    std::array<Area, kind_count> areas;
+    for (std::size_t kind = 0; kind < kind_count; ++kind) {
+      if (kind == line32_again) continue;
+      const bool shared_write = kind == line32 || kind == line64;
+      auto area = Area::map(segments[kind], end, shared_write ? detail::Access::read_write : detail::Access::read_only);
+      if (!area) return unexpected(area.error());
+      areas[kind] = *std::move(area);
+    }
+    return Side(std::move(areas), end);
+  }
+
+  // One round trip of a kind, from this side.
+  template <class GiveUp>
+  bool step(std::size_t kind, GiveUp&& give_up) noexcept {
+    const auto go = [&](auto& pair) { return end_ == End::caller ? pair.call(give_up) : pair.serve(give_up); };
+    switch (kind) {
+      case line32:
+      case line32_again:
+        return go(line32_);
+      case ring32:
+        return go(ring32_);
+      case channel32:
+        return go(channel32_);
+      case eager32:
+        return go(eager32_);
+      case line64:
+        return go(line64_);
+      case ring64:
+        return go(ring64_);
+      case channel64:
+        return go(channel64_);
+      default:
+        return false;
+    }
+  }
+
+ private:
+  Side(std::array<Area, kind_count> areas, End end)
+      : areas_(std::move(areas)),
+        end_(end),
+        line32_(areas_[line32], end),
+        ring32_(areas_[ring32], end),
+        channel32_(areas_[channel32], end),
+        eager32_(areas_[eager32], end),
+        line64_(areas_[line64], end),
+        ring64_(areas_[ring64], end),
+        channel64_(areas_[channel64], end) {}
+
+  std::array<Area, kind_count> areas_;
+  End end_;
+  RawPair<32> line32_;
+  RingPair<32> ring32_;
+  ChannelPair<32, false> channel32_;
+  ChannelPair<32, true> eager32_;
+  RawPair<64> line64_;
+  RingPair<64> ring64_;
+  ChannelPair<64, false> channel64_;
+};
+
+// Both processes draw the same orders.
+class Orders {
+ public:
+  explicit Orders(std::uint64_t seed) : random_(seed) { std::iota(order_.begin(), order_.end(), std::size_t{0}); }
+  const std::array<std::size_t, kind_count>& next() {
+    for (std::size_t i = kind_count - 1; i > 0; --i) std::swap(order_[i], order_[random_() % (i + 1)]);
+    return order_;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::array<std::size_t, kind_count> order_{};
+};
+
+int serve(const Segments& segments, const Options& options, std::uint64_t seed, pid_t parent,
+          const std::optional<CpuPair>& cpus) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) return 1;
+  const Pinned pinned(cpus ? std::optional(cpus->helper) : std::nullopt);
+  auto side = Side::make(segments, End::pit);
+  if (!side) return 1;
+  Orders orders(seed);
+  const auto yield = [] { return ::sched_yield() != 0; };
+  for (std::size_t round = 0; round <= options.rounds; ++round) {
+    for (const std::size_t kind : orders.next()) {
+      for (std::size_t i = 0; i < turn_size; ++i) {
+        if (!side->step(kind, yield)) return 1;
+      }
+    }
+  }
+  return 0;
+}
+
+// Nanoseconds a round trip of each kind, the medians over the turns of one pair of processes.
+using Medians = std::array<double, kind_count>;
+
+bool call(const Segments& segments, const Options& options, std::uint64_t seed, pid_t child,
+          const std::optional<CpuPair>& cpus, Medians& medians) {
+  const Pinned pinned(cpus ? std::optional(cpus->caller) : std::nullopt);
+  auto side = Side::make(segments, End::caller);
+  if (!side) return false;
+  const auto child_gone = [child] {
+    ::sched_yield();
+    siginfo_t about{};
+    return ::waitid(P_PID, static_cast<id_t>(child), &about, WEXITED | WNOHANG | WNOWAIT) != 0 || about.si_pid != 0;
+  };
+  std::array<std::vector<double>, kind_count> times;
+  for (auto& of_kind : times) of_kind.reserve(options.rounds);
+  Orders orders(seed);
+  for (std::size_t round = 0; round <= options.rounds; ++round) {
+    for (const std::size_t kind : orders.next()) {
+      const TimeNs start = now_ns();
+      for (std::size_t i = 0; i < turn_size; ++i) {
+        if (!side->step(kind, child_gone)) return false;
+      }
+      const TimeNs took = now_ns() - start;
+      if (round != 0) times[kind].push_back(static_cast<double>(took) / turn_size);  // the first one warms up
+    }
+  }
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    const auto middle = times[kind].begin() + static_cast<std::ptrdiff_t>(times[kind].size() / 2);
+    std::nth_element(times[kind].begin(), middle, times[kind].end());
+    medians[kind] = *middle;
+  }
+  return true;
+}
+
+bool run_pair(const Options& options, std::uint64_t seed, Medians& medians) {
+  Segments segments;
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    if (kind == line32_again) continue;
+    auto made = detail::create_segment_pair(detail::caller_segment_size(link_capacity),
+                                            detail::pit_segment_size(link_capacity), seed);
+    if (!made) {
+      std::fprintf(stderr, "bench_link: %s\n", made.error().text);
+      return false;
+    }
+    segments[kind] = *std::move(made);
+  }
+  const auto cpus = two_cpus();
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();  // this program has one thread
+  if (child < 0) return false;
+  if (child == 0) ::_exit(serve(segments, options, seed, parent, cpus));
+  const bool done = call(segments, options, seed, child, cpus, medians);
+  if (!done) ::kill(child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return done && status == 0;
+}
+
+struct Spread {
+  double p5, p50, p95;
+};
+
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double share) {
+    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
+  };
+  return {at(0.05), at(0.5), at(0.95)};
+}
+
+// The name of the figure that a kind gives, or null.
+const char* figure_name(std::size_t kind) {
+  return kind == channel32 ? "ring.rtt_ratio.32" : kind == channel64 ? "ring.rtt_ratio.64" : nullptr;
+}
+
+bool write_figures(const Options& options, const std::array<Spread, kind_count>& ratios, double seconds,
+                   const std::string& note) {
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    if (figure_name(kind) == nullptr) continue;
+    Figure figure;
+    figure.name = figure_name(kind);
+    figure.value = ratios[kind].p50;
+    figure.unit = "ratio";
+    figure.n = options.pairs;
+    figure.seed = options.seed;
+    figure.seconds = seconds;
+    figure.note = note;
+    if (const auto written = write_figure(figure); !written) {
+      std::fprintf(stderr, "bench_link: %s\n", written.error().text);
+      return false;
+    }
+  }
+  return true;
+}
+
+int run(const Options& options) {
+  std::array<std::vector<double>, kind_count> times;
+  std::array<std::vector<double>, kind_count> ratios;
+  const TimeNs start = now_ns();
+  for (std::size_t pair = 0; pair < options.pairs; ++pair) {
+    Medians medians{};
+    if (!run_pair(options, options.seed + pair, medians)) {
+      std::fputs("bench_link: a pair of processes did not finish; is there memory for 2 MiB more?\n", stderr);
+      return 1;
+    }
+    for (std::size_t kind = 0; kind < kind_count; ++kind) {
+      times[kind].push_back(medians[kind]);
+      ratios[kind].push_back(medians[kind] / medians[kinds[kind].limit]);
+    }
+  }
+  const double seconds = static_cast<double>(now_ns() - start) / 1e9;
+  std::array<Spread, kind_count> spreads{};
+  for (std::size_t kind = 0; kind < kind_count; ++kind) spreads[kind] = spread_of(ratios[kind]);
+  const SelfCheck check{spreads[line32_again].p50, options.pairs};
+  const std::string verdict = check.conclusive() ? "conclusive" : "inconclusive";
+
+  if (options.json) {
+    std::printf("{\"seed\": %llu, \"pairs\": %zu, \"rounds\": %zu, \"verdict\": \"%s\", \"kinds\": [",
+                static_cast<unsigned long long>(options.seed), options.pairs, options.rounds, verdict.c_str());
+  } else {
+    std::printf("%-17s %9s %9s %9s %9s  (seed %llu, %zu pairs of processes)\n", "round trip", "p50 ns", "ratio", "p5",
+                "p95", static_cast<unsigned long long>(options.seed), options.pairs);
+  }
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    const double p50_ns = spread_of(times[kind]).p50;
+    const Spread& ratio = spreads[kind];
+    std::printf(options.json
+                    ? "%s{\"name\": \"%s\", \"p50_ns\": %.1f, \"ratio\": %.4f, \"ratio_p5\": %.4f, \"ratio_p95\": %.4f}"
+                    : "%s%-17s %9.1f %9.3f %9.3f %9.3f",
+                options.json && kind != 0 ? ", " : "", kinds[kind].name, p50_ns, ratio.p50, ratio.p5, ratio.p95);
+    if (!options.json) std::printf("  %s\n", kinds[kind].what);
+  }
+  if (options.json) {
+    std::printf("]}\n");
+  } else {
+    std::printf("the limit against itself: %.3f, %s\n", check.ratio, verdict.c_str());
+  }
+  const std::string note = verdict + "; channel over the raw line with the same user data; limit " +
+                           std::to_string(static_cast<long>(spread_of(times[line32]).p50)) + " ns";
+  if (!write_figures(options, spreads, seconds, note)) return 1;
+  return check.conclusive() ? 0 : 3;
+}
+
+std::optional<Options> read_arguments(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (++i == argc) return std::nullopt;
+    const std::string_view value = argv[i];
+    char* end = nullptr;
+    const std::uint64_t number = std::strtoull(argv[i], &end, 10);
+    const bool is_number = *end == '\0' && value.find_first_not_of("0123456789") == std::string_view::npos;
+    if (argument == "-o" && value == "json") {
+      options.json = true;
+    } else if (argument == "--pairs" && is_number && number >= 1 && number <= 10'000) {
+      options.pairs = number;
+    } else if (argument == "--rounds" && is_number && number >= 1 && number <= 1'000'000) {
+      options.rounds = number;
+    } else if (argument == "--seed" && is_number) {
+      options.seed = number;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace symphony::bench
+
+int main(int argc, char** argv) {
+  const bool help = argc == 2 && std::string_view(argv[1]) == "--help";
+  const auto options = help ? std::optional<symphony::bench::Options>() : symphony::bench::read_arguments(argc, argv);
+  if (!options) {
+    std::fputs("usage: bench_link [--pairs 1..10000] [--rounds 1..1000000] [--seed N] [-o json]\n",
+               help ? stdout : stderr);
+    return help ? 0 : 2;
+  }
+  return symphony::bench::run(*options);
+}
