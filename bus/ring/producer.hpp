@@ -63,6 +63,8 @@ class Producer {
     // ring would zero its own oldest record.
     const std::uint64_t needed = pad + stride + Ring::line + reserve;
     if (used() + needed > capacity_ && (!refresh_freed() || used() + needed > capacity_)) return {};
+    // The claim's bytes may cover the header that was zeroed ahead.
+    if (pad + stride > zeroed_ahead_) zeroed_ahead_ = 0;
     Claim claim;
     claim.start_ = staged_;
     claim.position_ = static_cast<Position>(staged_ + pad);
@@ -77,16 +79,23 @@ class Producer {
   template <Order publish = Order::release>
   Position commit(Claim&& claim, std::uint32_t used) noexcept {
     SYMPHONY_DCHECK(claim.start_ == staged_ && used <= claim.bytes_.size());
-    const auto end = static_cast<Position>(claim.position_ + stride_of<Ring>(used));
-    // relaxed: ordered before the consumer's look by the publishing store of this batch.
-    mem_.template store<Order::relaxed, Site::next_header>(header_at(end), std::uint64_t{0});
+    const std::uint64_t stride = stride_of<Ring>(used);
+    const auto end = static_cast<Position>(claim.position_ + stride);
+    if (static_cast<Position>(end - staged_) != zeroed_ahead_) {
+      // relaxed: ordered before the consumer's look by the publishing store of this batch.
+      mem_.template store<Order::relaxed, Site::next_header>(header_at(end), std::uint64_t{0});
+    }
     stage(claim.position_, encode_header<Ring>(claim.position_, used, false, salt_), claim.position_ == published_);
     if (claim.position_ != claim.start_) {
       const auto pad = static_cast<std::uint32_t>(static_cast<Position>(claim.position_ - claim.start_)) - header_size;
       stage(claim.start_, encode_header<Ring>(claim.start_, pad, true, salt_), claim.start_ == published_);
     }
     staged_ = end;
-    if (!batching_) publish_staged<publish>();
+    zeroed_ahead_ = 0;
+    if (!batching_) {
+      publish_staged<publish>();
+      zero_ahead(stride);
+    }
     claim.valid_ = false;
     return claim.position_;
   }
@@ -145,6 +154,17 @@ class Producer {
     mem_.template store<Order::relaxed, Site::batch_header>(header_at(position), header);
   }
 
+  // Zeroes, where it is free, the header behind a next record as large as the last. Done now, while nobody waits, and
+  // not between that record's payload and its header: there the store would wait for a line of its own while the
+  // polling consumer takes the payload's line away again.
+  void zero_ahead(std::uint64_t stride) noexcept {
+    if (used() + stride + Ring::line > capacity_) return;
+    // relaxed: ordered before the consumer's look by the publishing store of the record before it.
+    mem_.template store<Order::relaxed, Site::next_header>(header_at(static_cast<Position>(staged_ + stride)),
+                                                           std::uint64_t{0});
+    zeroed_ahead_ = static_cast<Position>(stride);
+  }
+
   template <Order publish>
   void publish_staged() noexcept {
     // sync ring.commit release: the records' bytes are visible to whoever acquires this header.
@@ -162,6 +182,7 @@ class Producer {
   Position staged_ = 0;     // end of what is committed, published or not
   Position published_ = 0;  // end of what the consumer can see
   Position freed_ = 0;
+  Position zeroed_ahead_ = 0;  // distance from staged_ to a header known to be 0 already; 0: none
   std::uint64_t first_header_ = 0;
   bool batching_ = false;
   RingFault fault_ = RingFault::none;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <thread>
 
 #include "tests/unit/ring/ring_fixture.hpp"
@@ -44,6 +46,50 @@ TEST(SpscRing, ACommitMayUseLessThanItClaimed) {
   ring.producer.commit(std::move(claim), 3);
   EXPECT_EQ(ring.pop()->size(), 3u);
   EXPECT_EQ(ring.producer.published(), 64u);
+}
+
+// After a commit the producer zeroes the header that a next record of the same size would need. A larger claim covers
+// that place: then what it leaves there must not be taken for a header.
+TEST(SpscRing, BytesLeftBehindByALargerClaimAreNeverTakenForAHeader) {
+  for (const bool dropped : {false, true}) {
+    for (std::uint32_t first = 0; first <= 200; first += 8) {
+      for (std::uint32_t claimed = first; claimed <= 500; claimed += 8) {
+        TestRing<> ring(4096);
+        ASSERT_TRUE(ring.push(std::string(first, 'a')));
+        auto claim = ring.producer.try_claim(claimed);
+        ASSERT_TRUE(claim);
+        std::fill(claim.bytes().begin(), claim.bytes().end(), std::byte{0xff});
+        if (dropped) {
+          ASSERT_TRUE(ring.push(std::string(first, 'b')));
+        } else {
+          ring.producer.commit(std::move(claim), first);
+        }
+        ASSERT_TRUE(ring.pop());
+        ASSERT_TRUE(ring.pop());
+        ASSERT_FALSE(ring.pop());
+        ASSERT_EQ(ring.consumer.fault(), RingFault::none) << first << ' ' << claimed;
+      }
+    }
+  }
+}
+
+// Records that the consumer has not freed are never stored to, not even where zeros are laid ahead.
+TEST(SpscRing, ZerosLaidAheadNeverReachWhatIsNotFreed) {
+  for (std::uint32_t size = 0; size <= 248; size += 8) {
+    TestRing<> ring(1024);
+    for (int lap = 0; lap < 40; ++lap) {
+      std::size_t pushed = 0;
+      while (ring.push(std::string(size, static_cast<char>('a' + pushed % 26)))) ++pushed;
+      ASSERT_GT(pushed, 0U);
+      for (std::size_t i = 0; i < pushed; ++i) {
+        const auto text = ring.pop();
+        ASSERT_TRUE(text);
+        ASSERT_EQ(*text, std::string(size, static_cast<char>('a' + i % 26)));
+      }
+      ASSERT_FALSE(ring.pop());
+      ASSERT_EQ(ring.consumer.fault(), RingFault::none);
+    }
+  }
 }
 
 TEST(SpscRing, FullMeansEveryLineButTheNextHeaderIsUsed) {
