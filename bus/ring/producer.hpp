@@ -48,6 +48,9 @@ class Producer {
     bool valid_ = false;
   };
 
+  // Lines of a next record that are fetched ahead; larger records spend their time on copying.
+  static constexpr std::uint64_t lines_ahead_max = 4;
+
   // Precondition: capacity is a power of two, at least 4 lines, and [data, data + capacity) is zero.
   Producer(std::byte* data, Position capacity, std::uint32_t salt, Words words, Mem mem = {}) noexcept
       : mem_(mem), data_(data), capacity_(capacity), salt_(salt), words_(words) {}
@@ -154,14 +157,19 @@ class Producer {
     mem_.template store<Order::relaxed, Site::batch_header>(header_at(position), header);
   }
 
-  // Zeroes, where it is free, the header behind a next record as large as the last. Done now, while nobody waits, and
-  // not between that record's payload and its header: there the store would wait for a line of its own while the
-  // polling consumer takes the payload's line away again.
+  // Zeroes, where it is free, the header behind a next record as large as the last, and the first word of the lines
+  // that this record would take before it. Done now, while nobody waits, and not between that record's payload and its
+  // header: there each store would wait for a line of its own while the polling consumer takes the first one away
+  // again.
   void zero_ahead(std::uint64_t stride) noexcept {
     if (used() + stride + Ring::line > capacity_) return;
-    // relaxed: ordered before the consumer's look by the publishing store of the record before it.
-    mem_.template store<Order::relaxed, Site::next_header>(header_at(static_cast<Position>(staged_ + stride)),
-                                                           std::uint64_t{0});
+    // The first line is the consumer's next look; it is zero already, and stays with the consumer.
+    std::uint64_t distance = stride <= lines_ahead_max * Ring::line ? Ring::line : stride;
+    for (; distance <= stride; distance += Ring::line) {
+      // relaxed: ordered before the consumer's look by the publishing store of the record before it.
+      mem_.template store<Order::relaxed, Site::next_header>(header_at(static_cast<Position>(staged_ + distance)),
+                                                             std::uint64_t{0});
+    }
     zeroed_ahead_ = static_cast<Position>(stride);
   }
 
