@@ -40,6 +40,11 @@ class ChannelSide {
     if (body_size > message_size_max()) return {};
     return out_.try_claim(body_size + static_cast<std::uint32_t>(sizeof(Envelope)), reserve);
   }
+  // Whether try_claim() would give a claim now; claims nothing.
+  [[nodiscard]] bool has_room(std::uint32_t body_size, Position reserve = 0) noexcept {
+    return body_size <= message_size_max() &&
+           out_.has_room(body_size + static_cast<std::uint32_t>(sizeof(Envelope)), reserve);
+  }
   [[nodiscard]] static std::span<std::byte> body_of(const typename Out::Claim& claim) noexcept {
     return claim.bytes().subspan(sizeof(Envelope));
   }

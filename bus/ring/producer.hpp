@@ -58,14 +58,9 @@ class Producer {
   // Reserves size bytes in place, leaving `reserve` more bytes of the ring free. An empty Claim means full (try again
   // after the consumer freed space), larger than record_size_max, or faulted. One claim at a time.
   [[nodiscard]] Claim try_claim(std::uint32_t size, Position reserve = 0) noexcept {
-    if (size > record_size_max<Ring>(capacity_) || fault_ != RingFault::none) return {};
+    if (!has_room(size, reserve)) return {};
     const std::uint64_t stride = stride_of<Ring>(size);
-    const std::uint64_t room = capacity_ - (staged_ & (capacity_ - 1));
-    const std::uint64_t pad = stride > room ? room : 0;
-    // The line behind the record is zeroed before the record is published, so it must be free too: without it a full
-    // ring would zero its own oldest record.
-    const std::uint64_t needed = pad + stride + Ring::line + reserve;
-    if (used() + needed > capacity_ && (!refresh_freed() || used() + needed > capacity_)) return {};
+    const std::uint64_t pad = pad_before(stride);
     // The claim's bytes may cover the header that was zeroed ahead.
     if (pad + stride > zeroed_ahead_) zeroed_ahead_ = 0;
     Claim claim;
@@ -74,6 +69,18 @@ class Producer {
     claim.bytes_ = {at(claim.position_) + header_size, size};
     claim.valid_ = true;
     return claim;
+  }
+
+  // Whether try_claim() would give a claim now. Claims nothing: for who must know that an answer will fit before it
+  // takes a question. It leaves the lines fetched ahead as they are, which a claim larger than the last record does
+  // not.
+  [[nodiscard]] bool has_room(std::uint32_t size, Position reserve = 0) noexcept {
+    if (size > record_size_max<Ring>(capacity_) || fault_ != RingFault::none) return false;
+    const std::uint64_t stride = stride_of<Ring>(size);
+    // The line behind the record is zeroed before the record is published, so it must be free too: without it a full
+    // ring would zero its own oldest record.
+    const std::uint64_t needed = pad_before(stride) + stride + Ring::line + reserve;
+    return used() + needed <= capacity_ || (refresh_freed() && used() + needed <= capacity_);
   }
 
   // Makes the first `used` bytes of the claim a record; visible to the consumer when this returns, except inside a
@@ -144,6 +151,11 @@ class Producer {
 
  private:
   [[nodiscard]] std::uint64_t used() const noexcept { return static_cast<Position>(staged_ - freed_); }
+  // What must be skipped so that `stride` bytes are contiguous.
+  [[nodiscard]] std::uint64_t pad_before(std::uint64_t stride) const noexcept {
+    const std::uint64_t room = capacity_ - (staged_ & (capacity_ - 1));
+    return stride > room ? room : 0;
+  }
   [[nodiscard]] std::byte* at(Position p) const noexcept { return data_ + (p & static_cast<Position>(capacity_ - 1)); }
   [[nodiscard]] std::uint64_t* header_at(Position p) const noexcept { return reinterpret_cast<std::uint64_t*>(at(p)); }
 

@@ -73,6 +73,22 @@ TEST(SpscRing, BytesLeftBehindByALargerClaimAreNeverTakenForAHeader) {
   }
 }
 
+TEST(SpscRing, SaysThatThereIsRoomExactlyWhenAClaimSucceeds) {
+  for (std::uint32_t first = 0; first <= 500; first += 28) {
+    TestRing<> ring(1024);
+    for (int step = 0; step < 60; ++step) {
+      for (std::uint32_t size = 0; size <= 600; size += 8) {
+        for (const std::uint64_t reserve : {0u, 64u, 512u}) {
+          const bool room = ring.producer.has_room(size, reserve);
+          ASSERT_EQ(room, static_cast<bool>(ring.producer.try_claim(size, reserve))) << size << ' ' << reserve;
+        }
+      }
+      const bool pushed = ring.push(std::string(first, 'a'));
+      ASSERT_TRUE(pushed || ring.pop());
+    }
+  }
+}
+
 // Records that the consumer has not freed are never stored to, not even where zeros are laid ahead.
 TEST(SpscRing, ZerosLaidAheadNeverReachWhatIsNotFreed) {
   for (std::uint32_t size = 0; size <= 248; size += 8) {
