@@ -177,7 +177,7 @@ std::uint64_t LinkCore::take_replies() noexcept {
   while (taken < replies_per_turn_max) {
     const Poll poll = channel_->try_peek(record);
     if (poll == Poll::empty) {
-      channel_->free_space(true);
+      channel_->free_space(false);
       break;
     }
     if (poll == Poll::fault) {
@@ -311,7 +311,11 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
     progress();
     return done();
   };
-  if (ready()) return true;
+  // The first looks without a clock: a reply that is quick is here before the clock could be read a few times.
+  for (int i = 0; i < polls_per_clock_read; ++i) {
+    if (ready()) return true;
+    cpu_relax();
+  }
   const TimeNs start = now_ns();
   const TimeNs budget = spin_.ns();
   if (budget != 0 && spin_until(ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
@@ -324,6 +328,7 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
     std::size_t count = 1;
     const bool attached = phase_ == Phase::open;
     if (attached) {
+      channel_->free_space(true);  // a pit may wait for it, and nobody looks here while we sleep
       if (for_space) channel_->want_space(true);
       words[count++] = channel_->arm();
       if (for_space) channel_->look_again_for_space();

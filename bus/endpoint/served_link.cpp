@@ -14,9 +14,9 @@ ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_s
       last_id_(attached_->last_id) {}
 
 // F1: the pit never waits for a caller. An error's text must fit as well as a reply.
-bool ServedLink::reply_fits() noexcept { return static_cast<bool>(channel_.try_claim(reply_size_max_)); }
+bool ServedLink::reply_fits() noexcept { return channel_.has_room(reply_size_max_); }
 
-ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters& counters) noexcept {
+ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept {
   Channel::Record record;
   switch (channel_.try_peek(record)) {
     case Poll::empty:
@@ -32,18 +32,19 @@ ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters&
     return Turn::blocked;
   }
   if (blocked_) channel_.want_space(blocked_ = false);
-  handle(record, handler, counters);
+  handle(record, handler, counters, now_ns);
   channel_.free_space(false);
   return Turn::served;
 }
 
-void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters) noexcept {
+void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
+                        TimeNs now_ns) noexcept {
   envelope_ = channel_.copy_envelope(record);
   ended_ = false;
   claimed_ = 0;
   if (envelope_.id <= last_id_) {  // D6: sent before; its caller takes the ending it already has
     ++counters.refused_ids;
-  } else if (envelope_.deadline_ns != 0 && envelope_.deadline_ns <= static_cast<std::uint64_t>(coarse_now_ns())) {
+  } else if (envelope_.deadline_ns != 0 && envelope_.deadline_ns <= static_cast<std::uint64_t>(now_ns)) {
     last_id_ = envelope_.id;
     ++counters.overdue;  // T1: its caller has ended it
   } else {
@@ -110,7 +111,7 @@ void ServedLink::drain(RequestHandler& handler, ServiceCounters& counters) noexc
   for (std::uint64_t lines = attached_->geometry.request_capacity / cache_line_size; lines != 0; --lines) {
     Channel::Record record;
     if (channel_.try_peek(record) != Poll::record) break;
-    handle(record, handler, counters);
+    handle(record, handler, counters, coarse_now_ns());
   }
   channel_.free_space(true);
   channel_.set_state(SideState::closed);

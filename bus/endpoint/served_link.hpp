@@ -24,8 +24,8 @@ class ServedLink final : private ReplyWriter {
 
   ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
 
-  // Takes the next request, if its reply is sure to fit, and runs the handler.
-  [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters) noexcept;
+  // Takes the next request, if its reply is sure to fit, and runs the handler. A deadline before now_ns has passed.
+  [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
   void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
@@ -46,7 +46,8 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] std::span<std::byte> claim(std::uint32_t size) noexcept override;
   void commit(std::uint32_t used, std::uint32_t type) noexcept override;
   void fail(CallStatus status, std::string_view text) noexcept override;
-  void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters) noexcept;
+  void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
+              TimeNs now_ns) noexcept;
   [[nodiscard]] bool reply_fits() noexcept;
 
   std::unique_ptr<Attached> attached_;

@@ -76,11 +76,15 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
 // One round over all links.   True: something was served.
 bool ServiceCore::sweep(RequestHandler& handler) noexcept {
   bool served = false;
+  // Once a round: a request may be handled by one round's length after its deadline, when its caller has ended it
+  // anyway.
+  const TimeNs now = links_.empty() ? 0 : coarse_now_ns();
   for (std::size_t i = 0; i < links_.size(); ++i) {
     ServedLink& link = *links_[i];
     int taken = 0;
     auto turn = ServedLink::Turn::served;
-    while (taken < requests_per_turn_max && (turn = link.serve_one(handler, counters_)) == ServedLink::Turn::served) {
+    while (taken < requests_per_turn_max &&
+           (turn = link.serve_one(handler, counters_, now)) == ServedLink::Turn::served) {
       ++taken;
     }
     served = served || taken != 0;

@@ -52,7 +52,7 @@ struct ServedLinkTest : testing::Test {
     caller.finish(record);
     return a;
   }
-  ServedLink::Turn serve() { return served.serve_one(handler, counters); }
+  ServedLink::Turn serve() { return served.serve_one(handler, counters, coarse_now_ns()); }
 
   std::unique_ptr<Attached> attached;
   CallerChannel<> caller;
