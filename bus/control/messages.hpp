@@ -43,7 +43,8 @@ struct HeldLink {
 // ---- said by callers (C) and pits (P) ----
 
 // First message of a caller's connection, and again to a new broker. `clock_ns` is its CLOCK_MONOTONIC now: a broker
-// whose clock differs by more than a second is in another time namespace and refuses (T2).
+// whose clock is more than a second behind it, or more than 30 ahead (a hello may wait for a new broker), is in another
+// time namespace and refuses (T2).
 struct Hello {
   std::uint16_t protocol_min = control::protocol_min;
   std::uint16_t protocol_max = control::protocol_max;

@@ -366,7 +366,7 @@ void CallerControl::on_pit_died(LinkId link) {
   if (::poll(&dead, 1, 0) != 1) return;
   went_down(found->second);
   if (!connected_ && path_.empty()) {
-    found->second.mailbox->post(link_event::Ended{status::unreachable, text_unreachable});
+    found->second.mailbox->post(link_event::Ended{status::unreachable, text_unreachable, true});
   }
 }
 
@@ -374,7 +374,21 @@ void CallerControl::on_drop(const Drop& drop) {
   LinkEntry* const entry = entry_of(drop.at);
   if (entry == nullptr) return;
   if (entry->forming && entry->forming->at.epoch == drop.at.epoch) entry->forming.reset();
-  if (entry->epoch == drop.at.epoch) went_down(*entry);
+  if (entry->epoch != drop.at.epoch || !entry->live) return;
+  // A broker that has no record of a link we hold: the pit will not serve this epoch to its end, so ask for the next.
+  went_down(*entry);
+  reopen(drop.at.link, *entry);
+}
+
+// Precondition: mutex_ is held. Asks for the next epoch of a link that has none, under the number its open() waits
+// with.
+void CallerControl::reopen(LinkId link, LinkEntry& entry) {
+  entry.correlation = 0;
+  for (const auto& [correlation, opening] : openings_) {
+    if (opening->link == link) entry.correlation = correlation;
+  }
+  if (entry.correlation == 0) entry.correlation = next_correlation_++;
+  send(open_message(entry.pit, entry.options, link, entry.correlation, no_deadline_ns));
 }
 
 void CallerControl::on_refused(const Refused& refused) {
@@ -387,7 +401,7 @@ void CallerControl::on_refused(const Refused& refused) {
   const auto found = links_.find(refused.link);
   if (found == links_.end()) return;
   went_down(found->second);
-  found->second.mailbox->post(link_event::Ended{ending_of(refused.code), refused.text});
+  found->second.mailbox->post(link_event::Ended{ending_of(refused.code), refused.text, true});
 }
 
 // ---- another broker
@@ -410,8 +424,10 @@ void CallerControl::on_broker_gone() {
 // Precondition: mutex_ is held.
 void CallerControl::lose_broker(const char* static_text) {
   for (auto& [correlation, opening] : openings_) opening->failure = unreachable_error();
+  // A broker that is gone, or that gave up this connection, has its pits drain our links: they will not be served
+  // again.
   for (auto& [id, entry] : links_) {
-    if (!entry.live) entry.mailbox->post(link_event::Ended{status::unreachable, static_text});
+    entry.mailbox->post(link_event::Ended{status::unreachable, static_text, !entry.live});
   }
   changed_.notify_all();
 }
@@ -444,9 +460,7 @@ bool CallerControl::find_next_broker() {
   connected_ = true;
   watch(socket_.fd(), tag_socket);
   for (auto& [id, entry] : links_) {
-    if (entry.live) continue;
-    entry.correlation = next_correlation_++;
-    send(open_message(entry.pit, entry.options, id, entry.correlation, no_deadline_ns));
+    if (!entry.live) reopen(id, entry);
   }
   for (auto& [correlation, opening] : openings_) {
     if (opening->link == 0) send(open_message(opening->pit, opening->options, 0, correlation, no_deadline_ns));

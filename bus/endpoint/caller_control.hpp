@@ -78,6 +78,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   [[nodiscard]] LinkEntry* entry_of(const control::Attachment& at);
   void went_down(LinkEntry& entry);
   void forget(control::LinkId link);
+  void reopen(control::LinkId link, LinkEntry& entry);
   [[nodiscard]] control::Open open_message(const std::string& pit, const LinkOptions& options, control::LinkId link,
                                            std::uint64_t correlation, TimeNs deadline_ns) const;
   bool send(const control::Message& message);

@@ -10,6 +10,7 @@ namespace {
 constexpr TimeNs sleep_max_ns = 100 * ms_ns;
 constexpr TimeNs sleep_max_hostile_ns = 5 * ms_ns;
 constexpr int replies_per_turn_max = 256;
+constexpr std::uint64_t no_progress_bound = ~std::uint64_t{0};
 
 constexpr std::string_view text_deadline = "the call's deadline passed before its reply came";
 constexpr std::string_view text_closed = "the link was closed";
@@ -210,7 +211,8 @@ void LinkCore::read_mail() {
     } else {
       auto& ended = std::get<link_event::Ended>(event);
       if (phase_ == Phase::open) on_peer_died(attached_->at.epoch);
-      const DeadEpoch dead = autopsy();
+      DeadEpoch dead = autopsy();
+      if (!ended.pit_is_dead) dead.begun = no_progress_bound;  // it may begin any of them yet
       phase_ = Phase::ended;
       end_status_ = ended.status;
       end_text_ = std::move(ended.text);

@@ -31,10 +31,12 @@ struct PeerDied {
 struct NewEpoch {
   std::unique_ptr<Attached> attached;
 };
+// The pit will not come back to this link. `pit_is_dead`: surely; otherwise it may still run what was sent to it.
 struct Ended {
   CallStatus status;
   std::string text;
-};  // the pit will not come back
+  bool pit_is_dead = true;
+};
 }  // namespace link_event
 using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended>;
 using LinkMailbox = Mailbox<LinkEvent>;

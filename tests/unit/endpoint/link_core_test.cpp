@@ -251,6 +251,13 @@ TEST_F(LinkCoreTest, ACallThatMayHaveRunSaysSoAlsoWhenThePitWillNotComeBack) {
   EXPECT_EQ(link->wait(waiting).status, status::quarantined);
 }
 
+TEST_F(LinkCoreTest, ALinkThatEndsWhileItsPitLivesSaysThatEachSentCallMayRun) {
+  const CallId sent = start("sent", once_call), harmless = start("read again by nobody", read_call);
+  mailbox->post(link_event::Ended{status::unreachable, "the broker is gone", false});
+  EXPECT_EQ(link->wait(sent).status, status::crashed);
+  EXPECT_EQ(link->wait(harmless).status, status::unreachable);
+}
+
 TEST_F(LinkCoreTest, AFaultyPitIsReportedOnceAndItsProgressIsReadAfterItsDeath) {
   const CallId a = start("a", once_call), b = start("b", once_call);
   // A reply with a header of another ring.
