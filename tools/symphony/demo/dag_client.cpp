@@ -57,7 +57,8 @@ DagOutcome DagClient::call(flatbuffers::Offset<RequestTable> request, Effect eff
 
 DagOutcome DagClient::load(const TaskGraph& graph, std::uint64_t fence, Loaded& out) {
   const dag::GraphInfo* made = nullptr;
-  if (const auto o = call(dag::CreateCreateGraph(builder_, {}, fence), Effect::once, made); o != DagOutcome::ok) return o;
+  if (const auto o = call(dag::CreateCreateGraph(builder_, {}, fence), Effect::once, made); o != DagOutcome::ok)
+    return o;
   out.graph = made->graph();
   if (const auto o = add_tasks(out.graph, graph); o != DagOutcome::ok) return o;
   if (const auto o = add_edges(out.graph, graph); o != DagOutcome::ok) return o;

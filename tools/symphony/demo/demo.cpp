@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include <symphony/broker.hpp>
 #include <symphony/conductor.hpp>
 #include <symphony/endpoint.hpp>
 
+#include "bench/support/yardstick.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
 
@@ -73,6 +75,49 @@ std::string failure_of(const DemoResult& r) {
   return {};
 }
 
+// Yardsticks that take turns with the calls of a run: a few round trips between two graphs, while the pit sleeps.
+class YardstickTurns {
+ public:
+  [[nodiscard]] static result<YardstickTurns> start() {
+    const std::filesystem::path program = find_program("symphony-yardstick");
+    // The line is a matter of two processors, so it is pinned to two; a socket is measured as the system schedules it.
+    auto line = bench::Yardsticks::start({.program = program, .pin = true});
+    if (!line) return unexpected(line.error());
+    auto socket = bench::Yardsticks::start({.program = program});
+    if (!socket) return unexpected(socket.error());
+    return YardstickTurns(*std::move(line), *std::move(socket));
+  }
+  void take_turn() {
+    if (now_ns() < next_ns_ || !failure_.empty()) return;
+    const auto line = line_.measure_line(round_trips);
+    const auto socket = socket_.measure_uds(round_trips / 4);
+    if (!line || !socket) {
+      failure_ = (line ? socket.error() : line.error()).text;
+      return;
+    }
+    line_ns_.merge(line->stamped);
+    socket_ns_.merge(socket->stamped);
+    next_ns_ = now_ns() + turn_every_ns;
+  }
+  [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
+  [[nodiscard]] Yardstick measured() const {
+    return {line_ns_.percentile_ns(50), socket_ns_.percentile_ns(50), line_ns_.count()};
+  }
+
+ private:
+  YardstickTurns(bench::Yardsticks line, bench::Yardsticks socket)
+      : line_(std::move(line)), socket_(std::move(socket)) {}
+
+  static constexpr std::uint64_t round_trips = 1024;
+  static constexpr TimeNs turn_every_ns = 10 * ms_ns;
+  bench::Yardsticks line_;
+  bench::Yardsticks socket_;
+  bench::Histogram line_ns_;
+  bench::Histogram socket_ns_;
+  TimeNs next_ns_ = 0;
+  std::string failure_;
+};
+
 void compare(DemoResult& r) {
   const auto& a = r.static_one.replies.bytes();
   const auto& b = r.process_one.replies.bytes();
@@ -130,8 +175,13 @@ int run_demo(const DemoOptions& options) {
     progress.describe(label, options.calls);
     return run_graph(conductor, result.graph.graph, run);
   };
+  auto yardsticks = YardstickTurns::start();
+  if (!yardsticks) return fail(exit_internal, std::string("yardsticks: ") + yardsticks.error().text);
   result.static_one = go("static, 1 worker", linked);
+  run.between_graphs = [&] { yardsticks->take_turn(); };
   result.process_one = go("process, 1 worker", remote);
+  result.yardstick = yardsticks->measured();
+  run.between_graphs = {};
   run.workers = options.workers;
   run.log_replies = false;
   result.static_many = go("static, all workers", linked);
@@ -145,6 +195,7 @@ int run_demo(const DemoOptions& options) {
   progress.finish();
 
   if (const std::string why = failure_of(result); !why.empty()) return fail(exit_bad, why);
+  if (!yardsticks->failure().empty()) return fail(exit_internal, "yardsticks: " + yardsticks->failure());
   if (!kill_failure.empty()) return fail(exit_bad, "the pit could not be killed: " + kill_failure);
   compare(result);
   std::fputs(options.json ? demo_json(result).c_str() : demo_text(result).c_str(), stdout);
