@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <thread>
 
 #include <symphony/clock.hpp>
 
@@ -17,11 +18,11 @@ enum class WaitMode : std::uint8_t {
 };
 
 // Learns from each wait: one that ended shortly after falling asleep should have spun longer, one that slept long
-// should have slept at once. A wake-up costs about 40 us for both sides together, so spinning longer than that never
-// pays.
+// should have slept at once. The longest spin covers a peer's wake-up on a busy machine (40 us on an idle one): with
+// less, two sides that once slept keep each other asleep, each one's wait being as long as the other's wake-up.
 class SpinBudget {
  public:
-  static constexpr TimeNs max_ns = 40 * us_ns;
+  static constexpr TimeNs max_ns = 150 * us_ns;
   static constexpr TimeNs min_ns = 2 * us_ns;
 
   explicit SpinBudget(WaitMode mode = WaitMode::adaptive) noexcept : mode_(mode) {}
@@ -42,15 +43,22 @@ class SpinBudget {
 // Polls between two looks at the clock: reading it costs as much as a short wait.
 inline constexpr int polls_per_clock_read = 64;
 
+// From here on a spinning thread gives its processor away between polls: when there are more threads than processors,
+// the one it waits for may need this one.
+inline constexpr TimeNs yield_after_ns = 10 * us_ns;
+
 // Calls ready() until it says true or `until_ns` has passed.   Returns the last answer.
 template <class Ready>
 [[nodiscard]] bool spin_until(Ready&& ready, TimeNs until_ns) noexcept {
-  for (;;) {
+  for (TimeNs yield_from_ns = 0;;) {
     for (int i = 0; i < polls_per_clock_read; ++i) {
       if (ready()) return true;
       cpu_relax();
     }
-    if (now_ns() >= until_ns) return false;
+    const TimeNs now = now_ns();
+    if (now >= until_ns) return false;
+    if (yield_from_ns == 0) yield_from_ns = now + yield_after_ns;
+    if (now >= yield_from_ns) std::this_thread::yield();
   }
 }
 
