@@ -90,7 +90,7 @@ class YardstickTurns {
   void take_turn() {
     if (now_ns() < next_ns_ || !failure_.empty()) return;
     const auto line = line_.measure_line(round_trips);
-    const auto socket = socket_.measure_uds(round_trips / 4);
+    const auto socket = socket_.measure_uds(round_trips / 32);
     if (!line || !socket) {
       failure_ = (line ? socket.error() : line.error()).text;
       return;
