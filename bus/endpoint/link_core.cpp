@@ -314,7 +314,7 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
     return done();
   };
   // The first looks without a clock: a reply that is quick is here before the clock could be read a few times.
-  for (int i = 0; i < polls_per_clock_read; ++i) {
+  for (int i = 0; i < polls_without_clock; ++i) {
     if (ready()) return true;
     cpu_relax();
   }

@@ -41,11 +41,14 @@ class SpinBudget {
 };
 
 // Polls between two looks at the clock: reading it costs as much as a short wait.
-inline constexpr int polls_per_clock_read = 64;
+inline constexpr int polls_per_clock_read = 16;
+
+// Looks before the clock is read at all: a quick answer is here before.
+inline constexpr int polls_without_clock = 32;
 
 // From here on a spinning thread gives its processor away between polls: when there are more threads than processors,
 // the one it waits for may need this one.
-inline constexpr TimeNs yield_after_ns = 10 * us_ns;
+inline constexpr TimeNs yield_after_ns = 2 * us_ns;
 
 // Calls ready() until it says true or `until_ns` has passed.   Returns the last answer.
 template <class Ready>
