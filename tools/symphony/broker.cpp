@@ -40,7 +40,17 @@ int run(const BrokerArguments& arguments) {
     }
     options.pits.push_back(*std::move(pit));
   }
-  return run_daemon(options);
+  // The daemon's statuses in the words of this command's table.
+  switch (const int ended = run_daemon(options)) {
+    case 64:
+      return exit_usage;
+    case 69:
+      return exit_refused;
+    case 71:
+      return exit_internal;
+    default:
+      return ended;
+  }
 }
 
 int status(const BrokerArguments& arguments) {

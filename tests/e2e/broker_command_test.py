@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""symphony broker run and status as commands.   usage: broker_command_test.py SYMPHONY [unittest arguments]"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SYMPHONY = sys.argv[1]
+PIT = pathlib.Path(SYMPHONY).resolve().parent / "symphony-pit-dag_tracker"
+
+
+def symphony(*arguments):
+    return subprocess.run([SYMPHONY, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Broker(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.socket = str(self.folder / "broker.sock")
+
+    def manifest(self, text):
+        path = self.folder / "pit.toml"
+        path.write_text(text)
+        return str(path)
+
+    def start(self, *manifests):
+        arguments = [word for path in manifests for word in ("--manifest", path)]
+        broker = subprocess.Popen([SYMPHONY, "broker", "run", "--socket", self.socket, *arguments],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(broker.wait)
+        self.addCleanup(broker.kill)
+        return broker
+
+    def status(self):
+        run = symphony("broker", "status", "--socket", self.socket, "-o", "json", "--timeout", "20")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return json.loads(run.stdout)
+
+    def wait_ready(self, instance):
+        deadline = time.monotonic() + 30
+        while True:
+            pit = self.status()["pits"][0]
+            if (pit["state"] == "ready" and pit["instance"] >= instance) or time.monotonic() > deadline:
+                self.assertEqual(pit["state"], "ready")
+                return pit
+
+    def test_runs_a_pit_starts_it_again_and_ends_orderly(self):
+        broker = self.start(self.manifest(f'name = "dag_tracker"\nexecutable = "{PIT}"\n'))
+        first = self.wait_ready(1)
+        os.kill(first["pid"], signal.SIGKILL)
+        second = self.wait_ready(2)
+        self.assertNotEqual(first["pid"], second["pid"])
+        broker.terminate()
+        self.assertEqual(broker.wait(30), 0)
+        self.assertFalse(pathlib.Path(self.socket).exists())
+        self.assertFalse(pathlib.Path(f"/proc/{second['pid']}").exists())
+
+    def test_a_second_broker_of_the_realm_is_refused(self):
+        self.start()
+        self.status()
+        run = symphony("broker", "run", "--socket", self.socket)
+        self.assertEqual(run.returncode, 6)
+        self.assertIn("another broker", run.stderr)
+
+    def test_no_broker_is_status_3_with_the_remedy(self):
+        run = symphony("broker", "status", "--socket", self.socket, "--timeout", "0.05")
+        self.assertEqual((run.returncode, run.stdout), (3, ""))
+        self.assertIn("symphony broker run", run.stderr)
+
+    def test_a_bad_manifest_is_one_line_and_status_2(self):
+        for text, word in (('nmae = "x"\n', "did you mean 'name'"), ('name = "x"\n', "executable"), ("name = \n", "line 1"),
+                           ('name = 3\nexecutable = "x"\n', "text in quotes"), ('name="x"\nexecutable="x"\ntrust="yes"\n', "hostile"),
+                           ('name="x"\nexecutable="x"\nargs=[1]\n', "list of texts"),
+                           ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"), ('name="a b"\nexecutable="x"\n', "a-z")):
+            with self.subTest(text):
+                run = symphony("broker", "run", "--socket", self.socket, "--manifest", self.manifest(text))
+                self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)
+                self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+                self.assertIn(word, run.stderr)
+        run = symphony("broker", "run", "--socket", self.socket, "--manifest", str(self.folder / "missing.toml"))
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("missing.toml", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)
