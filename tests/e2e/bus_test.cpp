@@ -23,6 +23,17 @@ TEST_F(BusTest, CallsAPitInItsOwnProcess) {
   EXPECT_NE(pid->value(), static_cast<std::uint64_t>(::getpid()));
 }
 
+TEST_F(BusTest, AnOpenWaitsForAPitThatIsNotReadyYet) {
+  PitConfig lazy = pit_config("greeter", "symphony-pit-greeter");
+  lazy.start_at_once = false;
+  endpoint.reset();
+  broker.reset();
+  start({lazy});
+  EXPECT_EQ(broker->status().at(0).pid, 0) << "nobody has asked for it yet";
+  Link link = open("greeter");
+  EXPECT_TRUE(greet(link, "x"));
+}
+
 TEST_F(BusTest, AnUnknownPitIsRefusedAtOnce) {
   const auto link = endpoint->open("nobody", {}, 3600 * second_ns);
   ASSERT_FALSE(link);
