@@ -164,7 +164,7 @@ int run_demo(const DemoOptions& options) {
     if (!step.ok()) return fail(exit_internal, std::string("mount: ") + step.text);
   }
 
-  Progress progress("static, 1 worker", options.calls);
+  Progress progress("static, 1 worker", 100);
   RunOptions run{.pit = pit_name,
                  .workers = 1,
                  .time_max_ns = static_cast<TimeNs>(options.seconds * static_cast<double>(second_ns)),
@@ -172,7 +172,7 @@ int run_demo(const DemoOptions& options) {
                  .log_replies = true,
                  .progress = &progress};
   const auto go = [&](const char* label, Conductor& conductor) {
-    progress.describe(label, options.calls);
+    progress.describe(label, 100);
     return run_graph(conductor, result.graph.graph, run);
   };
   auto yardsticks = YardstickTurns::start();

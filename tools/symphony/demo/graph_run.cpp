@@ -52,6 +52,13 @@ struct Run {
     return now_ns() - begun_ns >= options.time_max_ns || calls >= options.calls_max;
   }
 
+  // Of the time or the calls, whichever is nearer to its end.
+  [[nodiscard]] std::uint64_t percent_used() const {
+    const auto part = [](auto used, auto all) { return 100.0 * static_cast<double>(used) / static_cast<double>(all); };
+    return static_cast<std::uint64_t>(std::min(
+        100.0, std::max(part(calls.load(), options.calls_max), part(now_ns() - begun_ns, options.time_max_ns))));
+  }
+
   void load();
   void finish_graph();
   void between_rounds() noexcept;
@@ -134,7 +141,7 @@ void Run::work(std::uint32_t worker) {
   const auto report = [&](bool always) {
     if (!always && made < calls_between_reports) return;
     calls += std::exchange(made, 0);
-    if (options.progress != nullptr) options.progress->set(std::min(calls.load(), options.calls_max));
+    if (options.progress != nullptr) options.progress->set(percent_used());
     if (options.at_half_time && worker == 0) take_half_time();
   };
   const auto good = [&](DagOutcome o) {

@@ -27,7 +27,7 @@ struct RunOptions {
   std::function<void()> between_graphs = {};
   // Called once, while workers are at work, when half of the time or calls are used up.
   std::function<void()> at_half_time = {};
-  Progress* progress = nullptr;
+  Progress* progress = nullptr;  // counted in percent
 };
 
 struct RunResult {
