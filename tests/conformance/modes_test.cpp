@@ -1,8 +1,10 @@
 // What must hold in every mode, once: the same requests give the same replies and the same snapshot bytes.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include <symphony/broker.hpp>
 #include <symphony/conductor.hpp>
@@ -40,6 +42,7 @@ class Mounted {
     caller = conductor->open(name);
     EXPECT_TRUE(caller.ok()) << caller.why().text;
   }
+  Endpoint* endpoint() { return &*endpoint_; }
 
  private:
   std::optional<EmbeddedBroker> broker_;
@@ -90,6 +93,34 @@ TEST_P(EveryMode, AStateTravels) {
   EXPECT_EQ(count(), 2u);
   EXPECT_FALSE(pit.conductor->restore("greeter", {state.revision, std::vector<std::byte>(3)}).ok());
   EXPECT_EQ(count(), 3u) << "a failed restore leaves the state it found";
+}
+
+// A state of many chunks, taken by several hosts at once: each gets a whole one.
+TEST(Modes, StatesTakenFromOneProcessPitAtOnceAreEachWhole) {
+  Mounted pit(Mode::process, "dag_tracker", symphony_pit_dag_tracker());
+  flatbuffers::FlatBufferBuilder b;
+  ASSERT_TRUE(call<dag::GraphInfo>(pit.caller, b, dag::CreateCreateGraph(b)));
+  for (int i = 0; i < 4; ++i) {
+    const std::vector<flatbuffers::Offset<flatbuffers::String>> names(500, b.CreateString(std::string(40, 'n')));
+    ASSERT_TRUE(call<dag::Added>(pit.caller, b, dag::CreateAddTasks(b, 1, b.CreateVector(names))));
+  }
+  PitState whole;
+  ASSERT_TRUE(pit.conductor->snapshot("dag_tracker", whole).ok());
+  ASSERT_GT(whole.bytes.size(), 50'000u);
+  std::vector<std::thread> hosts;
+  std::atomic<int> wrong{0};
+  for (int host = 0; host < 3; ++host) {
+    hosts.emplace_back([&] {
+      Conductor conductor(pit.endpoint());
+      if (!conductor.mount("dag_tracker", {.mode = Mode::process}).ok()) ++wrong;
+      for (int i = 0; i < 10; ++i) {
+        PitState state;
+        if (!conductor.snapshot("dag_tracker", state).ok() || state.bytes != whole.bytes) ++wrong;
+      }
+    });
+  }
+  for (std::thread& t : hosts) t.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_P(EveryMode, ACallsDeadlineInThePastIsNotExecuted) {

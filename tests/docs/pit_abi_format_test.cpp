@@ -41,9 +41,10 @@ TEST(PitAbiFormat, ListsEveryFieldOfTheRuntimesMessages) {
   using namespace pit::runtime;
   expect_struct("StepBody", sizeof(StepBody),
                 {FIELD(StepBody, step), FIELD(StepBody, reserved), FIELD(StepBody, deadline_ns)});
-  expect_struct("SnapshotBody", sizeof(SnapshotBody), {FIELD(SnapshotBody, offset)});
+  expect_struct("SnapshotBody", sizeof(SnapshotBody),
+                {FIELD(SnapshotBody, offset), FIELD(SnapshotBody, number), FIELD(SnapshotBody, reserved)});
   expect_struct("ChunkHead", sizeof(ChunkHead),
-                {FIELD(ChunkHead, revision), FIELD(ChunkHead, reserved), FIELD(ChunkHead, total)});
+                {FIELD(ChunkHead, revision), FIELD(ChunkHead, number), FIELD(ChunkHead, total)});
   using R = RestoreHead;
   expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, reserved), FIELD(R, offset), FIELD(R, total)});
   using I = InfoHead;

@@ -11,6 +11,8 @@
 namespace symphony::pit {
 namespace {
 
+constexpr int snapshot_attempts_max = 10;
+
 template <class T>
 std::span<const std::byte> bytes_of(const T& value) {
   return std::as_bytes(std::span(&value, 1));
@@ -93,15 +95,27 @@ Outcome ProcessHost::open(std::unique_ptr<Link>& out) {
 
 Outcome ProcessHost::snapshot(Snapshot& out) {
   const std::lock_guard lock(mutex_);
+  Outcome outcome;
+  // Another host's snapshot, or the pit's death, may come between two chunks.
+  for (int attempt = 0; attempt < snapshot_attempts_max; ++attempt) {
+    outcome = read_snapshot(out);
+    if (outcome.status != SYMPHONY_BAD_STATE) break;
+  }
+  return outcome;
+}
+
+Outcome ProcessHost::read_snapshot(Snapshot& out) {
   Snapshot whole;
+  std::uint32_t number = 0;
   for (;;) {
-    const runtime::SnapshotBody body{whole.bytes.size()};
+    const runtime::SnapshotBody body{whole.bytes.size(), number, 0};
     const symphony::Reply reply = ask(runtime::type_snapshot, bytes_of(body), Effect::read);
     if (!reply.ok()) return outcome_of(reply);
     const auto head = runtime::read_head<runtime::ChunkHead>(reply.body);
     if (!head || head->total > snapshot_size_max) return liar();
     const auto chunk = reply.body.subspan(sizeof *head);
     if (chunk.size() > head->total - std::min(head->total, body.offset)) return liar();
+    number = head->number;
     whole.revision = head->revision;
     whole.bytes.insert(whole.bytes.end(), chunk.begin(), chunk.end());
     if (whole.bytes.size() == head->total) break;

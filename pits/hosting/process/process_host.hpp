@@ -40,6 +40,7 @@ class ProcessHost final : public Host {
   ProcessHost(Endpoint& endpoint, std::string_view name, const ProcessOptions& options, symphony::Link own)
       : endpoint_(endpoint), name_(name), options_(options), own_(std::move(own)) {}
   Outcome ask_info();
+  Outcome read_snapshot(Snapshot& out);  // BAD_STATE: begin anew
   Outcome step(std::uint32_t what, TimeNs deadline_ns);
   [[nodiscard]] symphony::Reply ask(std::uint32_t type, std::span<const std::byte> body, Effect effect);
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -80,7 +81,7 @@ class Runtime final : public RequestHandler {
         case runtime::type_step:
           return end(reply, step(request.body));
         case runtime::type_snapshot:
-          return on_snapshot(request.body, reply);
+          return on_snapshot(request.link, request.body, reply);
         case runtime::type_restore:
           return end(reply, restore(request.body));
         default:
@@ -121,21 +122,29 @@ class Runtime final : public RequestHandler {
     return malformed();
   }
 
-  void on_snapshot(std::span<const std::byte> body, ReplyWriter& reply) {
+  void on_snapshot(std::uint64_t link, std::span<const std::byte> body, ReplyWriter& reply) {
     const auto head = runtime::read_head<runtime::SnapshotBody>(body);
     if (!head) return end(reply, malformed());
     if (head->offset == 0) {
-      if (const Outcome o = instance_->snapshot(outgoing_); !o.ok()) return end(reply, o);
+      Snapshot taken;
+      if (const Outcome o = instance_->snapshot(taken); !o.ok()) return end(reply, o);
+      if (outgoing_.size() >= outgoing_max && !outgoing_.contains(link)) outgoing_.erase(outgoing_.begin());
+      outgoing_[link] = {++outgoing_number_, std::move(taken)};
     }
-    if (head->offset > outgoing_.bytes.size()) return end(reply, malformed());
-    const auto rest = std::span(outgoing_.bytes).subspan(head->offset);
+    const auto found = outgoing_.find(link);
+    if (found == outgoing_.end() || (head->offset != 0 && head->number != found->second.number) ||
+        head->offset > found->second.snapshot.bytes.size()) {
+      return end(reply, {SYMPHONY_BAD_STATE, "this snapshot is not kept any more: begin anew"});
+    }
+    const auto& [number, snapshot] = found->second;
+    const auto rest = std::span(snapshot.bytes).subspan(head->offset);
     const auto chunk = rest.first(std::min<std::size_t>(rest.size(), runtime::chunk_size_max));
-    const runtime::ChunkHead answer{outgoing_.revision, 0, outgoing_.bytes.size()};
+    const runtime::ChunkHead answer{snapshot.revision, number, snapshot.bytes.size()};
     std::vector<std::byte> bytes(sizeof answer + chunk.size());
     std::memcpy(bytes.data(), &answer, sizeof answer);
     if (!chunk.empty()) std::memcpy(bytes.data() + sizeof answer, chunk.data(), chunk.size());
     put(reply, bytes);
-    if (chunk.size() == rest.size()) outgoing_ = {};
+    if (chunk.size() == rest.size()) outgoing_.erase(found);  // read to its end
   }
 
   Outcome restore(std::span<const std::byte> body) {
@@ -175,8 +184,15 @@ class Runtime final : public RequestHandler {
   std::string config_;
   StderrLog log_;
   std::unique_ptr<Instance> instance_;
-  Snapshot outgoing_;  // being read by a host
-  Snapshot incoming_;  // being written by one
+  // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
+  struct Outgoing {
+    std::uint32_t number = 0;
+    Snapshot snapshot;
+  };
+  static constexpr std::size_t outgoing_max = 8;
+  std::map<std::uint64_t, Outgoing> outgoing_;
+  std::uint32_t outgoing_number_ = static_cast<std::uint32_t>(now_ns());  // differs from that of an instance before
+  Snapshot incoming_;                                                     // being written by one
 };
 
 }  // namespace

@@ -33,14 +33,16 @@ struct StepBody {
   std::uint32_t reserved;
   std::uint64_t deadline_ns;
 };
-// offset 0 takes a new snapshot; the following ones read on in it.
+// offset 0 takes a new snapshot; the following ones read on in it, under the number that came with its first chunk.
 struct SnapshotBody {
   std::uint64_t offset;
+  std::uint32_t number;
+  std::uint32_t reserved;
 };
 struct ChunkHead {
   std::uint32_t revision;
-  std::uint32_t reserved;
-  std::uint64_t total;  // bytes of the snapshot
+  std::uint32_t number;  // of the snapshot; another host's, or another instance's, has another
+  std::uint64_t total;   // bytes of the snapshot
 };
 // Chunks in order from offset 0; the one that completes `total` makes a new instance and restores it.
 struct RestoreHead {
@@ -57,7 +59,8 @@ struct InfoHead {
   std::uint32_t name_size;
   std::uint32_t version_size;
 };
-static_assert(sizeof(StepBody) == 16 && sizeof(ChunkHead) == 16 && sizeof(RestoreHead) == 24 && sizeof(InfoHead) == 24);
+static_assert(sizeof(StepBody) == 16 && sizeof(SnapshotBody) == 16 && sizeof(ChunkHead) == 16);
+static_assert(sizeof(RestoreHead) == 24 && sizeof(InfoHead) == 24);
 
 // A fixed head at the beginning of a body; nothing when the body is shorter.
 template <class Head>
