@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The demo's job from the outside: each input format, each bad input, and nothing left behind whenever it is killed.
 
-usage: demo_test.py SYMPHONY SAMPLES [unittest arguments]      SYMPHONY_SEED replays the random moments.
+usage: demo_test.py SYMPHONY SAMPLES [unittest arguments]
+SYMPHONY_SEED replays the random moments; SYMPHONY_KILLS says how many there are (100).
 """
 import json
 import os
@@ -17,6 +18,7 @@ import uuid
 
 SYMPHONY = sys.argv[1]
 SAMPLES = pathlib.Path(sys.argv[2])
+KILLS = int(os.environ.get("SYMPHONY_KILLS", 100))
 SHORT = ["--seconds", "0.2", "--calls", "20000"]
 
 
@@ -163,13 +165,22 @@ class NothingIsLeft(unittest.TestCase):
                 return left
             time.sleep(0.005)
 
+    def names_that_stay(self, place, before, of_us=""):
+        """Names that came since `before` and do not go: those of tests that run beside this one are removed by them."""
+        deadline = time.monotonic() + 20
+        new = {name for name in names_left(place) - before if of_us in name}
+        while new and time.monotonic() < deadline:
+            time.sleep(0.005)
+            new &= names_left(place)
+        return new
+
     def test_after_a_good_run(self):
         marker = f"SYMPHONY_TEST_RUN={uuid.uuid4()}"
         before = names_left("/dev/shm")
         run = demo("--graph", str(SAMPLES / "build.json"), *SHORT, env={**os.environ, **dict([marker.split("=")])})
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertEqual(self.wait_gone(marker), [])
-        self.assertEqual(names_left("/dev/shm") - before, set())
+        self.assertEqual(self.names_that_stay("/dev/shm", before), set())
 
     def test_after_sigkill_at_a_hundred_random_moments(self):
         seed = int(os.environ.get("SYMPHONY_SEED", random.randrange(2**32)))
@@ -179,7 +190,7 @@ class NothingIsLeft(unittest.TestCase):
         begin = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             before = {place: names_left(place) for place in ("/dev/shm", "/tmp")}
-            for _ in range(100):
+            for _ in range(KILLS):
                 marker = f"SYMPHONY_TEST_RUN={uuid.uuid4()}"
                 run = subprocess.Popen([SYMPHONY, "demo", "--graph", str(SAMPLES / "build.json"), "--seconds", "0.1"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
@@ -188,12 +199,12 @@ class NothingIsLeft(unittest.TestCase):
                 run.send_signal(signal.SIGKILL)
                 killed += run.wait() == -signal.SIGKILL
                 processes += len(self.wait_gone(marker))
-            names = len(names_left("/dev/shm") - before["/dev/shm"]) + len(names_left(folder))
-            names += sum("symphony" in name for name in names_left("/tmp") - before["/tmp"])
-        print(f"{killed} of 100 were still running when killed", flush=True)
+            names = len(self.names_that_stay("/dev/shm", before["/dev/shm"])) + len(names_left(folder))
+            names += len(self.names_that_stay("/tmp", before["/tmp"], "symphony"))
+        print(f"{killed} of {KILLS} were still running when killed", flush=True)
         self.assertEqual((processes, names), (0, 0))
-        self.assertGreater(killed, 50, "most moments must lie inside the run, or this proves nothing")
-        write_figure("demo.leftovers", 0, 100, seed, time.monotonic() - begin, f"{killed} killed while running")
+        self.assertGreater(killed, KILLS / 2, "most moments must lie inside the run, or this proves nothing")
+        write_figure("demo.leftovers", 0, KILLS, seed, time.monotonic() - begin, f"{killed} killed while running")
 
 
 def write_figure(name, value, n, seed, seconds, note):
