@@ -79,6 +79,7 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
 
   int run() {
+    detail::broker::keeper::hold_standard_descriptors();
     if (const auto checked = check_pits(options_.pits); !checked)
       return complain(exit_usage, checked.error().text, "pits");
     path_ = options_.socket_path;
@@ -108,6 +109,8 @@ class Daemon {
     ::sigemptyset(&set);
     ::sigaddset(&set, SIGTERM);
     ::sigaddset(&set, SIGINT);
+    ::sigaddset(&set, SIGHUP);   // the terminal is closed
+    ::signal(SIGCHLD, SIG_DFL);  // ignored, as some parents leave it, the kernel would keep our pits' ends to itself
     ::sigprocmask(SIG_BLOCK, &set, &before);
     signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     const int status =
@@ -141,7 +144,10 @@ class Daemon {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) return false;
-    if (pid == 0) ::_exit(be_broker(parent, std::move(ends->second)));
+    if (pid == 0) {
+      ends->first.reset();  // else it would never see the keeper's end
+      ::_exit(be_broker(parent, std::move(ends->second)));
+    }
     broker_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     ends->second.reset();
     if (!broker_) {

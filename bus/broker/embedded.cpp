@@ -108,6 +108,7 @@ class EmbeddedBroker::Impl {
   // The answer of `work`, run on the broker's thread; after its end, `otherwise`.
   template <class T, class Work>
   T ask(Work work, T otherwise) {
+    if (owner_ != ::getpid()) return otherwise;  // a forked child: nobody there would answer
     std::promise<T> promise;
     auto answer = promise.get_future();
     if (!shell_->post([&](Shell& s) { promise.set_value(work(s)); })) return otherwise;
@@ -124,9 +125,16 @@ class EmbeddedBroker::Impl {
 
 EmbeddedBroker::EmbeddedBroker(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 EmbeddedBroker::EmbeddedBroker(EmbeddedBroker&&) noexcept = default;
-EmbeddedBroker& EmbeddedBroker::operator=(EmbeddedBroker&&) noexcept = default;
-EmbeddedBroker::~EmbeddedBroker() {
-  if (impl_ && impl_->owner_ != ::getpid()) (void)impl_.release();  // a forked child: its thread does not exist here
+EmbeddedBroker& EmbeddedBroker::operator=(EmbeddedBroker&& other) noexcept {
+  leave_to_owner();
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+EmbeddedBroker::~EmbeddedBroker() { leave_to_owner(); }
+
+// In a forked child the broker's thread does not exist: there is nothing to stop.
+void EmbeddedBroker::leave_to_owner() noexcept {
+  if (impl_ && impl_->owner_ != ::getpid()) (void)impl_.release();
 }
 
 result<EmbeddedBroker> EmbeddedBroker::start(BrokerOptions options) {

@@ -114,10 +114,13 @@ void Keeper::spawn(std::uint64_t key, std::span<const std::byte> payload) {
 
 void Keeper::reap(std::uint64_t key, Held& held) {
   siginfo_t info{};
-  if (::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
-    return;
+  const bool waited = ::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED | WNOHANG) == 0;
+  if (waited ? info.si_pid == 0 : errno != ECHILD) return;
   held.exited = true;
-  held.status = info.si_code == CLD_EXITED ? info.si_status : signal_base + info.si_status;
+  // Without a status (somebody else took it) it died of we do not know what: as a crash.
+  held.status = !waited                      ? signal_base + SIGKILL
+                : info.si_code == CLD_EXITED ? info.si_status
+                                             : signal_base + info.si_status;
   if (!broker_) return;  // the next one is told
   tell(Kind::exited, key, held.status);
   processes_.erase(key);

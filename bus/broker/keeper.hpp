@@ -22,6 +22,9 @@ struct Process {
   pid_t pid = 0;
   UniqueFd pidfd;
 };
+// Opens /dev/null for each of descriptors 0 to 2 that is missing: it must not become somebody's socket.
+void hold_standard_descriptors() noexcept;
+
 [[nodiscard]] result<Process> start_process(const SpawnRequest& request, UniqueFd socket);
 
 class Keeper {

@@ -23,10 +23,7 @@ int main(int argc, char** argv) {
   }
   ::fcntl(3, F_SETFD, FD_CLOEXEC);
   ::close_range(4, ~0U, 0);
-  for (int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0 && fd <= 2;
-       fd = ::open("/dev/null", O_RDWR | O_CLOEXEC)) {
-    ::fcntl(fd, F_SETFD, 0);  // a missing standard descriptor must not become somebody's socket
-  }
+  symphony::detail::broker::keeper::hold_standard_descriptors();
   ::close_range(4, ~0U, 0);
   std::signal(SIGTTOU, SIG_IGN);  // in a process group of its own: lines to the terminal are not worth a stop
   return symphony::detail::broker::keeper::run_for_application(symphony::UniqueFd(3), application);

@@ -55,6 +55,7 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::setpgid(0, 0);  // Ctrl-C is for the program in the foreground; it stops its pits in order
     std::vector<std::string> args = request.args;
     std::vector<std::string> environment = environment_of(request);
     ::execve(request.executable.c_str(), pointers_to(args).data(), pointers_to(environment).data());
@@ -67,6 +68,16 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
 }
 
 }  // namespace
+
+void hold_standard_descriptors() noexcept {
+  for (int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = ::open("/dev/null", O_RDWR | O_CLOEXEC)) {
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+      return;
+    }
+    ::fcntl(fd, F_SETFD, 0);
+  }
+}
 
 result<Process> start_process(const SpawnRequest& request, UniqueFd socket) {
   int ends[2];

@@ -333,7 +333,11 @@ void Shell::send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, 
   if (!bytes) return execute(Note{std::string("broker: ") + bytes.error().text});
   if (peer.out.empty()) {
     const auto sent = control::send_packet(peer.socket.fd(), *bytes, fds);
-    if (sent || sent.error().code != errc::busy) return;  // gone: its hang-up follows
+    if (sent || sent.error().code == errc::closed) return;  // gone: its hang-up follows
+    if (sent.error().code != errc::busy) {
+      if (tag == Tag::caller) return feed(CallerFaulted{id});
+      return feed(PitFaulted{static_cast<PitIndex>(id), pits_.at(static_cast<PitIndex>(id)).instance});
+    }
   }
   Outgoing waiting{*std::move(bytes), {}};
   for (const int fd : fds) {

@@ -1,5 +1,7 @@
 #include "bus/control/packet.hpp"
 
+#include <time.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -70,9 +72,14 @@ result<void> send_packet(int socket, std::span<const std::byte> bytes, std::span
     switch (errno) {
       case EINTR:
         continue;
-      case EAGAIN:
       case ENOBUFS:
-      case ETOOMANYREFS:
+      case ETOOMANYREFS: {
+        // The system is short of something, not the socket: it is writable, so waiting for that would not wait.
+        constexpr timespec rest{0, 1'000'000};
+        ::nanosleep(&rest, nullptr);
+        return unexpected(errc::busy, "control: the system has no room for descriptors on their way", errno);
+      }
+      case EAGAIN:
         return unexpected(errc::busy, "control: the other side does not read its messages", errno);
       case EPIPE:
       case ECONNRESET:

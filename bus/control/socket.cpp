@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <new>
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,14 +12,28 @@
 
 namespace symphony::detail::control {
 
+namespace {
+
+// A message that there is no memory for must not end the user's program.
+template <class Make>
+auto within_memory(Make&& make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return unexpected(errc::out_of_memory, "control: no memory for a message");
+  }
+}
+
+}  // namespace
+
 result<void> ControlSocket::send(const Message& message, std::span<const int> fds) const {
-  const auto bytes = encode(message);
+  const auto bytes = within_memory([&] { return encode(message); });
   if (!bytes) return unexpected(bytes.error());
   return send_packet(socket_.get(), *bytes, fds);
 }
 
 result<void> ControlSocket::wait_send(const Message& message, std::span<const int> fds, TimeNs deadline_ns) const {
-  const auto bytes = encode(message);
+  const auto bytes = within_memory([&] { return encode(message); });
   if (!bytes) return unexpected(bytes.error());
   for (;;) {
     const auto sent = send_packet(socket_.get(), *bytes, fds);
@@ -29,10 +44,10 @@ result<void> ControlSocket::wait_send(const Message& message, std::span<const in
 
 result<std::optional<Received>> ControlSocket::receive(FdPolicy policy) const {
   alignas(8) std::array<std::byte, message_size_max> buffer;  // filled before it is read
-  auto packet = receive_packet(socket_.get(), buffer, policy);
+  auto packet = within_memory([&] { return receive_packet(socket_.get(), buffer, policy); });
   if (!packet) return unexpected(packet.error());
   if (!*packet) return std::optional<Received>();
-  auto message = decode(std::span<const std::byte>(buffer.data(), (*packet)->size));
+  auto message = within_memory([&] { return decode(std::span<const std::byte>(buffer.data(), (*packet)->size)); });
   if (!message) return unexpected(message.error());
   return std::optional<Received>(Received{*std::move(message), std::move((*packet)->fds)});
 }

@@ -84,6 +84,7 @@ class EmbeddedBroker {
  private:
   class Impl;
   explicit EmbeddedBroker(std::unique_ptr<Impl> impl) noexcept;
+  void leave_to_owner() noexcept;
   std::unique_ptr<Impl> impl_;
 };
 
