@@ -19,8 +19,9 @@ class Buffer {
  public:
   [[nodiscard]] std::span<std::byte> ensure(std::size_t size) {
     if (size > capacity_) {
-      capacity_ = size + size / 2;
-      bytes_.reset(new std::byte[capacity_]);
+      const std::size_t grown = size + size / 2;
+      bytes_.reset(new std::byte[grown]);  // may throw: until then nothing has changed
+      capacity_ = grown;
     }
     return {bytes_.get(), size};
   }

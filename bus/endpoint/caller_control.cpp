@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "bus/control/rendezvous.hpp"
@@ -17,6 +19,9 @@ namespace symphony::detail {
 namespace {
 
 using namespace control;
+
+// A message could not be taken in, but the connection stands.
+bool is_passing(errc code) noexcept { return code == errc::out_of_descriptors || code == errc::out_of_memory; }
 
 constexpr std::uint64_t tag_socket = 0;
 constexpr std::uint64_t tag_wake = ~std::uint64_t{0};
@@ -112,7 +117,12 @@ result<std::shared_ptr<CallerControl>> CallerControl::start(ControlSocket socket
   self->generation_ = welcome->generation;
   self->watch(self->wake_.get(), tag_wake);
   self->watch(self->socket_.fd(), tag_socket);
-  self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  try {
+    self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  } catch (const std::system_error& e) {
+    return unexpected(errc::out_of_memory, "an endpoint's thread could not be started: raise ulimit -u",
+                      e.code().value());
+  }
   return self;
 }
 
@@ -239,10 +249,14 @@ void CallerControl::run() noexcept {
     for (int i = 0; i < n; ++i) {
       const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
       if (tag == tag_wake) return;
-      if (tag == tag_socket) {
-        on_readable();
-      } else {
-        on_pit_died(tag);
+      try {
+        if (tag == tag_socket) {
+          on_readable();
+        } else {
+          on_pit_died(tag);
+        }
+      } catch (const std::bad_alloc&) {
+        // The message is lost; what waits for it runs into its deadline. The user's program goes on.
       }
     }
   }
@@ -254,6 +268,7 @@ void CallerControl::on_readable() {
       const std::lock_guard lock(mutex_);
       return socket_.receive(FdPolicy::accept);
     }();
+    if (!received && is_passing(received.error().code)) continue;  // that open runs into its timeout
     if (!received) return on_broker_gone();
     if (!*received) return;
     on_message(*std::move(*received));
@@ -335,6 +350,7 @@ void CallerControl::on_go(const Go& go) {
   entry->forming->last_id = go.last_id;
   entry->epoch = go.at.epoch;
   entry->live = true;
+  entry->saw_death = false;
   entry->pidfd = std::move(entry->forming_pidfd);
   watch(entry->pidfd.get(), go.at.link);
   for (auto& [correlation, opening] : openings_) {
@@ -357,13 +373,19 @@ void CallerControl::went_down(LinkEntry& entry) {
   entry.mailbox->post(link_event::PeerDied{entry.epoch});
 }
 
+// Whether the pit of the link's current epoch is dead, as the kernel says.
+bool CallerControl::is_dead(const LinkEntry& entry) {
+  pollfd pit{entry.pidfd.get(), POLLIN, 0};
+  return entry.pidfd && ::poll(&pit, 1, 0) == 1;
+}
+
 void CallerControl::on_pit_died(LinkId link) {
   const std::lock_guard lock(mutex_);
   const auto found = links_.find(link);
   if (found == links_.end()) return;
   // The event may be of an epoch that ended while it waited in the batch.
-  pollfd dead{found->second.pidfd.get(), POLLIN, 0};
-  if (::poll(&dead, 1, 0) != 1) return;
+  if (!is_dead(found->second)) return;
+  found->second.saw_death = true;
   went_down(found->second);
   if (!connected_ && path_.empty()) {
     found->second.mailbox->post(link_event::Ended{status::unreachable, text_unreachable, true});
@@ -398,10 +420,15 @@ void CallerControl::on_refused(const Refused& refused) {
     changed_.notify_all();
     return;
   }
-  const auto found = links_.find(refused.link);
+  auto found = links_.find(refused.link);
+  for (auto link = links_.begin(); found == links_.end() && link != links_.end(); ++link) {
+    if (refused.correlation != 0 && link->second.correlation == refused.correlation) found = link;
+  }
   if (found == links_.end()) return;
-  went_down(found->second);
-  found->second.mailbox->post(link_event::Ended{ending_of(refused.code), refused.text, true});
+  LinkEntry& entry = found->second;
+  entry.saw_death = entry.saw_death || is_dead(entry);
+  went_down(entry);
+  entry.mailbox->post(link_event::Ended{ending_of(refused.code), refused.text, entry.saw_death});
 }
 
 // ---- another broker
@@ -416,8 +443,12 @@ void CallerControl::on_broker_gone() {
     if (path_.empty()) return lose_broker(text_unreachable);
   }
   while (!find_next_broker()) {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    pollfd stop{wake_.get(), POLLIN, 0};  // a refusal comes at once: not more than a few tries a second
+    (void)::poll(&stop, 1, static_cast<int>(search_slice_ns / ms_ns));
   }
 }
 
@@ -427,7 +458,7 @@ void CallerControl::lose_broker(const char* static_text) {
   // A broker that is gone, or that gave up this connection, has its pits drain our links: they will not be served
   // again.
   for (auto& [id, entry] : links_) {
-    entry.mailbox->post(link_event::Ended{status::unreachable, static_text, !entry.live});
+    entry.mailbox->post(link_event::Ended{status::unreachable, static_text, entry.saw_death || is_dead(entry)});
   }
   changed_.notify_all();
 }

@@ -45,6 +45,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
     std::uint64_t correlation = 0;      // of its latest Open
     control::Epoch epoch = 0;           // of the latest epoch that went live
     bool live = false;                  // false: waiting for its next epoch
+    bool saw_death = false;             // of the pit of that epoch, by its pidfd
     std::unique_ptr<Attached> forming;  // OWN came, GO not yet
     UniqueFd forming_pidfd;
     UniqueFd pidfd;
@@ -77,6 +78,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   void lose_broker(const char* static_text);
   [[nodiscard]] LinkEntry* entry_of(const control::Attachment& at);
   void went_down(LinkEntry& entry);
+  [[nodiscard]] static bool is_dead(const LinkEntry& entry);
   void forget(control::LinkId link);
   void reopen(control::LinkId link, LinkEntry& entry);
   [[nodiscard]] control::Open open_message(const std::string& pit, const LinkOptions& options, control::LinkId link,

@@ -48,7 +48,11 @@ LinkCore::LinkCore(std::shared_ptr<LinkControl> control, std::shared_ptr<LinkMai
 }
 
 LinkCore::~LinkCore() {
-  if (control_->fork_guard().in_child()) return;
+  if (control_->fork_guard().in_child()) {
+    // The segments are not mapped here (MADV_DONTFORK): where they were, something else of the child may be by now.
+    (void)attached_.release();
+    return;
+  }
   close();
   control_->close_link(attached_->at.link);
 }
@@ -211,6 +215,7 @@ void LinkCore::read_mail() {
     } else {
       auto& ended = std::get<link_event::Ended>(event);
       if (phase_ == Phase::open) on_peer_died(attached_->at.epoch);
+      if (phase_ == Phase::ended) continue;  // the texts of what has ended stay
       DeadEpoch dead = autopsy();
       if (!ended.pit_is_dead) dead.begun = no_progress_bound;  // it may begin any of them yet
       phase_ = Phase::ended;
@@ -231,8 +236,9 @@ void LinkCore::on_peer_died(control::Epoch epoch) {
 }
 
 void LinkCore::drain() noexcept {
-  // Bounded by the ring: nobody fills it any more.
-  while (take_replies() == replies_per_turn_max) {
+  // As many as the ring holds: a pit that is not dead yet may go on filling it.
+  std::uint64_t turns = attached_->geometry.reply_capacity / cache_line_size / replies_per_turn_max + 1;
+  while (turns-- != 0 && take_replies() == replies_per_turn_max) {
   }
 }
 
@@ -241,7 +247,11 @@ DeadEpoch LinkCore::autopsy() noexcept {
   phase_ = Phase::down;
   drain();
   const PitProgress progress = channel_->pit_progress();
-  return {progress.begun, progress.handled, channel_->out().freed(), attached_->trust};
+  // What was freed may be overwritten: whatever the pit's words say, it is not sent again.
+  const std::uint64_t freed = channel_->out().freed();
+  const std::uint64_t handled = std::max(progress.handled, freed);
+  const bool lied = channel_->fault() != RingFault::none;
+  return {std::max(progress.begun, handled), handled, freed, lied ? Trust::hostile : attached_->trust};
 }
 
 Verdict LinkCore::judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept {
@@ -335,7 +345,8 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
       words[count++] = channel_->arm();
       if (for_space) channel_->look_again_for_space();
     }
-    bool look = mailbox_->has_mail() || (attached && channel_->look_again()) || done();
+    // done() may act (send what there is room for now), so once it has said yes it is not asked again.
+    const bool look = mailbox_->has_mail() || (attached && channel_->look_again()) || (is_done = done());
     if (!look) {
       ++counters_.sleeps;
       const Wakeup why = wait_any({words.data(), count}, std::min(deadline_ns, now + bound));
@@ -345,7 +356,7 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
       channel_->disarm();
       if (for_space) channel_->want_space(false);
     }
-    is_done = ready();
+    if (!is_done) is_done = ready();
   }
   spin_.slept(now_ns() - start);
   return is_done || done();
@@ -381,9 +392,10 @@ Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const 
   if (!id) {
     if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked};
     const TimeNs deadline = coarse_deadline(options);
-    // A table full of endings that nobody took cannot become free by waiting.
-    if (calls_.next() == nullptr && calls_.live() == 0) {
-      return {.status = status::overloaded, .text = "in_flight_max started calls have ended: take them first"};
+    // Only this thread takes endings, so a full table does not become free by waiting.
+    if (calls_.next() == nullptr) {
+      return {.status = status::overloaded,
+              .text = "in_flight_max calls were started and not taken: take or wait for some first"};
     }
     if (!wait_until([&] { return (id = try_start(type, body, options)).has_value(); }, deadline, true)) {
       return {.status = status::deadline, .text = "the call's deadline passed while the link had no room for it"};
@@ -398,17 +410,20 @@ void LinkCore::close() noexcept {
   if (closing_ || control_->fork_guard().in_child()) return;
   closing_ = true;
   progress();
+  closing_epoch_ = epoch();
   if (phase_ == Phase::open) channel_->set_state(SideState::closing);
   end_all(status::closed, text_closed);
 }
 
 result<void> LinkCore::wait_closed(TimeNs deadline_ns) noexcept {
+  if (control_->fork_guard().in_child())
+    return unexpected(errc::forked, "wait_closed: this link was made before fork()");
   if (!closing_) return unexpected(errc::invalid_argument, "wait_closed: call close() first");
-  const bool closed = wait_until([&] { return phase_ != Phase::open || channel_->peer_state() == SideState::closed; },
-                                 deadline_ns, false);
-  if (!closed) return unexpected(errc::timeout, "wait_closed: the pit has not handled everything yet");
-  if (phase_ != Phase::open)
-    return unexpected(errc::closed, "wait_closed: the pit died before it had handled everything");
+  const auto lost = [&] { return phase_ != Phase::open || epoch() != closing_epoch_; };
+  const bool over =
+      wait_until([&] { return lost() || channel_->peer_state() == SideState::closed; }, deadline_ns, false);
+  if (!over) return unexpected(errc::timeout, "wait_closed: the pit has not handled everything yet");
+  if (lost()) return unexpected(errc::closed, "wait_closed: the pit died before it had handled everything");
   return {};
 }
 

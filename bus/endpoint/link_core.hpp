@@ -41,7 +41,8 @@ struct Ended {
 using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended>;
 using LinkMailbox = Mailbox<LinkEvent>;
 
-// What a link asks of the control side.   Threads: called by the data thread; must not block.
+// What a link asks of the control side, off the data path.   Threads: called by the data thread; may wait up to a
+// second for a broker that does not read.
 class LinkControl {
  public:
   virtual ~LinkControl() = default;
@@ -102,6 +103,7 @@ class LinkCore {
   SpinBudget spin_;
   Phase phase_ = Phase::open;
   bool closing_ = false;
+  control::Epoch closing_epoch_ = 0;
   std::uint64_t queued_ = 0;
   TimeNs overdue_checked_ns_ = 0;
   CallStatus end_status_ = status::closed;

@@ -42,6 +42,7 @@ void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, 
   envelope_ = channel_.copy_envelope(record);
   ended_ = false;
   claimed_ = 0;
+  channel_.begin(record);
   if (envelope_.id <= last_id_) {  // D6: sent before; its caller takes the ending it already has
     ++counters.refused_ids;
   } else if (envelope_.deadline_ns != 0 && envelope_.deadline_ns <= static_cast<std::uint64_t>(now_ns)) {
@@ -50,7 +51,6 @@ void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, 
   } else {
     last_id_ = envelope_.id;
     ++counters.requests;
-    channel_.begin(record);
     try {
       const auto body = channel_.copy_body(record, body_.ensure(Channel::body_size(record)));
       if ((envelope_.flags & flag::more) != 0) {

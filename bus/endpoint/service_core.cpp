@@ -8,11 +8,15 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <system_error>
 
 namespace symphony::detail {
 namespace {
 
 using namespace control;
+
+// A message could not be taken in, but the connection stands.
+bool is_passing(errc code) noexcept { return code == errc::out_of_descriptors || code == errc::out_of_memory; }
 
 constexpr int requests_per_turn_max = 16;  // of one link before the next one's turn
 constexpr std::size_t sleep_links_max =
@@ -33,16 +37,21 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
   }
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return unexpected(errc::out_of_descriptors, "eventfd: no descriptors left for the pit runtime", errno);
+  std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake)));
   PitReady ready;
   ready.clock_ns = now_ns();
   ready.name = options.name;
   ready.version = options.version;
   ready.reply_size_max = options.reply_size_max;
-  if (const auto sent = socket.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
+  if (const auto sent = self->socket_.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
     return unexpected(sent.error());
   }
-  std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake)));
-  self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
+  try {
+    self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
+  } catch (const std::system_error& e) {
+    return unexpected(errc::out_of_memory, "the pit runtime's thread could not be started: raise ulimit -u",
+                      e.code().value());
+  }
   return self;
 }
 
@@ -69,7 +78,7 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
     sleep(0);
     spin_.slept(now_ns() - start);
   }
-  for (const auto& link : links_) link->drain(handler, counters_);
+  // What was not begun is left to its callers: it ends as closed, or is sent to the next instance.
   links_.clear();
 }
 
@@ -120,7 +129,14 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
       const Attachment at = attach->attached->at;
       // A new epoch of a link replaces the old one.
       std::erase_if(links_, [&](const auto& link) { return link->at().link == at.link; });
-      links_.push_back(std::make_unique<ServedLink>(std::move(attach->attached), options_.reply_size_max));
+      try {
+        links_.push_back(std::make_unique<ServedLink>(std::move(attach->attached), options_.reply_size_max));
+      } catch (const std::bad_alloc&) {
+        send(MapFailed{at, ENOMEM});
+        continue;
+      }
+      // Only now: the caller reads how far the old epoch got when it hears that this one is ready.
+      send(Ready{at, 0});
     } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
       drop(gone->at, gone->drain, handler);
     } else {
@@ -161,12 +177,17 @@ void ServiceCore::run_control() noexcept {
     if (fds[0].revents != 0) return;
     if (fds[1].revents == 0) continue;
     auto received = socket_.receive(FdPolicy::accept);
+    if (!received && is_passing(received.error().code)) continue;  // that attach runs into its timeout
     if (!received) {
       // Broker and keeper are both gone (the keeper holds the other end as well): nobody will attach or stop us.
       mailbox_.post(service_event::Stop{});
       return;
     }
-    if (*received) on_message(*std::move(*received));
+    try {
+      if (*received) on_message(*std::move(*received));
+    } catch (const std::bad_alloc&) {
+      // The message is lost; the attach it belonged to runs into its timeout.
+    }
   }
 }
 
@@ -186,11 +207,11 @@ void ServiceCore::on_message(Received received) {
     if (const auto mapped = map_peer(*attached, std::move(fds[0]), Side::pit); !mapped) {
       return send(MapFailed{peer->at, mapped.error().sys_errno});
     }
-    const Attachment at = attached->at;
     mailbox_.post(service_event::Attach{std::move(attached)});
-    send(Ready{at, 0});
   } else if (const auto* gone = std::get_if<Drop>(&received.message)) {
-    forming_.erase(gone->at.link);
+    if (const auto found = forming_.find(gone->at.link); found != forming_.end() && found->second->at == gone->at) {
+      forming_.erase(found);
+    }
     mailbox_.post(service_event::Drop{gone->at, gone->drain});
   } else if (std::holds_alternative<Stop>(received.message)) {
     mailbox_.post(service_event::Stop{});

@@ -2,7 +2,8 @@
 //
 // The pit runtime adopts the control socket it inherited, says that the pit is ready, and runs. Links are served round
 // robin with a cap each; a request is taken only when its reply is sure to fit, so a caller that does not read its
-// replies delays nobody else. Threads: run() on the thread that owns the pit [data-thread]; stop() from any thread or
+// replies delays nobody else.
+// Threads: run() and counters() on the thread that owns the pit [data-thread]; stop() from any thread, but not from a
 // signal handler.
 #pragma once
 
