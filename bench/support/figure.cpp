@@ -1,5 +1,6 @@
 #include "bench/support/figure.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <system_error>
+
+#include <symphony/unique_fd.hpp>
 
 #include "symphony_commit.hpp"
 
@@ -28,6 +31,25 @@ bool is_name(std::string_view name) {
 
 bool is_finite(const Figure& f) {
   return std::isfinite(f.value) && std::isfinite(f.of.value_or(0)) && std::isfinite(f.seconds) && f.seconds >= 0;
+}
+
+// Writes a whole file under `name`, or nothing. The file has no name until it is whole, so that a writer killed
+// half-way leaves none behind.   Returns 0 or the errno.
+int put_file(const std::filesystem::path& folder, const std::string& name, std::string_view text) {
+  const int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+  if (fd < 0) return errno;
+  const UniqueFd file(fd);
+  while (!text.empty()) {
+    const ssize_t written = ::write(file.get(), text.data(), text.size());
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  const std::string source = "/proc/self/fd/" + std::to_string(file.get());
+  const auto target = folder / name;
+  while (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, target.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno != EEXIST || ::unlink(target.c_str()) != 0) return errno;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -75,18 +97,11 @@ result<void> write_figure(const Figure& figure, const std::filesystem::path& fol
 
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  const auto target = folder / (figure.name + ".json");
-  const auto draft = folder / ('.' + figure.name + '.' + std::to_string(::getpid()));
   if (!failed) {
-    std::ofstream file(draft, std::ios::binary | std::ios::trunc);
-    file << to_json(figure, this_host(), built_commit());
-    file.close();
-    if (!file) failed = std::error_code(errno != 0 ? errno : EIO, std::generic_category());
+    const int why = put_file(folder, figure.name + ".json", to_json(figure, this_host(), built_commit()));
+    failed = std::error_code(why, std::generic_category());
   }
-  if (!failed) std::filesystem::rename(draft, target, failed);
   if (!failed) return {};
-  std::error_code ignored;
-  std::filesystem::remove(draft, ignored);
   return unexpected(errc::system, "write_figure: the figures folder cannot be written; free or mend it",
                     failed.value());
 }

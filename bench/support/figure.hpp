@@ -1,6 +1,6 @@
 // One measured or counted result under a fixed name, as a file that tools/figures reads.   Layer: bench (base only).
-// Each goes to <folder>/<name>.json by a rename, so a reader or a crash never sees half a file; the last one written
-// stays. Threads: any; two writers of one name must not run at once.
+// Each goes to <folder>/<name>.json when it is whole, so a reader never sees half a file and a killed writer leaves
+// none; the last one written stays. Threads: any; two writers of one name must not run at once.
 #pragma once
 
 #include <cstdint>

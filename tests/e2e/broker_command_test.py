@@ -78,6 +78,7 @@ class Broker(unittest.TestCase):
         for text, word in (('nmae = "x"\n', "did you mean 'name'"), ('name = "x"\n', "executable"), ("name = \n", "line 1"),
                            ('name = 3\nexecutable = "x"\n', "text in quotes"), ('name="x"\nexecutable="x"\ntrust="yes"\n', "hostile"),
                            ('name="x"\nexecutable="x"\nargs=[1]\n', "list of texts"),
+                           ("", "'name' is missing"),
                            ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"), ('name="a b"\nexecutable="x"\n', "a-z")):
             with self.subTest(text):
                 run = symphony("broker", "run", "--socket", self.socket, "--manifest", self.manifest(text))

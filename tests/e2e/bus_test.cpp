@@ -4,8 +4,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <gmock/gmock.h>
+
 #include <atomic>
-#include <random>
 
 #include "tests/e2e/bus_fixture.hpp"
 
@@ -252,12 +253,13 @@ TEST_F(BusTest, AClosedLinkIsForgottenAndWhatWasSentIsHandled) {
   EXPECT_EQ(greet(next, "x")->count(), 51u);
 }
 
-TEST_F(BusTest, WhenTheBrokerIsGoneLinksGoOnAndNewOnesAreRefused) {
+TEST_F(BusTest, WhenItsBrokerIsGoneALinkEndsWithTheReasonAndNewOnesAreRefused) {
   Link link = open("greeter");
   ASSERT_TRUE(greet(link, "x"));
   broker.reset();  // takes its pits with it
   ASSERT_TRUE(comes_true([&] { return !greet(link, "x"); }));
-  EXPECT_EQ(greet(link, "x").reply.status, status::unreachable);
+  // Its last word may have been that the pit has ended in order.
+  EXPECT_THAT(greet(link, "x").reply.status, testing::AnyOf(status::unreachable, status::closed));
   EXPECT_EQ(endpoint->open("greeter").error().code, errc::unreachable);
 }
 

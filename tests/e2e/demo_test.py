@@ -4,10 +4,12 @@
 usage: demo_test.py SYMPHONY SAMPLES [unittest arguments]
 SYMPHONY_SEED replays the random moments; SYMPHONY_KILLS says how many there are (100).
 """
+import atexit
 import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,9 @@ import uuid
 SYMPHONY = sys.argv[1]
 SAMPLES = pathlib.Path(sys.argv[2])
 KILLS = int(os.environ.get("SYMPHONY_KILLS", 100))
+# Figures of runs this short would carry the names of the real ones.
+os.environ["SYMPHONY_FIGURES"] = tempfile.mkdtemp(prefix="figures-")
+atexit.register(shutil.rmtree, os.environ["SYMPHONY_FIGURES"], ignore_errors=True)
 SHORT = ["--seconds", "0.2", "--calls", "20000"]
 
 
@@ -88,6 +93,7 @@ class TheJob(unittest.TestCase):
     def test_a_killed_pit_comes_back_and_the_graph_is_finished(self):
         result = self.check_result(["--graph", str(SAMPLES / "build.json"), "--workers", "3"])
         self.assertTrue(result["killed"])
+        self.assertGreaterEqual(result["runs"][-1]["reloads"], 1, "the strike must meet a graph at work")
         self.assertGreater(result["recovery_ns"], 0)
 
     def test_without_a_kill_nothing_is_loaded_anew(self):
@@ -141,6 +147,7 @@ class BadInput(unittest.TestCase):
                 run = demo(*arguments)
                 self.assertEqual(run.returncode, 2, run.stderr)
                 self.assertEqual(run.stdout, "")
+                self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
 
     def test_a_full_disk_is_said(self):
         with open("/dev/full", "wb") as full:
@@ -188,6 +195,9 @@ class NothingIsLeft(unittest.TestCase):
         chance = random.Random(seed)
         killed, processes, names = 0, 0, 0
         begin = time.monotonic()
+        whole = demo("--graph", str(SAMPLES / "build.json"), "--seconds", "0.1")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        length = time.monotonic() - begin  # moments of the whole run, its last step included
         with tempfile.TemporaryDirectory() as folder:
             before = {place: names_left(place) for place in ("/dev/shm", "/tmp")}
             for _ in range(KILLS):
@@ -195,12 +205,13 @@ class NothingIsLeft(unittest.TestCase):
                 run = subprocess.Popen([SYMPHONY, "demo", "--graph", str(SAMPLES / "build.json"), "--seconds", "0.1"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
                                        env={**os.environ, **dict([marker.split("=")])})
-                time.sleep(chance.uniform(0, 0.45))
+                time.sleep(chance.uniform(0, length * 1.1))
                 run.send_signal(signal.SIGKILL)
                 killed += run.wait() == -signal.SIGKILL
                 processes += len(self.wait_gone(marker))
             names = len(self.names_that_stay("/dev/shm", before["/dev/shm"])) + len(names_left(folder))
             names += len(self.names_that_stay("/tmp", before["/tmp"], "symphony"))
+            names += sum(not name.endswith(".json") for name in names_left(os.environ["SYMPHONY_FIGURES"]))
         print(f"{killed} of {KILLS} were still running when killed", flush=True)
         self.assertEqual((processes, names), (0, 0))
         self.assertGreater(killed, KILLS / 2, "most moments must lie inside the run, or this proves nothing")

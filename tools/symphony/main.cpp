@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
@@ -12,6 +13,9 @@ int main(int argc, char** argv) {
   int exit_status = exit_ok;
   CLI::App app("Extensions written once, hosted at the speed and safety you choose.", "symphony");
   app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& e) {
+    return std::string("symphony: ") + e.what() + "; see symphony --help, or --help behind a verb\n";
+  });
   app.footer(
       "Exit status: 0 ok, 1 the checked thing is bad, 2 usage or input, 3 broker unreachable, 4 no such pit,\n"
       "5 timeout, 6 refused, 7 version mismatch, 70 internal.");

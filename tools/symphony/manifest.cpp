@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 namespace symphony::tools {
@@ -107,12 +107,13 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
 
 InputResult<PitConfig> read_manifest(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  const int why = file.is_open() ? EIO : errno;
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.is_open() || file.bad()) {
     return InputError{InputFault::no_such_file,
-                      printable(path) + ": cannot be read: " + std::strerror(errno) + "; name a manifest that exists"};
+                      printable(path) + ": cannot be read: " + std::strerror(why) + "; name a manifest that exists"};
   }
-  auto pit = parse_manifest(text.str(), path);
+  auto pit = parse_manifest(text, path);
   // A path without a leading / is seen from the manifest, not from where the broker happens to be started.
   if (pit && pit->executable.front() != '/') {
     const auto folder = path.rfind('/');

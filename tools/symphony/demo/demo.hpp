@@ -37,6 +37,7 @@ struct DemoResult {
   std::uint64_t replies_compared = 0;
   bool states_equal = false;  // N workers, every graph of both modes
   Yardstick yardstick;
+  TimeNs total_ns = 0;  // reading, all runs, comparing
 
   [[nodiscard]] bool good() const;
 };
@@ -47,7 +48,7 @@ struct DemoResult {
 // The result as text for a person, or as one JSON document.
 [[nodiscard]] std::string demo_text(const DemoResult& result);
 [[nodiscard]] std::string demo_json(const DemoResult& result);
-// Figures under the names of docs/figures, where this program stands in a build tree. False, with a line on stderr: not
+// Figures, where this program stands in a build tree. False, with a line on stderr: not
 // written.
 bool write_demo_figures(const DemoResult& result);
 

@@ -34,7 +34,7 @@ struct Run {
   std::atomic<bool> lost{false};      // in this round
   std::atomic<bool> finished{false};  // in this round
   std::atomic<std::uint64_t> calls{0};
-  std::atomic<bool> half_time_taken{false};
+  bool half_time_taken = false;                        // of worker 0
   std::uint64_t loads_before_strike = 0;               // written before struck_ns
   std::atomic<TimeNs> struck_ns{0};                    // when at_half_time was called; 0: not yet, or recovered
   std::vector<std::atomic<std::uint8_t>> completions;  // of this round's graph, by task
@@ -63,7 +63,7 @@ struct Run {
   void finish_graph();
   void between_rounds() noexcept;
   void work(std::uint32_t worker);
-  void take_half_time();
+  void take_half_time(std::uint64_t made);
 };
 
 void Run::load() {
@@ -127,9 +127,11 @@ void Run::between_rounds() noexcept {
   round_begun_ns = now_ns();
 }
 
-void Run::take_half_time() {
-  const bool half = now_ns() - begun_ns >= options.time_max_ns / 2 || calls >= options.calls_max / 2;
-  if (!half || half_time_taken.exchange(true)) return;
+// `made`: calls of this worker that are not counted yet.
+void Run::take_half_time(std::uint64_t made) {
+  const bool half = now_ns() - begun_ns >= options.time_max_ns / 2 || calls + made >= options.calls_max / 2;
+  if (half_time_taken || !half) return;
+  half_time_taken = true;
   loads_before_strike = loads;
   struck_ns = now_ns();
   options.at_half_time();
@@ -142,7 +144,6 @@ void Run::work(std::uint32_t worker) {
     if (!always && made < calls_between_reports) return;
     calls += std::exchange(made, 0);
     if (options.progress != nullptr) options.progress->set(percent_used());
-    if (options.at_half_time && worker == 0) take_half_time();
   };
   const auto good = [&](DagOutcome o) {
     if (o == DagOutcome::lost) lost = true;
@@ -161,6 +162,8 @@ void Run::work(std::uint32_t worker) {
         std::this_thread::yield();  // others hold what is to be done first
       }
     } else {
+      // With a task in hand, so that the strike meets a graph at work.
+      if (options.at_half_time && worker == 0) take_half_time(made);
       const TimeNs struck = struck_ns;
       if (struck != 0 && loads > loads_before_strike && struck_ns.exchange(0) != 0)
         result.recovery_ns = now_ns() - struck;
