@@ -1,6 +1,7 @@
 // A broker in this process, real pit processes behind it, and endpoints to call them.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -20,6 +21,19 @@ namespace symphony {
 
 inline std::string program(const char* name) {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
+// Starts bus_program in a process of its own; `inherited` is the one descriptor it keeps, `quiet` closes its stderr.
+inline pid_t start_bus_program(const char* mode, const std::string& argument, int inherited = -1, bool quiet = false) {
+  const std::string executable = program("bus_program");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (inherited >= 0) ::fcntl(inherited, F_SETFD, 0);
+    if (quiet) ::close(STDERR_FILENO);
+    ::execl(executable.c_str(), executable.c_str(), mode, argument.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  return child;
 }
 
 // Waits for a condition that must come true; the deadline only ends a test that failed.

@@ -1,6 +1,5 @@
 // The whole bus in truth: broker, keeper, pit processes, endpoints. What could go wrong is a call that hangs, ends
 // twice, or is lost when somebody dies; each test kills somebody and counts endings.
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -213,16 +212,10 @@ TEST_F(BusTest, UnderRepeatedKillsNoCallHangsAndEachEndsExactlyOnce) {
 TEST_F(BusTest, AKilledCallerDisturbsNobodyAndItsLinkIsFreed) {
   Link link = open("greeter");
   ASSERT_TRUE(greet(link, "before"));
-  const UniqueFd socket = broker->connect().value();
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    auto theirs = Endpoint::adopt(UniqueFd(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0)));
-    auto link_of_child = theirs->open("greeter");
-    if (!link_of_child) ::_exit(1);
-    for (;;) (void)greet(*link_of_child, "child");
-  }
-  const_cast<UniqueFd&>(socket).reset();
+  UniqueFd socket = broker->connect().value();
+  const pid_t child = start_bus_program("caller", std::to_string(socket.get()), socket.get());
+  ASSERT_GT(child, 0);
+  socket.reset();
   const auto links = [&] {
     for (const PitInfo& pit : broker->status()) {
       if (pit.name == "greeter") return pit.links;

@@ -36,16 +36,8 @@ struct DaemonTest : testing::Test {
     ASSERT_NE(::mkdtemp(pattern), nullptr);
     folder = pattern;
     path = folder + "/broker.sock";
-    keeper = ::fork();
-    ASSERT_GE(keeper, 0);
-    if (keeper == 0) {
-      DaemonOptions options;
-      options.socket_path = path;
-      PitConfig greeter = pit_config("greeter", "symphony-pit-greeter");
-      greeter.restart.failures_max = 16;
-      options.pits = {greeter, pit_config("probe", "symphony-pit-probe")};
-      ::_exit(run_daemon(options));
-    }
+    keeper = start_bus_program("daemon", path);
+    ASSERT_GT(keeper, 0);
     auto found = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
     ASSERT_TRUE(found) << found.error().text;
     endpoint.emplace(*std::move(found));
@@ -207,16 +199,10 @@ TEST_F(DaemonTest, AKilledKeeperLeavesNoProcess) {
 }
 
 TEST_F(DaemonTest, ASecondBrokerOnTheSamePathIsRefused) {
-  const pid_t second = ::fork();
-  if (second == 0) {
-    DaemonOptions options;
-    options.socket_path = path;
-    ::close(2);
-    ::_exit(run_daemon(options));
-  }
+  const pid_t second = start_bus_program("daemon", path, -1, true);
   int result = 0;
   ASSERT_EQ(::waitpid(second, &result, 0), second);
-  EXPECT_TRUE(WIFEXITED(result) && WEXITSTATUS(result) != 0);
+  EXPECT_TRUE(WIFEXITED(result) && WEXITSTATUS(result) != 0 && WEXITSTATUS(result) != 127) << result;
   Link link = endpoint->open("greeter").value();
   EXPECT_TRUE(greet(link, "x")) << "the first one goes on";
 }
