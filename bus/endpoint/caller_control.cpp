@@ -496,6 +496,9 @@ bool CallerControl::find_next_broker() {
   for (auto& [correlation, opening] : openings_) {
     if (opening->link == 0) send(open_message(opening->pit, opening->options, 0, correlation, no_deadline_ns));
   }
+  for (const auto& [correlation, answer] : queries_) {
+    if (!answer) send(StatusQuery{correlation});
+  }
   return true;
 }
 

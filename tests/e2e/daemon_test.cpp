@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -104,6 +105,29 @@ TEST_F(DaemonTest, AKilledBrokerIsReplacedAndLinksDoNotNotice) {
   EXPECT_EQ(greet(link, "x")->count(), 8u);
   Link next = endpoint->open("greeter").value();
   EXPECT_TRUE(greet(next, "x")) << "the new broker attaches links to the old pit";
+}
+
+// What could go wrong: the question dies with the broker, and who asked waits for an answer until the deadline.
+TEST_F(DaemonTest, AStatusAskedOfABrokerThatDiesIsAnsweredByTheNext) {
+  const std::uint64_t first = generation();
+  const pid_t broker = broker_pid();
+  ASSERT_GT(broker, 0);
+  ASSERT_EQ(::kill(broker, SIGSTOP), 0);
+  std::atomic<pid_t> asking{0};
+  std::uint64_t answered = 0;
+  std::thread asker([&] {
+    asking = ::gettid();
+    answered = generation();
+  });
+  const auto waits = [&] {
+    std::ifstream stat("/proc/self/task/" + std::to_string(asking) + "/stat");
+    std::string line;
+    return std::getline(stat, line) && line.compare(line.rfind(')') + 2, 1, "S") == 0;
+  };
+  EXPECT_TRUE(comes_true([&] { return asking != 0 && waits(); }));
+  EXPECT_EQ(::kill(broker, SIGKILL), 0);
+  asker.join();
+  EXPECT_EQ(answered, first + 1);
 }
 
 TEST_F(DaemonTest, APitThatDiesUnderANewBrokerIsStartedAgain) {
