@@ -1,8 +1,11 @@
 // What the tests of the bus run beside themselves, to kill it. A program of its own and not only a forked copy of the
 // test: a daemon wants a process with one thread, and ThreadSanitizer lets no copy of a threaded process start threads.
 //   bus_program daemon SOCKET      run_daemon with the pits greeter and probe
+//   bus_program daemon-without-sigchld SOCKET    the same, started as some parents start their children
 //   bus_program caller FD          calls greeter for ever over a connection that it inherits
-#include <fcntl.h>
+//   bus_program caller-with-child SOCKET         the same by path; a child of it holds the connection and sleeps
+#include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <string_view>
@@ -21,12 +24,13 @@ int serve(const char* path) {
   return run_daemon(options);
 }
 
-int call_for_ever(int inherited) {
-  auto endpoint = Endpoint::adopt(UniqueFd(::fcntl(inherited, F_DUPFD_CLOEXEC, 0)));
+int call_for_ever(result<Endpoint> endpoint, bool with_child) {
   if (!endpoint) return 1;
-  ::close(inherited);
   auto link = endpoint->open("greeter");
   if (!link) return 1;
+  if (with_child && ::fork() == 0) {
+    for (;;) ::pause();
+  }
   for (;;) (void)greet(*link, "child");
 }
 
@@ -36,6 +40,15 @@ int call_for_ever(int inherited) {
 int main(int argc, char** argv) {
   const std::string_view mode = argc == 3 ? argv[1] : "";
   if (mode == "daemon") return symphony::serve(argv[2]);
-  if (mode == "caller") return symphony::call_for_ever(std::atoi(argv[2]));
+  if (mode == "daemon-without-sigchld") {
+    ::signal(SIGCHLD, SIG_IGN);
+    return symphony::serve(argv[2]);
+  }
+  if (mode == "caller")
+    return symphony::call_for_ever(symphony::Endpoint::adopt(symphony::UniqueFd(std::atoi(argv[2]))), false);
+  if (mode == "caller-with-child") {
+    return symphony::call_for_ever(
+        symphony::Endpoint::connect({.path = argv[2], .timeout_ns = 30 * symphony::second_ns}), true);
+  }
   return 64;
 }

@@ -1,5 +1,4 @@
 // The broker as a daemon: found by path, killed, replaced; what callers see of it is nothing.
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -153,50 +152,33 @@ TEST_F(DaemonTest, APitThatDiesWhileThereIsNoBrokerIsStartedAgainByTheNext) {
 
 // The caller leaves a child that holds its socket: only the caller's own end says that it is dead.
 TEST_F(DaemonTest, AKilledCallersLinksAreFreedThoughAChildHoldsItsSocket) {
-  int hold[2];
-  ASSERT_EQ(::pipe2(hold, O_CLOEXEC), 0);
-  const UniqueFd holder(hold[0]);
-  UniqueFd release(hold[1]);
-  const pid_t caller = ::fork();
-  ASSERT_GE(caller, 0);
-  if (caller == 0) {
-    release.reset();
-    auto theirs = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
-    auto link = theirs->open("greeter");
-    if (!link) ::_exit(1);
-    if (::fork() == 0) {
-      char byte = 0;
-      (void)!::read(holder.get(), &byte, 1);  // until the test ends
-      ::_exit(0);
-    }
-    for (;;) (void)greet(*link, "x");
-  }
+  const pid_t caller = start_bus_program("caller-with-child", path);
+  ASSERT_GT(caller, 0);
   const auto links = [&] {
     const auto state = endpoint->status();
     return state ? state->pits.at(0).links : 99u;
   };
   EXPECT_TRUE(comes_true([&] { return links() == 1; }));
+  pid_t child = 0;
+  EXPECT_TRUE(comes_true([&] {
+    const auto children = children_of(caller);
+    return !children.empty() && (child = children[0]) > 0;
+  }));
   ::kill(caller, SIGKILL);
   int ignored = 0;
   ASSERT_EQ(::waitpid(caller, &ignored, 0), caller);
   EXPECT_TRUE(comes_true([&] { return links() == 0; }));
+  if (child > 0) ::kill(child, SIGKILL);
   Link link = endpoint->open("greeter").value();
   EXPECT_TRUE(greet(link, "after"));
 }
 
 // As a shell's `trap '' CHLD` or some supervisors leave it: the kernel would then take the ends of pits for itself.
 TEST_F(DaemonTest, APitIsStartedAgainAlsoWhereTheDaemonWasStartedWithSigchldIgnored) {
-  stop();
   endpoint.reset();
-  keeper = ::fork();
-  ASSERT_GE(keeper, 0);
-  if (keeper == 0) {
-    ::signal(SIGCHLD, SIG_IGN);
-    DaemonOptions options;
-    options.socket_path = path;
-    options.pits = {pit_config("probe", "symphony-pit-probe")};
-    ::_exit(run_daemon(options));
-  }
+  stop();
+  keeper = start_bus_program("daemon-without-sigchld", path);
+  ASSERT_GT(keeper, 0);
   endpoint.emplace(Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns}).value());
   Link link = endpoint->open("probe").value();
   EXPECT_EQ(probe_do(link, probe::Act::DIE).reply.status, status::crashed);
