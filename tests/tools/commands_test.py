@@ -54,7 +54,7 @@ class Machine(unittest.TestCase):
     def run_command(self, command, *words):
         path = f"{self.fake / 'bin'}:{os.environ['PATH']}"
         run = subprocess.run([str(self.tree / "tools" / command), *words], stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                             env={"PATH": path, "FAKE": str(self.fake), "CI": "true", "HOME": self.held.name})
+                             env={"PATH": path, "FAKE": str(self.fake), "CI": "true", "SYMPHONY_APT_LISTS": self.held.name, "HOME": self.held.name})
         return run.returncode, run.stdout.decode() + run.stderr.decode()
 
     def calls(self):

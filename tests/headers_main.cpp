@@ -1,0 +1,2 @@
+// Owns the precompiled headers of all tests; does nothing itself.
+int main() {}
