@@ -45,14 +45,21 @@ int complain(int status, const char* text, const std::string& about) {
 }
 
 // The realm's lock file, held as long as this is open. Empty: another keeper holds it.
+constexpr TimeNs lock_patience_ns = 500 * ms_ns;
+
+// Waits a moment for a lock that is held: of a broker that was just killed, processes may still be on their way out.
 result<UniqueFd> lock_realm(const std::string& path) {
-  for (;;) {
+  for (const TimeNs patience = deadline_after(lock_patience_ns);;) {
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd)
       return unexpected(errc::system, "the realm's lock file cannot be made: check the directory's rights and space",
                         errno);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
+      if (errno == EWOULDBLOCK && now_ns() < patience) {
+        (void)::poll(nullptr, 0, 10);
+        continue;
+      }
       return unexpected(errc::busy, "another broker serves this realm: stop it, or choose another --realm", errno);
     }
     struct stat held {
