@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "bus/endpoint/waiting.hpp"
+
 namespace symphony::detail {
 namespace {
 
@@ -22,18 +24,6 @@ constexpr std::string_view text_accepted = "the pit died after it had accepted t
 constexpr std::string_view text_poisoned = "this message killed the pit each time it was tried, and is not sent again";
 constexpr std::string_view text_more = "the reply is streamed, which this version does not read";
 constexpr std::string_view text_memory = "no memory to hold the message";
-
-WaitMode mode_of(Waiting waiting) noexcept {
-  switch (waiting) {
-    case Waiting::spin:
-      return WaitMode::spin;
-    case Waiting::sleep:
-      return WaitMode::sleep;
-    case Waiting::adaptive:
-      break;
-  }
-  return WaitMode::adaptive;
-}
 
 }  // namespace
 

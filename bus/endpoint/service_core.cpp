@@ -10,6 +10,8 @@
 #include <new>
 #include <system_error>
 
+#include "bus/endpoint/waiting.hpp"
+
 namespace symphony::detail {
 namespace {
 
@@ -24,10 +26,6 @@ constexpr std::size_t sleep_links_max =
 constexpr TimeNs sleep_max_ns = 100 * ms_ns;
 constexpr TimeNs sleep_many_ns = ms_ns;
 constexpr TimeNs send_timeout_ns = 5 * second_ns;
-
-WaitMode mode_of(Waiting waiting) noexcept {
-  return waiting == Waiting::spin ? WaitMode::spin : waiting == Waiting::sleep ? WaitMode::sleep : WaitMode::adaptive;
-}
 
 }  // namespace
 

@@ -57,20 +57,7 @@ int status(const BrokerArguments& arguments) {
   const auto timeout = static_cast<TimeNs>(arguments.timeout_s * static_cast<double>(second_ns));
   const auto fail = [](const error& e) {
     std::fprintf(stderr, "symphony broker status: %s\n", e.text);
-    switch (e.code) {
-      case errc::unreachable:
-        return exit_unreachable;
-      case errc::timeout:
-        return exit_timeout;
-      case errc::refused:
-        return exit_refused;
-      case errc::version_mismatch:
-        return exit_version;
-      case errc::invalid_argument:
-        return exit_usage;
-      default:
-        return exit_internal;
-    }
+    return exit_status_of(e.code);
   };
   auto endpoint = Endpoint::connect({.realm = arguments.realm, .path = arguments.socket, .timeout_ns = timeout});
   if (!endpoint) return fail(endpoint.error());

@@ -1,6 +1,8 @@
 // What the command's exit status says; the same for every verb.   Layer: tools.
 #pragma once
 
+#include <symphony/result.hpp>
+
 namespace symphony::tools {
 
 inline constexpr int exit_ok = 0;
@@ -12,5 +14,25 @@ inline constexpr int exit_timeout = 5;
 inline constexpr int exit_refused = 6;
 inline constexpr int exit_version = 7;
 inline constexpr int exit_internal = 70;
+
+// For an error of the library.
+[[nodiscard]] constexpr int exit_status_of(errc code) noexcept {
+  switch (code) {
+    case errc::invalid_argument:
+      return exit_usage;
+    case errc::unreachable:
+      return exit_unreachable;
+    case errc::not_found:
+      return exit_not_found;
+    case errc::timeout:
+      return exit_timeout;
+    case errc::refused:
+      return exit_refused;
+    case errc::version_mismatch:
+      return exit_version;
+    default:
+      return exit_internal;
+  }
+}
 
 }  // namespace symphony::tools

@@ -26,23 +26,6 @@ int fail(int exit_status, const std::string& text) {
   return exit_status;
 }
 
-int exit_status_of(errc code) {
-  switch (code) {
-    case errc::unreachable:
-      return exit_unreachable;
-    case errc::not_found:
-      return exit_not_found;
-    case errc::timeout:
-      return exit_timeout;
-    case errc::refused:
-      return exit_refused;
-    case errc::version_mismatch:
-      return exit_version;
-    default:
-      return exit_internal;
-  }
-}
-
 // A broker in this program with the pit behind it.
 struct ProcessSide {
   EmbeddedBroker broker;
