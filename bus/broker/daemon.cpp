@@ -47,7 +47,8 @@ int complain(int status, const char* text, const std::string& about) {
 // The realm's lock file, held as long as this is open. Empty: another keeper holds it.
 constexpr TimeNs lock_patience_ns = 500 * ms_ns;
 
-// Waits a moment for a lock that is held: of a broker that was just killed, processes may still be on their way out.
+// Waits a moment for a lock that is held: where the keeper was just killed while it started a pit, the child between
+// fork and exec still has the keeper's descriptors until its own death reaches it.
 result<UniqueFd> lock_realm(const std::string& path) {
   for (const TimeNs patience = deadline_after(lock_patience_ns);;) {
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -1,5 +1,7 @@
 #include <symphony/endpoint.hpp>
 
+#include <poll.h>
+
 #include <utility>
 
 #include "bus/control/rendezvous.hpp"
@@ -50,12 +52,15 @@ result<Endpoint> Endpoint::connect(const ConnectOptions& options) {
     if (!found) return unexpected(found.error());
     path = *std::move(found);
   }
-  auto fd = detail::control::connect_to(path, deadline);
-  if (!fd) return unexpected(fd.error());
-  auto control =
-      detail::CallerControl::start(detail::control::ControlSocket(*std::move(fd)), std::move(path), deadline);
-  if (!control) return unexpected(control.error());
-  return Endpoint(*std::move(control));
+  for (;;) {
+    auto fd = detail::control::connect_to(path, deadline);
+    if (!fd) return unexpected(fd.error());
+    auto control = detail::CallerControl::start(detail::control::ControlSocket(*std::move(fd)), path, deadline);
+    if (control) return Endpoint(*std::move(control));
+    // Gone before its welcome: a broker that just died, whose socket its last processes still held. The next one comes.
+    if (control.error().code != errc::closed || now_ns() >= deadline) return unexpected(control.error());
+    (void)::poll(nullptr, 0, 10);
+  }
 }
 
 result<Endpoint> Endpoint::adopt(UniqueFd control_socket) {

@@ -356,6 +356,7 @@ TEST_F(Daemon, StartsAgainWhereOneWasKilled) {
   Program first = start();
   FakeCaller witness = connect();
   witness.greet();
+  witness.open("pit");  // else the pit's process may be between fork and exec, and hold the listening socket
   const UniqueFd broker = pidfd_of(broker_of(first.pid, pid_of_pit(witness)));
   ::kill(first.pid, SIGKILL);
   first.wait();
