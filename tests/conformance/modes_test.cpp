@@ -12,6 +12,7 @@
 
 #include "dag_tracker_generated.h"
 #include "greeter_generated.h"
+#include "tests/support/samples.hpp"
 
 SYMPHONY_DECLARE_PIT(greeter);
 SYMPHONY_DECLARE_PIT(dag_tracker);
@@ -141,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::Values(Mode::static_, Mode::
 
 // The same random work on DagTracker in every mode: each reply and the final snapshot, byte for byte.
 TEST(Modes, DagTrackerGivesTheSameBytesInEveryMode) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test_run::seed();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   const auto play = [&](Mode mode, PitState& state) {
     Mounted pit(mode, "dag_tracker", symphony_pit_dag_tracker());

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "tests/support/samples.hpp"
+
 namespace symphony::bench {
 namespace {
 
@@ -27,11 +29,6 @@ std::unique_ptr<Histogram> histogram_of(const Values& values) {
 std::uint64_t exact_percentile(const Values& sorted, double percent) {
   const auto rank = static_cast<std::size_t>(std::ceil(percent / 100.0 * static_cast<double>(sorted.size())));
   return sorted[std::max<std::size_t>(rank, 1) - 1];
-}
-
-std::uint64_t first_seed() {
-  const char* given = std::getenv("SYMPHONY_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : 20230610;
 }
 
 // Latencies of the shapes that occur: even, spread over all magnitudes, a narrow peak with a far tail, few values.
@@ -61,7 +58,7 @@ Values random_values(std::mt19937_64& random) {
 }
 
 TEST(Histogram, PercentilesAreNeverBelowTheExactOnesAndLessThanOnePercentAbove) {
-  for (std::uint64_t seed = first_seed(), end = seed + 200; seed < end; ++seed) {
+  for (std::uint64_t seed = test_run::seed(), end = seed + 200; seed < end; ++seed) {
     SCOPED_TRACE("SYMPHONY_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);
     Values values = random_values(random);
@@ -104,7 +101,7 @@ TEST(Histogram, ValuesBelow256NsAreExact) {
 }
 
 TEST(Histogram, MergedPartsEqualTheWhole) {
-  for (std::uint64_t seed = first_seed(), end = seed + 30; seed < end; ++seed) {
+  for (std::uint64_t seed = test_run::seed(), end = seed + 30; seed < end; ++seed) {
     SCOPED_TRACE("SYMPHONY_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);
     const Values values = random_values(random);
@@ -163,7 +160,7 @@ TEST(Histogram, RepeatedRecordEqualsRecordingOftenAndZeroTimesIsNothing) {
 }
 
 TEST(Histogram, TextReadsBackEqual) {
-  for (std::uint64_t seed = first_seed(), end = seed + 30; seed < end; ++seed) {
+  for (std::uint64_t seed = test_run::seed(), end = seed + 30; seed < end; ++seed) {
     SCOPED_TRACE("SYMPHONY_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);
     Values values = random_values(random);

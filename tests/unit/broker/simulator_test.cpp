@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/samples.hpp"
+
 namespace symphony::detail::broker {
 namespace {
 
@@ -36,7 +38,7 @@ TEST(Simulation, OneSeedIsOneHistory) {
 TEST(Simulation, EveryOpenEndsAndNothingIsLeftWhoeverDiesAtWhateverMessage) {
   std::size_t schedules = 0, deliveries = 0;
   for (const bool by_path : {true, false}) {
-    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    for (std::uint64_t seed = 1; seed <= test_run::samples(12); ++seed) {
       const Simulator::Options options{seed, 2, 2, 2, by_path};
       Simulator plain(options);
       const std::size_t length = plain.run(Victim::none, 0);
@@ -58,7 +60,7 @@ TEST(Simulation, EveryOpenEndsAndNothingIsLeftWhoeverDiesAtWhateverMessage) {
 
 TEST(Simulation, EveryOpenEndsAndNothingIsLeftAfterManyDeaths) {
   std::size_t deliveries = 0;
-  constexpr std::uint64_t schedules = 3000;
+  const std::uint64_t schedules = test_run::samples(3000);
   for (std::uint64_t seed = 1; seed <= schedules; ++seed) {
     Simulator s({seed, 1 + seed % 3, 1 + seed % 4, 1 + seed % 3, true});
     deliveries += s.run_random(1 + seed % 8);

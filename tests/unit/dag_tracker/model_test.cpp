@@ -159,7 +159,8 @@ void random_complete(testing::Rng& rng, Pair& pair) {
 TEST(DagTrackerModel, RandomRunsFollowTheRulesAtEveryStep) {
   testing::Rng rng(testing::run_seed());
   std::uint64_t finished = 0;
-  for (int round = 0; round < 3000; ++round) {
+  const std::uint64_t rounds = testing::samples(3000);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     SCOPED_TRACE("SYMPHONY_SEED " + std::to_string(testing::run_seed()) + ", round " + std::to_string(round));
     Pair pair = random_pair(rng);
     for (int step = 0; step < 300 && pair.graph.counts().unfinished() != 0; ++step) {
@@ -177,7 +178,7 @@ TEST(DagTrackerModel, RandomRunsFollowTheRulesAtEveryStep) {
     }
     finished += pair.graph.counts().unfinished() == 0;
   }
-  EXPECT_GT(finished, 2900U) << "most runs must reach the end, or they prove little";
+  EXPECT_GT(finished, rounds * 9 / 10) << "most runs must reach the end, or they prove little";
 }
 
 TEST(DagTrackerModel, AskingForEverythingGivesEveryReadyTaskInOrder) {

@@ -1,25 +1,16 @@
-// Random graphs and the seed that makes them again.   Layer: tests.
-// SYMPHONY_SEED=n in the environment replays a run; without it each run takes a new one and prints it.
+// Random graphs.   Layer: tests.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <vector>
 
+#include "tests/support/samples.hpp"
+
 namespace symphony::pit::tracker::testing {
 
-inline std::uint64_t run_seed() {
-  static const std::uint64_t seed = [] {
-    const char* given = std::getenv("SYMPHONY_SEED");
-    const std::uint64_t chosen = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-    std::printf("SYMPHONY_SEED=%llu\n", static_cast<unsigned long long>(chosen));
-    return chosen;
-  }();
-  return seed;
-}
-
+using test_run::samples;
+inline std::uint64_t run_seed() { return test_run::seed(); }
 using Rng = std::mt19937_64;
 
 inline std::uint32_t below(Rng& rng, std::uint32_t end) { return static_cast<std::uint32_t>(rng() % end); }

@@ -147,7 +147,7 @@ TEST(SavedState, OfAReleasedTaskDoesNotRememberWhoHeldIt) {
 // The same steps after saving and loading at every point of a run lead to the same bytes at every later point.
 TEST(SavedState, LoadedAtAnyPointOfARunHasTheSameFuture) {
   testing::Rng rng(testing::run_seed());
-  for (int round = 0; round < 20; ++round) {
+  for (std::uint64_t round = 0; round < testing::samples(20); ++round) {
     SCOPED_TRACE("SYMPHONY_SEED " + std::to_string(testing::run_seed()) + ", round " + std::to_string(round));
     Graphs graphs;
     NamedGraph& at = make(graphs, "run");

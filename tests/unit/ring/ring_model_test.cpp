@@ -5,6 +5,7 @@
 #include <deque>
 #include <random>
 
+#include "tests/support/samples.hpp"
 #include "tests/unit/ring/ring_fixture.hpp"
 
 namespace symphony::detail {
@@ -67,12 +68,12 @@ void agree_with_deque(typename Ring::Position capacity, std::uint64_t seed, int 
 }
 
 TEST(RingModel, AgreesWithADequeOverRandomHistories) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test_run::seed();
   for (int i = 0; i < 40; ++i) agree_with_deque<WideRing>(256u << (i % 3), seed + static_cast<std::uint64_t>(i), 3000);
 }
 
 TEST(RingModel, AgreesWithADequeWhilePositionsOfEightBitsWrapAround) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test_run::seed();
   for (int i = 0; i < 40; ++i)
     agree_with_deque<NarrowRing>(i % 2 ? 64 : 128, seed + static_cast<std::uint64_t>(i), 3000);
 }

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "tests/support/samples.hpp"
 #include "tests/unit/tools_graph/graph_support.hpp"
 
 namespace symphony::tools {
@@ -101,8 +102,7 @@ TEST(Condense, EveryGraphOfThreeTasksKeepsItsOrderAndLosesItsCycles) {
 }
 
 TEST(Condense, RandomGraphsKeepTheirOrderAndLoseTheirCycles) {
-  const char* given = std::getenv("SYMPHONY_SEED");
-  const std::uint64_t first = given != nullptr ? std::strtoull(given, nullptr, 10) : 20230610;
+  const std::uint64_t first = test_run::seed();
   for (std::uint64_t seed = first; seed < first + 300; ++seed) {
     SCOPED_TRACE("SYMPHONY_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);

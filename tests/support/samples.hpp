@@ -1,0 +1,33 @@
+// Where a random test starts and how far it goes.   Layer: tests.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+namespace symphony::test_run {
+
+// SYMPHONY_SEED=n in the environment replays a run; without it each run takes a new one. Printed either way.
+inline std::uint64_t seed() {
+  static const std::uint64_t chosen_seed = [] {
+    const char* given = std::getenv("SYMPHONY_SEED");
+    const std::uint64_t chosen = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+    std::printf("SYMPHONY_SEED=%llu\n", static_cast<unsigned long long>(chosen));
+    return chosen;
+  }();
+  return chosen_seed;
+}
+
+// `all`, or the share of it that SYMPHONY_SAMPLES (percent) leaves: sanitizers look at the same code more slowly, and
+// another path is found by other code, not by the thousandth random run. Never less than 1.
+inline std::uint64_t samples(std::uint64_t all) {
+  static const std::uint64_t percent = [] {
+    const char* given = std::getenv("SYMPHONY_SAMPLES");
+    return given != nullptr ? std::clamp<std::uint64_t>(std::strtoull(given, nullptr, 10), 1, 100) : 100;
+  }();
+  return std::max<std::uint64_t>(1, all * percent / 100);
+}
+
+}  // namespace symphony::test_run
