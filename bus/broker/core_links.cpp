@@ -155,9 +155,14 @@ void BrokerCore::on(const SegmentsMade& e) {
   own.reply_size_max = largest_reply_in(link.reply_capacity);
   if (pit.reply_size_max != 0) own.reply_size_max = std::min(own.reply_size_max, pit.reply_size_max);
   own.trust = static_cast<std::uint8_t>(pit.config.trust);
-  act(SendToPit{pit.index, pit.instance, own, link.id, link.epoch, {FdName::pit_segment_rw}});
+  std::vector<FdName> for_pit{FdName::pit_segment_rw}, for_caller{FdName::caller_segment_rw};
+  if (pit.config.trust != Trust::hostile) {  // write-back: each may write into the data it has consumed
+    for_pit.push_back(FdName::caller_segment_rw);
+    for_caller.push_back(FdName::pit_segment_rw);
+  }
+  act(SendToPit{pit.index, pit.instance, own, link.id, link.epoch, std::move(for_pit)});
   own.correlation = link.correlation;
-  act(SendToCaller{link.conn, own, link.id, link.epoch, link.pit, {FdName::caller_segment_rw}});
+  act(SendToCaller{link.conn, own, link.id, link.epoch, link.pit, std::move(for_caller)});
 }
 
 void BrokerCore::side_mapped(Link& link, bool caller) {

@@ -105,7 +105,8 @@ struct Welcome {
   std::uint16_t protocol = 0;
 };
 
-// To each side its own segment (fd 0). Both rings' geometry comes with it and is never read from shared memory.
+// To each side its own segment (fd 0) and, unless the pit is hostile, the other's (fd 1), of which it maps the data.
+// Both rings' geometry comes with it and is never read from shared memory.
 struct Own {
   Attachment at;
   std::uint64_t correlation = 0;  // of the Open; 0 towards P and after a death

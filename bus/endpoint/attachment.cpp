@@ -15,7 +15,7 @@ Side other(Side side) { return side == Side::caller ? Side::pit : Side::caller; 
 
 }  // namespace
 
-result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segment, Side side) {
+result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segment, Side side, UniqueFd peer_segment) {
   if (!is_ring_capacity(own.request_capacity) || !is_ring_capacity(own.reply_capacity)) {
     return unexpected(errc::invalid_argument, "a ring's capacity is a power of two from 4 KiB to 1 GiB");
   }
@@ -28,6 +28,12 @@ result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segm
   auto mapping = Mapping::map(segment.get(), segment_size(attached->geometry, side), Access::read_write);
   if (!mapping) return unexpected(mapping.error());
   attached->own = *std::move(mapping);
+  if (peer_segment && attached->trust != Trust::hostile) {
+    const std::uint64_t size = segment_size(attached->geometry, other(side)) - segment_header_size;
+    auto data = Mapping::map(peer_segment.get(), size, Access::read_write, segment_header_size);
+    if (!data) return unexpected(data.error());
+    attached->peer_data = *std::move(data);
+  }
   return attached;
 }
 

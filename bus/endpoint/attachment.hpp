@@ -26,10 +26,14 @@ struct Attached {
   std::uint64_t last_id = 0;  // A of protocol rule D4
   Mapping own;
   Mapping peer;
+  // The data pages of the peer's segment, writable, where the link is one of write-back; else empty.
+  Mapping peer_data;
 };
 
-// After OWN: maps this side's segment writable. `segment` is closed by the time this returns.
-[[nodiscard]] result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segment, Side side);
+// After OWN: maps this side's segment writable, and the data of `peer_segment` where the link is one of write-back
+// (A2); its control pages never. Both descriptors are closed by the time this returns.
+[[nodiscard]] result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segment, Side side,
+                                                        UniqueFd peer_segment = {});
 
 // After PEER: checks the seals and the size of the other side's segment and maps it read-only.
 [[nodiscard]] result<void> map_peer(Attached& attached, UniqueFd segment, Side side);

@@ -279,7 +279,7 @@ void CallerControl::on_message(Received received) {
   const std::lock_guard lock(mutex_);
   auto& fds = received.fds;
   if (const auto* own = std::get_if<Own>(&received.message)) {
-    if (!fds.empty()) on_own(*own, std::move(fds[0]));
+    if (!fds.empty()) on_own(*own, std::move(fds));
   } else if (const auto* peer = std::get_if<Peer>(&received.message)) {
     on_peer(*peer, std::move(fds));
   } else if (const auto* go = std::get_if<Go>(&received.message)) {
@@ -301,7 +301,7 @@ CallerControl::LinkEntry* CallerControl::entry_of(const Attachment& at) {
   return found == links_.end() ? nullptr : &found->second;
 }
 
-void CallerControl::on_own(const Own& own, UniqueFd segment) {
+void CallerControl::on_own(const Own& own, std::vector<UniqueFd> fds) {
   LinkEntry* entry = entry_of(own.at);
   if (entry == nullptr) {
     const auto opening = openings_.find(own.correlation);
@@ -318,7 +318,8 @@ void CallerControl::on_own(const Own& own, UniqueFd segment) {
     entry->correlation = own.correlation;
   }
   if (own.at.epoch <= entry->epoch) return;
-  auto mapped = map_own(own, std::move(segment), Side::caller);
+  fds.resize(2);  // the second, if any: the pit's segment, of a link of write-back
+  auto mapped = map_own(own, std::move(fds[0]), Side::caller, std::move(fds[1]));
   if (!mapped) {
     send(MapFailed{own.at, mapped.error().sys_errno});
     return;

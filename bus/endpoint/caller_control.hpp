@@ -67,7 +67,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   void run() noexcept;
   void on_readable();
   void on_message(control::Received received);
-  void on_own(const control::Own& own, UniqueFd segment);
+  void on_own(const control::Own& own, std::vector<UniqueFd> fds);
   void on_peer(const control::Peer& peer, std::vector<UniqueFd> fds);
   void on_go(const control::Go& go);
   void on_drop(const control::Drop& drop);

@@ -193,7 +193,8 @@ void ServiceCore::on_message(Received received) {
   auto& fds = received.fds;
   if (const auto* own = std::get_if<Own>(&received.message)) {
     if (fds.empty()) return;
-    auto mapped = map_own(*own, std::move(fds[0]), Side::pit);
+    fds.resize(2);  // the second, if any: the caller's segment, of a link of write-back
+    auto mapped = map_own(*own, std::move(fds[0]), Side::pit, std::move(fds[1]));
     if (!mapped) return send(MapFailed{own->at, mapped.error().sys_errno});
     forming_[own->at.link] = *std::move(mapped);
     send(Mapped{own->at});

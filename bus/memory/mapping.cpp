@@ -52,14 +52,14 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   return *this;
 }
 
-result<Mapping> Mapping::map(int fd, std::uint64_t size, Access access) {
+result<Mapping> Mapping::map(int fd, std::uint64_t size, Access access, std::uint64_t offset) {
   namespace bip = boost::interprocess;
   try {
     Mapping m;
     m.region_ = std::make_unique<Region>();
     m.region_->region =
-        bip::mapped_region(BorrowedFd{fd}, access == Access::read_write ? bip::read_write : bip::read_only, 0, size,
-                           nullptr, MAP_POPULATE);
+        bip::mapped_region(BorrowedFd{fd}, access == Access::read_write ? bip::read_write : bip::read_only,
+                           static_cast<bip::offset_t>(offset), size, nullptr, MAP_POPULATE);
     m.data_ = static_cast<std::byte*>(m.region_->region.get_address());
     m.size_ = size;
     // Prefault for writing too: MAP_POPULATE of a shared file may leave pages write-protected for dirty tracking.

@@ -20,8 +20,9 @@ class Mapping {
   Mapping& operator=(Mapping&&) noexcept;
   ~Mapping();
 
-  // Maps `size` bytes of fd from its start. Errors: out_of_memory, refused (sealed against writing), invalid_argument.
-  [[nodiscard]] static result<Mapping> map(int fd, std::uint64_t size, Access access);
+  // Maps `size` bytes of fd from `offset` on, a multiple of the page size. Errors: out_of_memory, refused (sealed
+  // against writing), invalid_argument.
+  [[nodiscard]] static result<Mapping> map(int fd, std::uint64_t size, Access access, std::uint64_t offset = 0);
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }  // of a read-only mapping: never write through it
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <symphony/trust.hpp>
+
 #include "bus/control/socket.hpp"
 
 namespace symphony::detail::control {
@@ -36,7 +38,7 @@ class FakeCaller {
   // From Own to Go.
   Go attach() {
     const auto own = expect<Own>();
-    EXPECT_EQ(fds.size(), 1U);
+    EXPECT_EQ(fds.size(), own.trust == static_cast<std::uint8_t>(Trust::hostile) ? 1U : 2U);
     last_own = own;
     say(Mapped{own.at});
     const auto peer = expect<Peer>();

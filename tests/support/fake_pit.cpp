@@ -11,6 +11,8 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <symphony/trust.hpp>
+
 #include "bus/control/socket.hpp"
 
 using namespace symphony;
@@ -57,7 +59,7 @@ int main(int argc, char** argv) {
     auto got = socket.wait_receive(FdPolicy::accept, no_deadline_ns);
     if (!got) return 1;
     if (const auto* own = std::get_if<Own>(&got->message)) {
-      if (got->fds.size() != 1) return 2;
+      if (got->fds.size() != (own->trust == static_cast<std::uint8_t>(symphony::Trust::hostile) ? 1U : 2U)) return 2;
       send(Mapped{own->at});
     } else if (const auto* peer = std::get_if<Peer>(&got->message)) {
       if (got->fds.size() != 1) return 3;

@@ -72,7 +72,9 @@ TEST(EmbeddedBroker, OpensALinkToAPitItStarted) {
 }
 
 TEST(EmbeddedBroker, GivesEachSideTheOthersSegmentSealedAndReadOnly) {
-  auto broker = broker_of({fake_pit("echo")});
+  PitConfig echo = fake_pit("echo");
+  echo.trust = Trust::hostile;
+  auto broker = broker_of({echo});
   FakeCaller caller(broker.connect().value());
   caller.greet();
   caller.open("echo");

@@ -13,8 +13,8 @@ using namespace control;
 constexpr LinkState attaching[] = {LinkState::making, LinkState::owning, LinkState::sealing, LinkState::peering,
                                    LinkState::open};
 
-CoreDriver ready_driver() {
-  CoreDriver d;
+CoreDriver ready_driver(std::vector<PitConfig> pits = some_pits(1)) {
+  CoreDriver d(std::move(pits));
   d.begin();
   d.pit_ready();
   return d;
@@ -53,8 +53,10 @@ TEST(Attach, RefusesAnUnknownNameAtOnce) {
   EXPECT_EQ(d.core.link_count(), 0U);
 }
 
-TEST(Attach, GivesEachSideOnlyItsOwnSegmentFirst) {
-  auto d = ready_driver();
+TEST(Attach, GivesAHostilePitAndItsCallerOnlyTheirOwnSegmentFirst) {
+  auto pits = some_pits(1);
+  pits[0].trust = Trust::hostile;
+  auto d = ready_driver(std::move(pits));
   const auto c = d.caller();
   d.open(c);
   const auto made = d.take<MakeSegments>();
@@ -72,6 +74,22 @@ TEST(Attach, GivesEachSideOnlyItsOwnSegmentFirst) {
   EXPECT_EQ(for_pit->request_salt, for_caller->request_salt);
   EXPECT_EQ(for_pit->reply_salt, for_caller->reply_salt);
   EXPECT_EQ(for_pit->at, for_caller->at);
+}
+
+TEST(Attach, GivesBothSegmentsToBothSidesOfAWriteBackLinkBeforeTheSeal) {
+  for (const Trust trust : {Trust::trusted, Trust::cooperative}) {
+    auto pits = some_pits(1);
+    pits[0].trust = trust;
+    auto d = ready_driver(std::move(pits));
+    d.open(d.caller());
+    const auto made = d.take<MakeSegments>();
+    ASSERT_TRUE(made);
+    d.step(SegmentsMade{made->link, made->epoch});
+    ASSERT_TRUE(d.to_pit<Own>());
+    EXPECT_EQ(d.last_fds, (std::vector<FdName>{FdName::pit_segment_rw, FdName::caller_segment_rw}));
+    ASSERT_TRUE(d.to_caller<Own>());
+    EXPECT_EQ(d.last_fds, (std::vector<FdName>{FdName::caller_segment_rw, FdName::pit_segment_rw}));
+  }
 }
 
 TEST(Attach, SealsWhenBothHaveMappedAndNotBefore) {

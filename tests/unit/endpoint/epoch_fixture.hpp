@@ -29,8 +29,8 @@ inline TestEpoch make_epoch(control::Epoch epoch, std::uint64_t last_id = 0, Tru
   own.trust = static_cast<std::uint8_t>(trust);
   auto pair = create_segment_pair(caller_segment_size(capacity), pit_segment_size(capacity), epoch).value();
   TestEpoch made;
-  made.caller = map_own(own, pair.caller.duplicate(), Side::caller).value();
-  made.pit = map_own(own, pair.pit.duplicate(), Side::pit).value();
+  made.caller = map_own(own, pair.caller.duplicate(), Side::caller, pair.pit.duplicate()).value();
+  made.pit = map_own(own, pair.pit.duplicate(), Side::pit, pair.caller.duplicate()).value();
   seal_segment(pair.caller.get()).value();
   seal_segment(pair.pit.get()).value();
   map_peer(*made.caller, reopen_read_only(pair.pit.get()).value(), Side::caller).value();
