@@ -227,7 +227,7 @@ Spread spread_of(std::vector<double> values) {
 
 // The name of the figure that a kind gives, or null.
 const char* figure_name(std::size_t kind) {
-  return kind == channel32 ? "ring.rtt_ratio.32" : kind == channel64 ? "ring.rtt_ratio.64" : nullptr;
+  return kind == channel32 ? "ring.channel_rtt_ratio.32" : kind == channel64 ? "ring.channel_rtt_ratio.64" : nullptr;
 }
 
 bool write_figures(const Options& options, const std::array<Spread, kind_count>& ratios, double seconds,
