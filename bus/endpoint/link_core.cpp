@@ -11,7 +11,6 @@ namespace {
 // Sleeps end by themselves: a lost wake-up costs this much and is counted; a hostile pit may steal wake-ups.
 constexpr TimeNs sleep_max_ns = 100 * ms_ns;
 constexpr TimeNs sleep_max_hostile_ns = 5 * ms_ns;
-constexpr int replies_per_turn_max = 256;
 constexpr std::uint64_t no_progress_bound = ~std::uint64_t{0};
 
 constexpr std::string_view text_deadline = "the call's deadline passed before its reply came";
@@ -166,10 +165,10 @@ void LinkCore::on_reply(const Channel::Record& record) noexcept {
   ++counters_.ended;
 }
 
-std::uint64_t LinkCore::take_replies() noexcept {
+std::uint64_t LinkCore::take_replies(std::uint64_t max) noexcept {
   std::uint64_t taken = 0;
   Channel::Record record;
-  while (taken < replies_per_turn_max) {
+  while (taken < max) {
     const Poll poll = channel_->try_peek(record);
     if (poll == Poll::empty) {
       channel_->free_space(false);
@@ -294,14 +293,14 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
 
 // ---- waiting
 
-bool LinkCore::progress() noexcept {
+bool LinkCore::progress(std::uint64_t replies_max) noexcept {
   bool any = false;
   if (mailbox_->has_mail()) {
     read_mail();
     any = true;
   }
   if (phase_ == Phase::open) {
-    any = take_replies() != 0 || any;
+    any = take_replies(replies_max) != 0 || any;
     if (queued_ != 0) flush_queue();
   }
   return any;
@@ -309,18 +308,22 @@ bool LinkCore::progress() noexcept {
 
 template <class Done>
 bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexcept {
+  // One reply at a time: the pit has just written to the line of the next one, and the caller should not wait for that
+  // line before it is told of this reply.
   const auto ready = [&] {
-    progress();
+    progress(1);
     return done();
   };
+  const auto glance = [&] { return for_space || (phase_ == Phase::open && channel_->look_again()); };
+  if (ready()) return true;
   // The first looks without a clock: a reply that is quick is here before the clock could be read a few times.
   for (int i = 0; i < polls_without_clock; ++i) {
-    if (ready()) return true;
+    if (glance() && ready()) return true;
     cpu_relax();
   }
   const TimeNs start = now_ns();
   const TimeNs budget = spin_.ns();
-  if (budget != 0 && spin_until(ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
+  if (budget != 0 && spin_until(glance, ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
     return true;
   }
   const TimeNs bound = attached_->trust == Trust::hostile ? sleep_max_hostile_ns : sleep_max_ns;

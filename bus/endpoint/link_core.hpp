@@ -69,10 +69,12 @@ class LinkCore {
 
  private:
   using Channel = CallerChannel<RealMem>;
+  static constexpr std::uint64_t replies_per_turn_max = 256;
   // open: sending. down: the pit is dead, commits wait. ended: nothing will come any more.
   enum class Phase : std::uint8_t { open, down, ended };
 
-  bool progress() noexcept;  // mail and replies; true: something happened
+  // Mail, and up to so many replies. True: something happened.
+  bool progress(std::uint64_t replies_max = replies_per_turn_max) noexcept;
   void read_mail();
   void on_peer_died(control::Epoch epoch);
   void on_new_epoch(std::unique_ptr<Attached> attached);
@@ -81,7 +83,7 @@ class LinkCore {
   [[nodiscard]] Verdict judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept;
   bool end_by_verdict(Call& call, Verdict verdict) noexcept;  // false: it is to be sent again, or waits
   void fault(RingFault kind) noexcept;
-  std::uint64_t take_replies() noexcept;
+  std::uint64_t take_replies(std::uint64_t max = replies_per_turn_max) noexcept;
   void on_reply(const Channel::Record& record) noexcept;
   [[nodiscard]] bool send(Call& call, std::span<const std::byte> body) noexcept;
   void flush_queue() noexcept;

@@ -41,7 +41,7 @@ class SpinBudget {
 };
 
 // Polls between two looks at the clock: reading it costs as much as a short wait.
-inline constexpr int polls_per_clock_read = 16;
+inline constexpr int polls_per_clock_read = 32;
 
 // Looks before the clock is read at all: a quick answer is here before.
 inline constexpr int polls_without_clock = 32;
@@ -50,19 +50,28 @@ inline constexpr int polls_without_clock = 32;
 // the one it waits for may need this one.
 inline constexpr TimeNs yield_after_ns = 2 * us_ns;
 
-// Calls ready() until it says true or `until_ns` has passed.   Returns the last answer.
-template <class Ready>
-[[nodiscard]] bool spin_until(Ready&& ready, TimeNs until_ns) noexcept {
+// Calls glance() until it says true or `until_ns` has passed; when it does, and with each look at the clock, ready(),
+// whose yes ends the wait. glance() is one load, so that what comes is seen at once; ready() looks at everything.
+// Returns the last answer of ready().
+template <class Glance, class Ready>
+[[nodiscard]] bool spin_until(Glance&& glance, Ready&& ready, TimeNs until_ns) noexcept {
   for (TimeNs yield_from_ns = 0;;) {
     for (int i = 0; i < polls_per_clock_read; ++i) {
-      if (ready()) return true;
+      if (glance() && ready()) return true;
       cpu_relax();
     }
+    if (ready()) return true;
     const TimeNs now = now_ns();
     if (now >= until_ns) return false;
     if (yield_from_ns == 0) yield_from_ns = now + yield_after_ns;
     if (now >= yield_from_ns) std::this_thread::yield();
   }
+}
+
+// Calls ready() until it says true or `until_ns` has passed.   Returns the last answer.
+template <class Ready>
+[[nodiscard]] bool spin_until(Ready&& ready, TimeNs until_ns) noexcept {
+  return spin_until([] { return true; }, ready, until_ns);
 }
 
 }  // namespace symphony::detail
