@@ -148,4 +148,12 @@ struct CoreDriver {
   std::uint64_t correlation = 0;
 };
 
+// One whose first pit is ready.
+inline CoreDriver ready_driver(std::vector<PitConfig> pits = some_pits(1)) {
+  CoreDriver d(std::move(pits));
+  d.begin();
+  d.pit_ready();
+  return d;
+}
+
 }  // namespace symphony::detail::broker

@@ -13,13 +13,6 @@ namespace {
 
 using namespace control;
 
-CoreDriver ready_driver() {
-  CoreDriver d;
-  d.begin();
-  d.pit_ready();
-  return d;
-}
-
 TEST(States, EndWhereNothingFollows) {
   for (std::size_t to = 0; to < pit_state_count; ++to) {
     EXPECT_FALSE(may_become(PitState::stopped, static_cast<PitState>(to)));

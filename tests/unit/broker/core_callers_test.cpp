@@ -1,0 +1,161 @@
+// What callers and links may do to the broker: peer faults, limits, who may speak how. What could go wrong: one takes
+// all, or breaks the protocol and is served on.
+#include <gtest/gtest.h>
+
+#include "tests/unit/broker/core_driver.hpp"
+
+namespace symphony::detail::broker {
+namespace {
+
+using namespace control;
+
+// ---- peer faults ----
+
+TEST(PeerFault, ByThePitOfACallerCostsTheCallerItsConnection) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  const auto bystander = d.caller();
+  d.open(bystander);
+  d.attach_until(bystander, LinkState::open);
+  d.open(c);
+  const auto at = d.attach_until(c, LinkState::open);
+  d.out.clear();
+  d.pit_says(PeerFault{at, 1});
+  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::peer_fault);
+  EXPECT_EQ(d.take<DisconnectCaller>()->conn, c);
+  EXPECT_FALSE(d.take<DisconnectCaller>());
+  EXPECT_EQ(d.core.caller_count(), 1U);
+}
+
+TEST(PeerFault, ByTheCallerOfAPitCostsThePitItsInstance) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  d.open(c);
+  const auto at = d.attach_until(c, LinkState::open);
+  d.out.clear();
+  d.say(c, PeerFault{{at.generation, at.link, at.epoch + 1}, 1});
+  EXPECT_EQ(d.count<KillPit>(), 0U) << "another epoch";
+  d.say(c, PeerFault{at, 1});
+  d.say(c, PeerFault{at, 1});
+  EXPECT_EQ(d.count<KillPit>(), 1U);
+  d.pit_exits(true, 9);
+  EXPECT_EQ(d.core.pit_state(0), PitState::starting);
+  d.pit_ready();
+  EXPECT_GT(d.attach_until(c, LinkState::open).epoch, at.epoch);
+}
+
+// ---- limits ----
+
+TEST(Limits, OfLinksOfOneCaller) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  for (std::size_t i = 0; i < links_per_caller_max; ++i) d.open(c);
+  EXPECT_FALSE(d.said_to_caller<Refused>());
+  d.open(c);
+  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::busy);
+  EXPECT_EQ(d.core.link_count(), links_per_caller_max);
+}
+
+TEST(Limits, OfLinksAltogether) {
+  auto d = ready_driver();
+  ConnId c = 0;
+  for (std::size_t i = 0; i < links_max; ++i) {
+    if (i % links_per_caller_max == 0) c = d.caller();
+    d.open(c);
+  }
+  EXPECT_FALSE(d.said_to_caller<Refused>());
+  d.open(d.caller());
+  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::busy);
+  EXPECT_EQ(d.core.link_count(), links_max);
+}
+
+TEST(Limits, OfOpensThatWait) {
+  CoreDriver d;
+  d.begin();
+  const auto c = d.caller();
+  for (std::size_t i = 0; i < waiting_opens_max; ++i) d.open(c);
+  EXPECT_FALSE(d.said_to_caller<Refused>());
+  const auto late = d.caller();
+  d.open(late);
+  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::busy);
+  d.pit_ready();  // none waits any more
+  d.out.clear();
+  d.open(late);
+  EXPECT_FALSE(d.said_to_caller<Refused>());
+  EXPECT_EQ(d.count<MakeSegments>(), 1U);
+}
+
+TEST(Limits, OfCallers) {
+  auto d = ready_driver();
+  for (std::size_t i = 0; i < callers_max; ++i) d.caller();
+  EXPECT_EQ(d.count<DisconnectCaller>(), 0U);
+  d.step(CallerConnected{5000, 1000});
+  EXPECT_TRUE(d.said_to_caller<Refused>());
+  EXPECT_EQ(d.count<DisconnectCaller>(), 1U);
+  EXPECT_EQ(d.core.caller_count(), callers_max);
+}
+
+// ---- who may speak how ----
+
+TEST(Callers, OfOtherUsersAreRefusedAndRootIsNot) {
+  auto d = ready_driver();
+  d.step(CallerConnected{1, 1001});
+  EXPECT_EQ(d.count<DisconnectCaller>(), 1U);
+  d.step(CallerConnected{2, 0});
+  EXPECT_EQ(d.core.caller_count(), 1U);
+}
+
+TEST(Callers, LoseTheirConnectionWhenTheyBreakTheProtocol) {
+  const auto after = [](bool greeted, const Message& m) {
+    auto d = ready_driver();
+    d.step(CallerConnected{1, 1000});
+    if (greeted) d.say(1, Hello{1, 1, d.now, {}});
+    d.say(1, m);
+    EXPECT_EQ(d.count<DisconnectCaller>(), 1U) << m.index();
+    EXPECT_EQ(d.core.caller_count(), 0U);
+  };
+  for (const Message& m : {Message(Open{}), Message(Close{1}), Message(StatusQuery{1}), Message(Mapped{})})
+    after(false, m);
+  for (const Message& m : {Message(Hello{1, 1, second_ns, {}}), Message(PitReady{}), Message(Drained{}),
+                           Message(Welcome{}), Message(Own{}), Message(Peer{}), Message(Go{}), Message(Drop{}),
+                           Message(Keep{}), Message(Refused{}), Message(Stop{}), Message(Status{})}) {
+    after(true, m);
+  }
+}
+
+TEST(Callers, WithoutACommonVersionOrClockAreToldSo) {
+  for (const auto& [hello, code] : {std::pair{Hello{2, 9, second_ns, {}}, errc::version_mismatch},
+                                    std::pair{Hello{0, 0, second_ns, {}}, errc::version_mismatch},
+                                    std::pair{Hello{1, 1, 3 * second_ns, {}}, errc::refused},
+                                    std::pair{Hello{1, 1, -40 * second_ns, {}}, errc::refused}}) {
+    auto d = ready_driver();
+    d.step(CallerConnected{1, 1000});
+    d.say(1, hello);
+    EXPECT_EQ(d.to_caller<Refused>()->code, code);
+    EXPECT_EQ(d.count<DisconnectCaller>(), 1U);
+  }
+  auto d = ready_driver();
+  d.step(CallerConnected{1, 1000});
+  d.say(1, Hello{0, 9, d.now, {}});
+  EXPECT_EQ(d.to_caller<Welcome>()->protocol, protocol_max);
+}
+
+TEST(Callers, LearnTheStateOfEveryPit) {
+  CoreDriver d(some_pits(2));
+  d.begin();
+  d.pit_ready(1);
+  const auto c = d.caller();
+  d.open(c);
+  d.say(c, StatusQuery{77});
+  const auto status = d.to_caller<Status>();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->correlation, 77U);
+  ASSERT_EQ(status->pits.size(), 2U);
+  EXPECT_EQ(status->pits[0].state, "starting");
+  EXPECT_EQ(status->pits[0].links, 1U);
+  EXPECT_EQ(status->pits[1].state, "ready");
+  EXPECT_EQ(status->pits[1].pid, 101);
+}
+
+}  // namespace
+}  // namespace symphony::detail::broker
