@@ -45,7 +45,7 @@ struct FutexWords {
   alignas(detail::cache_line_size) std::uint32_t request;
   alignas(detail::cache_line_size) std::uint32_t reply;
 };
-inline constexpr std::size_t lines_bytes = 256 * 1024;
+inline constexpr std::size_t lines_bytes = 256UL * 1024;
 inline constexpr std::size_t memory_size = detail::page_size + 2 * lines_bytes;
 
 inline FutexWords& futex_words(std::byte* memory) noexcept { return *reinterpret_cast<FutexWords*>(memory); }

@@ -67,7 +67,7 @@ class BrokerCore {
     TimeNs at_ns;
     std::uint8_t kind;  // 0 caller, 1 link, 2 pit
     std::uint64_t id;
-    auto operator<=>(const Timer&) const = default;
+    auto operator<=>(const Timer&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
   };
   struct Pit {
     PitIndex index = 0;

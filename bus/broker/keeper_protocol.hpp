@@ -16,7 +16,7 @@
 
 namespace symphony::detail::broker::keeper {
 
-inline constexpr std::size_t datagram_size_max = 64 * 1024;
+inline constexpr std::size_t datagram_size_max = 64UL * 1024;
 inline constexpr std::size_t processes_max = pits_max;
 inline constexpr std::size_t records_max = links_max + pits_max;
 inline constexpr std::size_t strings_max = 1024;  // arguments and environment of one process

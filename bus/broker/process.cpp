@@ -21,6 +21,7 @@ constexpr int exec_failed = 127;
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   std::vector<char*> out;
+  out.reserve(strings.size() + 1);
   for (auto& s : strings) out.push_back(s.data());
   out.push_back(nullptr);
   return out;
@@ -33,6 +34,7 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
   for (char** e = request.clear_environment ? nullptr : environ; e != nullptr && *e != nullptr; ++e) add(*e);
   for (const auto& e : request.environment) add(e);
   std::vector<std::string> out;
+  out.reserve(by_name.size());
   for (auto& [name, entry] : by_name) out.push_back(std::move(entry));
   return out;
 }

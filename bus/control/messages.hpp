@@ -18,7 +18,7 @@ namespace symphony::detail::control {
 
 inline constexpr std::uint16_t protocol_min = 1;
 inline constexpr std::uint16_t protocol_max = 1;
-inline constexpr std::size_t message_size_max = 32 * 1024;
+inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
 inline constexpr std::size_t links_per_caller_max = 1024;

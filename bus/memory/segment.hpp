@@ -14,7 +14,7 @@
 namespace symphony::detail {
 
 // Page 0 is for diagnosis, page 1 for control words, data follows.
-inline constexpr std::uint64_t segment_header_size = 2 * 4096;
+inline constexpr std::uint64_t segment_header_size = 2UL * 4096;
 inline constexpr std::uint32_t ring_capacity_min = 4096;
 inline constexpr std::uint32_t ring_capacity_max = 1u << 30;
 inline constexpr std::uint32_t ring_capacity_default = 256 * 1024;

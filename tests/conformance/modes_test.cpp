@@ -109,6 +109,7 @@ TEST(Modes, StatesTakenFromOneProcessPitAtOnceAreEachWhole) {
   ASSERT_TRUE(pit.conductor->snapshot("dag_tracker", whole).ok());
   ASSERT_GT(whole.bytes.size(), 50'000u);
   std::vector<std::thread> hosts;
+  hosts.reserve(3);
   std::atomic<int> wrong{0};
   for (int host = 0; host < 3; ++host) {
     hosts.emplace_back([&] {

@@ -168,7 +168,8 @@ Table table(const std::string& path, std::string_view heading) {
       if (out.titles.empty()) {
         out.titles = std::move(cells);
       } else if (const std::string name = cells.at(0); !out.rows.emplace(name, std::move(cells)).second) {
-        throw std::runtime_error(path + ": " + name + " stands twice below " + std::string(heading));
+        throw std::runtime_error(
+            std::string(path).append(": ").append(name).append(" stands twice below ").append(heading));
       }
     } else if (!out.titles.empty()) {
       break;

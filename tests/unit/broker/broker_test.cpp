@@ -226,6 +226,7 @@ TEST(EmbeddedBroker, RefusesOptionsThatMakeNoSense) {
   EXPECT_EQ(code({fake_pit("No")}), errc::invalid_argument);
   EXPECT_EQ(code({fake_pit("a"), fake_pit("a")}), errc::invalid_argument);
   std::vector<PitConfig> many;
+  many.reserve(65);
   for (int i = 0; i < 65; ++i) many.push_back(fake_pit("p" + std::to_string(i)));
   EXPECT_EQ(code(many), errc::too_large);
   EXPECT_EQ(EmbeddedBroker::start({{}, "/nonexistent/keeper", 1}).error().code, errc::not_found);
@@ -255,6 +256,7 @@ Program run(std::vector<std::string> args, bool quiet = false) {
   UniqueFd reader(ends[0]), writer(ends[1]);
   args.insert(args.begin(), beside("broker_program"));
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (auto& a : args) argv.push_back(a.data());
   argv.push_back(nullptr);
   const pid_t pid = ::fork();

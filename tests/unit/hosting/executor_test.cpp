@@ -57,6 +57,7 @@ TEST(Executor, EightThreadsEachGetEveryTaskRunOnceAndSeeTheirOwnResult) {
   std::uint64_t total = 0;
   std::latch go(threads);
   std::vector<std::thread> workers;
+  workers.reserve(threads);
   std::atomic<std::uint64_t> wrong{0};
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&, t] {
@@ -96,6 +97,7 @@ TEST(Executor, ShortLongAndExpiringTasksOfManyThreadsAllEnd) {
     bool slow;
   };
   std::vector<std::thread> workers;
+  workers.reserve(threads);
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&, t] {
       std::uint64_t random = static_cast<std::uint64_t>(t) + 1;  // the seed is the thread's number
@@ -232,6 +234,7 @@ TEST(Executor, AHolderRunsABatchOf64AndThenHandsOver) {
   holder_id = holder.get_id();
   block.entered.wait();
   std::vector<std::thread> all;
+  all.reserve(waiters);
   for (int i = 0; i < waiters; ++i) {
     all.emplace_back([&] {
       auto seat = seat_of(executor);

@@ -57,7 +57,7 @@ TEST(Segment, SmallerThanItsHeaderIsRefused) {
 TEST(Segment, ThatTheSystemCannotGiveIsAnErrorAtOnceAndLeaksNoDescriptor) {
   const pid_t child = ::fork();
   if (child == 0) {
-    const rlimit limit{64 * 1024, 64 * 1024};
+    const rlimit limit{64UL * 1024, 64UL * 1024};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     ::signal(SIGXFSZ, SIG_IGN);
     const int before = ::fcntl(0, F_DUPFD_CLOEXEC, 0);

@@ -47,7 +47,7 @@ TEST(HostileProducer, ARecordThatRunsPastTheEndIsRefused) {
     ring.push("x");
     ring.pop();
   }
-  ring.header_at(63 * 64) = encode_header<WideRing>(63 * 64, 100, false, Ring::salt);
+  ring.header_at(63UL * 64) = encode_header<WideRing>(63UL * 64, 100, false, Ring::salt);
   Ring::C::Record record;
   EXPECT_EQ(ring.consumer.try_peek(record), Poll::fault);
   EXPECT_EQ(ring.consumer.fault(), RingFault::bad_size);

@@ -6,7 +6,7 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::size_t batch_bytes_max = 32 * 1024;  // of one AddTasks or AddEdges: a fraction of a default ring
+constexpr std::size_t batch_bytes_max = 32UL * 1024;  // of one AddTasks or AddEdges: a fraction of a default ring
 constexpr std::size_t path_tasks_shown = 12;
 
 }  // namespace
