@@ -5,13 +5,8 @@
 #include <utility>
 
 namespace symphony::detail {
-namespace {
 
 using namespace control;
-
-constexpr TimeNs send_timeout_ns = second_ns;
-
-}  // namespace
 
 result<Welcome> greet(ControlSocket& socket, std::vector<HeldLink> links, TimeNs deadline_ns) {
   Hello hello;
@@ -27,21 +22,35 @@ result<Welcome> greet(ControlSocket& socket, std::vector<HeldLink> links, TimeNs
   return unexpected(errc::peer_fault, "the broker did not answer a hello with a welcome");
 }
 
+void BrokerConnection::watch(int operation, bool for_room) noexcept {
+  epoll_event event{};
+  event.events = EPOLLIN | (for_room ? EPOLLOUT : 0U);
+  event.data.u64 = tag_;
+  ::epoll_ctl(epoll_, operation, socket_.fd(), &event);
+}
+
 void BrokerConnection::connect(ControlSocket socket) noexcept {
   socket_ = std::move(socket);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = tag_;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket_.fd(), &event);
+  watch(EPOLL_CTL_ADD, false);
 }
 
 void BrokerConnection::disconnect() noexcept {
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, socket_.fd(), nullptr);
   socket_.close();
+  outbox_.clear();
 }
 
 void BrokerConnection::send(const Message& message) noexcept {
-  if (socket_) (void)socket_.wait_send(message, {}, deadline_after(send_timeout_ns));
+  if (!socket_) return;
+  const bool waited = !outbox_.empty();
+  outbox_.send(socket_, message);
+  if (outbox_.empty() == waited) watch(EPOLL_CTL_MOD, !outbox_.empty());
+}
+
+void BrokerConnection::flush() noexcept {
+  if (outbox_.empty()) return;
+  outbox_.flush(socket_);
+  if (outbox_.empty()) watch(EPOLL_CTL_MOD, false);
 }
 
 result<std::optional<Received>> BrokerConnection::receive() const { return socket_.receive(FdPolicy::accept); }

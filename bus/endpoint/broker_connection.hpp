@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bus/control/socket.hpp"
+#include "bus/endpoint/outbox.hpp"
 
 namespace symphony::detail {
 
@@ -23,14 +24,19 @@ class BrokerConnection {
   void connect(control::ControlSocket socket) noexcept;
   void disconnect() noexcept;
 
-  // A broker that cannot be told will learn it from the end of the connection.
+  // Never blocks: what the broker does not take now goes out as it reads. One that is gone is not told.
   void send(const control::Message& message) noexcept;
+  // `epoll` said that there is room, or nothing may be left behind.
+  void flush() noexcept;
   [[nodiscard]] result<std::optional<control::Received>> receive() const;
 
  private:
+  void watch(int operation, bool for_room) noexcept;
+
   const int epoll_;
   const std::uint64_t tag_;
   control::ControlSocket socket_;
+  Outbox outbox_;
 };
 
 }  // namespace symphony::detail

@@ -84,8 +84,7 @@ CallerControl::~CallerControl() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  const std::uint64_t one = 1;
-  (void)!::write(wake_.get(), &one, sizeof one);
+  wake();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -101,6 +100,7 @@ result<std::unique_ptr<LinkCore>> CallerControl::open(std::string_view pit, cons
   opening.pit = pit;
   opening.options = options;
   std::unique_lock lock(mutex_);
+  hear();  // a link closed before this one is opened makes room for it
   if (!broker_ && path_.empty()) return unexpected(unreachable_error());
   const std::uint64_t correlation = links_.begin_opening(opening, deadline_ns);
   const bool decided = changed_.wait_until(lock, to_time_point(deadline_ns),
@@ -120,13 +120,12 @@ result<BrokerStatus> CallerControl::status(TimeNs deadline_ns) {
   std::unique_lock lock(mutex_);
   if (!broker_) return unexpected(unreachable_error());
   const std::uint64_t correlation = links_.next_correlation();
-  queries_[correlation] = std::nullopt;
+  const Query& query = queries_[correlation];  // stays where it is until it is taken out
   broker_.send(StatusQuery{correlation});
-  const bool answered =
-      changed_.wait_until(lock, to_time_point(deadline_ns), [&] { return queries_[correlation].has_value(); });
-  const std::optional<Status> answer = std::move(queries_[correlation]);
-  queries_.erase(correlation);
-  if (!answered) return unexpected(errc::timeout, "status: the broker did not answer in time");
+  changed_.wait_until(lock, to_time_point(deadline_ns), [&] { return query.answer || query.lost; });
+  const auto [answer, lost] = std::move(queries_.extract(correlation).mapped());
+  if (lost) return unexpected(unreachable_error());
+  if (!answer) return unexpected(errc::timeout, "status: the broker did not answer in time");
   BrokerStatus out;
   out.generation = answer->generation;
   out.pits.reserve(answer->pits.size());
@@ -134,14 +133,38 @@ result<BrokerStatus> CallerControl::status(TimeNs deadline_ns) {
   return out;
 }
 
-void CallerControl::report_fault(const Attachment& at, RingFault fault) noexcept {
-  const std::lock_guard lock(mutex_);
-  links_.report_fault(at, fault);
+void CallerControl::report_fault(const Attachment& at, RingFault fault) noexcept { tell(Fault{at, fault}); }
+
+void CallerControl::close_link(LinkId link) noexcept { tell(link); }
+
+void CallerControl::tell(Told told) noexcept {
+  try {
+    const std::lock_guard lock(told_mutex_);
+    told_.push_back(told);
+  } catch (const std::bad_alloc&) {
+    return;  // the broker learns of it from the end of the connection
+  }
+  wake();
 }
 
-void CallerControl::close_link(LinkId link) noexcept {
-  const std::lock_guard lock(mutex_);
-  links_.close(link);
+void CallerControl::wake() noexcept {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+}
+
+void CallerControl::hear() {
+  std::vector<Told> heard;
+  {
+    const std::lock_guard lock(told_mutex_);
+    heard.swap(told_);
+  }
+  for (const Told& told : heard) {
+    if (const auto* fault = std::get_if<Fault>(&told)) {
+      links_.report_fault(fault->at, fault->kind);
+    } else {
+      links_.close(std::get<LinkId>(told));
+    }
+  }
 }
 
 // ---- control thread
@@ -152,13 +175,14 @@ void CallerControl::run() noexcept {
     const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
     if (n < 0 && errno != EINTR) return;
     for (int i = 0; i < n; ++i) {
-      const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
-      if (tag == tag_wake) return;
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
       try {
-        if (tag == tag_socket) {
-          on_readable();
+        if (event.data.u64 == tag_wake) {
+          if (on_wake()) return;
+        } else if (event.data.u64 == tag_socket) {
+          on_socket((event.events & ~std::uint32_t{EPOLLOUT}) != 0);
         } else {
-          on_pit_died(tag);
+          on_pit_died(event.data.u64);
         }
       } catch (const std::bad_alloc&) {
         // The message is lost; what waits for it runs into its deadline. The user's program goes on.
@@ -167,8 +191,21 @@ void CallerControl::run() noexcept {
   }
 }
 
-void CallerControl::on_readable() {
-  for (;;) {
+bool CallerControl::on_wake() {
+  std::uint64_t count = 0;
+  (void)!::read(wake_.get(), &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  hear();
+  if (stopping_) wake();  // for the next look as well
+  return stopping_;
+}
+
+void CallerControl::on_socket(bool readable) {
+  {
+    const std::lock_guard lock(mutex_);
+    broker_.flush();
+  }
+  while (readable) {
     auto received = [&] {
       const std::lock_guard lock(mutex_);
       return broker_.receive();
@@ -195,7 +232,7 @@ void CallerControl::on_message(Received received) {
     links_.on_refused(*refused);
   } else if (auto* answer = std::get_if<Status>(&received.message)) {
     if (const auto query = queries_.find(answer->correlation); query != queries_.end()) {
-      query->second = std::move(*answer);
+      query->second.answer = std::move(*answer);
     }
   }
   changed_.notify_all();

@@ -2,7 +2,8 @@
 //
 // It feeds the links (caller_links.hpp) with what it reads, and finds the next broker when this one dies. It is never
 // on the data path. Threads: public functions from any thread; everything else on the control thread, state under one
-// mutex.
+// mutex. That mutex is held while segments are mapped, so what a data thread has to say (a fault, a close) goes into a
+// box of its own and is heard by whoever holds the mutex next.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
+#include <vector>
 
 #include <symphony/endpoint.hpp>
 
@@ -40,8 +43,24 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
  private:
   CallerControl(std::string path, ForkGuard guard, UniqueFd epoll, UniqueFd wake) noexcept;
 
+  struct Fault {
+    control::Attachment at;
+    RingFault kind;
+  };
+  using Told = std::variant<Fault, control::LinkId>;
+  // A question that waits; lost: no broker will answer it.
+  struct Query {
+    std::optional<control::Status> answer;
+    bool lost = false;
+  };
+
+  void tell(Told told) noexcept;
+  void wake() noexcept;
+  void hear();  // precondition: mutex_ is held
+
   void run() noexcept;
-  void on_readable();
+  void on_socket(bool readable);
+  [[nodiscard]] bool on_wake();  // true: stop
   void on_message(control::Received received);
   void on_pit_died(control::LinkId link);
   // Another broker: caller_reconnect.cpp.
@@ -51,14 +70,17 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   const ForkGuard guard_;
   const std::string path_;
   UniqueFd epoll_;
-  UniqueFd wake_;  // eventfd: stop
+  UniqueFd wake_;  // eventfd: something was told, or stop
 
   std::mutex mutex_;
   std::condition_variable changed_;  // an answer came
   BrokerConnection broker_;
   CallerLinks links_;
   bool stopping_ = false;
-  std::map<std::uint64_t, std::optional<control::Status>> queries_;
+  std::map<std::uint64_t, Query> queries_;
+
+  std::mutex told_mutex_;   // held for a push or a swap
+  std::vector<Told> told_;  // at most a fault an epoch and a close for each link
   std::thread thread_;
 };
 

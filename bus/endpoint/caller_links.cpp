@@ -43,7 +43,7 @@ void CallerLinks::end_opening(std::uint64_t correlation, const Opening& opening)
 }
 
 void CallerLinks::report_fault(const Attachment& at, RingFault fault) {
-  if (Entry* entry = entry_of(at)) entry->live = false;
+  if (Entry* entry = entry_of(at); entry != nullptr && entry->epoch == at.epoch) entry->live = false;
   broker_.send(PeerFault{at, static_cast<std::uint32_t>(fault)});
 }
 

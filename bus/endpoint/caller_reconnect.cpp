@@ -29,17 +29,14 @@ void CallerControl::on_broker_gone() {
     links_.forget_forming();
     if (path_.empty()) {
       links_.end_all(unreachable_error());
+      for (auto& [correlation, query] : queries_) query.lost = true;
       changed_.notify_all();
       return;
     }
   }
   while (!find_next_broker()) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return;
-    }
-    pollfd stop{wake_.get(), POLLIN, 0};  // a refusal comes at once: not more than a few tries a second
-    (void)::poll(&stop, 1, static_cast<int>(search_slice_ns / ms_ns));
+    pollfd woken{wake_.get(), POLLIN, 0};  // a refusal comes at once: not more than a few tries a second
+    if (::poll(&woken, 1, static_cast<int>(search_slice_ns / ms_ns)) > 0 && on_wake()) return;
   }
 }
 
@@ -65,8 +62,8 @@ bool CallerControl::find_next_broker() {
   const std::lock_guard lock(mutex_);
   broker_.connect(std::move(socket));
   links_.ask_again();
-  for (const auto& [correlation, answer] : queries_) {
-    if (!answer) broker_.send(StatusQuery{correlation});
+  for (const auto& [correlation, query] : queries_) {
+    if (!query.answer) broker_.send(StatusQuery{correlation});
   }
   return true;
 }

@@ -41,8 +41,7 @@ struct Ended {
 using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended>;
 using LinkMailbox = Mailbox<LinkEvent>;
 
-// What a link asks of the control side, off the data path.   Threads: called by the data thread; may wait up to a
-// second for a broker that does not read.
+// What a link asks of the control side.   Threads: called by the data thread, which it does not keep waiting.
 class LinkControl {
  public:
   virtual ~LinkControl() = default;

@@ -57,8 +57,11 @@ ServiceCore::ServiceCore(ControlSocket socket, const ServiceOptions& options, Un
     : options_(options), wake_(std::move(wake)), socket_(std::move(socket)), spin_(mode_of(options.waiting)) {}
 
 ServiceCore::~ServiceCore() {
-  const std::uint64_t one = 1;
-  (void)!::write(wake_.get(), &one, sizeof one);
+  {
+    const std::lock_guard lock(send_mutex_);
+    ending_ = true;
+  }
+  wake();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -164,16 +167,34 @@ void ServiceCore::fault(std::size_t index) noexcept {
 // ---- control thread
 
 void ServiceCore::send(const Message& message) noexcept {
-  const std::lock_guard lock(send_mutex_);
-  (void)socket_.wait_send(message, {}, deadline_after(send_timeout_ns));
+  {
+    const std::lock_guard lock(send_mutex_);
+    outbox_.send(socket_, message);
+    if (outbox_.empty()) return;
+  }
+  wake();  // the control thread is to look for room
+}
+
+void ServiceCore::wake() noexcept {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
 }
 
 void ServiceCore::run_control() noexcept {
   for (;;) {
-    std::array<pollfd, 2> fds{{{wake_.get(), POLLIN, 0}, {socket_.fd(), POLLIN, 0}}};
+    bool more_waits = false;
+    {
+      const std::lock_guard lock(send_mutex_);
+      outbox_.flush(socket_);
+      if (ending_) return;
+      more_waits = !outbox_.empty();
+    }
+    const auto wanted = static_cast<short>(POLLIN | (more_waits ? POLLOUT : 0));
+    std::array<pollfd, 2> fds{{{wake_.get(), POLLIN, 0}, {socket_.fd(), wanted, 0}}};
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
-    if (fds[0].revents != 0) return;
-    if (fds[1].revents == 0) continue;
+    std::uint64_t count = 0;
+    if (fds[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
+    if ((fds[1].revents & ~POLLOUT) == 0) continue;
     auto received = socket_.receive(FdPolicy::accept);
     if (!received && is_passing(received.error().code)) continue;  // that attach runs into its timeout
     if (!received) {

@@ -14,6 +14,7 @@
 
 #include "bus/control/socket.hpp"
 #include "bus/endpoint/mailbox.hpp"
+#include "bus/endpoint/outbox.hpp"
 #include "bus/endpoint/served_link.hpp"
 #include "bus/wait/spin.hpp"
 
@@ -54,12 +55,16 @@ class ServiceCore {
   // control thread
   void run_control() noexcept;
   void on_message(control::Received received);
+  // both: never blocks; what the broker does not take now goes out as it reads
   void send(const control::Message& message) noexcept;
+  void wake() noexcept;
 
   const ServiceOptions options_;
   UniqueFd wake_;
   control::ControlSocket socket_;
-  std::mutex send_mutex_;
+  std::mutex send_mutex_;  // guards the two below; nobody waits while holding it
+  Outbox outbox_;
+  bool ending_ = false;
   Mailbox<ServiceEvent> mailbox_;
   std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
   std::vector<std::unique_ptr<ServedLink>> links_;                // data thread
