@@ -29,8 +29,8 @@ TEST(LinkRoom, ACallIsSentOnceAtWhicheverLookTheRoomComes) {
     const auto control = std::make_shared<StepControl>();
     LinkCore link(control, std::make_shared<LinkMailbox>(), std::move(epoch.caller),
                   {.in_flight_max = 16, .waiting = Waiting::sleep});
-    while (link.try_start(5, bytes_of(big), once)) {
-    }
+    std::uint64_t asked = 1;
+    while (link.try_start(5, bytes_of(big), once)) ++asked;
     std::uint64_t served = 0;
     int looks = 0;
     const auto serve_all = [&] {
@@ -45,7 +45,7 @@ TEST(LinkRoom, ACallIsSentOnceAtWhicheverLookTheRoomComes) {
     EXPECT_TRUE(link.call(5, bytes_of(big), once).ok());
     control->step = nullptr;
     serve_all();
-    EXPECT_EQ(served, link.counters().calls) << "room came at look " << look;
+    EXPECT_EQ(served, asked) << "room came at look " << look;
     slept = link.counters().sleeps != 0;
   }
 }
