@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <future>
+#include <system_error>
 #include <thread>
 
 #include <pthread.h>
@@ -90,19 +91,30 @@ std::uint64_t kernel_seed() {
 
 class EmbeddedBroker::Impl {
  public:
-  Impl(std::unique_ptr<Shell> shell, pid_t keeper) : keeper_(keeper), owner_(::getpid()), shell_(std::move(shell)) {
+  Impl(std::unique_ptr<Shell> shell, pid_t keeper) : keeper_(keeper), owner_(::getpid()), shell_(std::move(shell)) {}
+  ~Impl() {
+    if (thread_.joinable()) {
+      (void)shell_->post([](Shell& s) { s.stop(); });
+      thread_.join();
+    }
+    shell_.reset();  // the keeper sees the end of its socket, kills what is left and ends
+    reap(keeper_);
+  }
+
+  result<void> start_thread() {
     // Signals are the application's: its own threads take them.
     sigset_t all, before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, &before);
-    thread_ = std::thread([this] { (void)shell_->run(); });
+    result<void> started;
+    try {
+      thread_ = std::thread([this] { (void)shell_->run(); });
+    } catch (const std::system_error& e) {
+      started = unexpected(errc::out_of_memory, "the broker's thread could not be started: raise ulimit -u",
+                           e.code().value());
+    }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  }
-  ~Impl() {
-    (void)shell_->post([](Shell& s) { s.stop(); });
-    thread_.join();
-    shell_.reset();  // the keeper sees the end of its socket, kills what is left and ends
-    reap(keeper_);
+    return started;
   }
 
   // The answer of `work`, run on the broker's thread; after its end, `otherwise`.
@@ -157,7 +169,9 @@ result<EmbeddedBroker> EmbeddedBroker::start(BrokerOptions options) {
     reap(*keeper);
     return unexpected(shell.error());
   }
-  return EmbeddedBroker(std::make_unique<Impl>(*std::move(shell), *keeper));
+  auto impl = std::make_unique<Impl>(*std::move(shell), *keeper);
+  if (const auto started = impl->start_thread(); !started) return unexpected(started.error());
+  return EmbeddedBroker(std::move(impl));
 }
 
 result<UniqueFd> EmbeddedBroker::connect() {

@@ -10,7 +10,7 @@
 namespace symphony::detail::broker {
 namespace {
 
-constexpr TimeNs keeper_timeout_ns = 10 * second_ns;  // it does nothing that takes long; a silent keeper is a dead one
+constexpr TimeNs keeper_timeout_ns = 10 * second_ns;  // it does little that takes long; a silent keeper is a dead one
 
 const char* name_of(Trust trust) {
   return trust == Trust::trusted ? "trusted" : trust == Trust::cooperative ? "cooperative" : "hostile";
@@ -111,6 +111,8 @@ void Shell::lose_keeper() {
   feed(KeeperLost{});
 }
 
+// Waits for room, and does not queue (docs/decisions/0014-the-broker-waits-for-its-keeper.md): a record must be out of
+// this process before the GO that follows it. The keeper never waits for the broker, so no cycle of waits exists.
 void Shell::tell_keeper(std::span<const std::byte> bytes, std::span<const int> fds) {
   if (!keeper_) return;
   const TimeNs deadline = deadline_after(keeper_timeout_ns);

@@ -4,11 +4,13 @@
 //   --garbage         sends no message after it is ready           --send-fd      sends a descriptor with a message
 //   --hang-up         closes its socket and lives on               --open-fds     exits with the number of its
 //   descriptors
+//   --goodbye=FILE    makes FILE when it is told to stop
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <symphony/trust.hpp>
@@ -67,6 +69,9 @@ int main(int argc, char** argv) {
     } else if (const auto* drop = std::get_if<Drop>(&got->message)) {
       send(Drained{drop->at});
     } else if (std::holds_alternative<Stop>(got->message) && mode != "--ignore-stop") {
+      if (mode.rfind("--goodbye=", 0) == 0) {
+        return ::creat(mode.c_str() + mode.find('=') + 1, 0600) >= 0 ? 0 : 1;
+      }
       return 0;
     }
   }

@@ -58,7 +58,7 @@ struct BrokerOptions {
 class EmbeddedBroker {
  public:
   // Returns when the broker serves; its pits may still be starting. Errors: not_found (no keeper executable),
-  // invalid_argument (a PitConfig), out_of_descriptors, system.
+  // invalid_argument (a PitConfig), out_of_descriptors, out_of_memory (no thread), system.
   [[nodiscard]] static result<EmbeddedBroker> start(BrokerOptions options);
 
   EmbeddedBroker(EmbeddedBroker&&) noexcept;

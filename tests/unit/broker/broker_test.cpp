@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -232,6 +233,26 @@ TEST(EmbeddedBroker, RefusesOptionsThatMakeNoSense) {
   EXPECT_EQ(EmbeddedBroker::start({{}, "/nonexistent/keeper", 1}).error().code, errc::not_found);
 }
 
+// What could go wrong: the exception of a thread that the system refuses leaves a function that promises none, and the
+// helper process that was started before it stays.
+TEST(EmbeddedBroker, ThatGetsNoThreadIsAnErrorAndLeavesNoProcess) {
+  pthread_attr_t usual, huge;
+  ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(::pthread_getattr_default_np(&huge), 0);
+  ASSERT_EQ(::pthread_attr_setstacksize(&huge, std::size_t{1} << 48), 0);  // more than a process can address
+  ASSERT_EQ(::pthread_setattr_default_np(&huge), 0);
+  const auto broker = EmbeddedBroker::start({{fake_pit("echo")}, {}, 7});
+  ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
+  ::pthread_attr_destroy(&usual);
+  ::pthread_attr_destroy(&huge);
+  ASSERT_FALSE(broker);
+  EXPECT_EQ(broker.error().code, errc::out_of_memory) << broker.error().text;
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
+  sigset_t blocked;
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, nullptr, &blocked), 0);
+  EXPECT_EQ(::sigismember(&blocked, SIGTERM), 0) << "the application's signals are as they were";
+}
+
 // ---- a program of its own, to be killed ----
 
 struct Program {
@@ -250,6 +271,7 @@ struct Program {
   }
 };
 
+// Leads a process group of its own, as a program in the foreground of a terminal does.
 Program run(std::vector<std::string> args, bool quiet = false) {
   int ends[2];
   EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -261,6 +283,7 @@ Program run(std::vector<std::string> args, bool quiet = false) {
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) {
+    ::setpgid(0, 0);
     ::dup2(writer.get(), STDOUT_FILENO);
     if (quiet) ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
     ::execv(argv[0], argv.data());
@@ -333,6 +356,26 @@ TEST_F(Daemon, ServesAtItsPathAndRemovesEverythingWhenItIsTerminated) {
   EXPECT_EQ(program.wait(), 0);
   EXPECT_TRUE(is_dead(pit, 0));
   EXPECT_TRUE(fs::is_empty(directory_ + "/realm"));
+}
+
+// Ctrl-C reaches every process of the group in the foreground. What could go wrong: a pit is among them, and dies of it
+// in the middle of a request while the daemon would have let it end.
+TEST_F(Daemon, StopsItsPitsInOrderWhenItsWholeGroupIsInterruptedOrTheTerminalIsClosed) {
+  for (const int signal : {SIGINT, SIGHUP, SIGTERM}) {
+    const std::string goodbye = directory_ + "/goodbye";
+    Program program = start({"--goodbye=" + goodbye}, true);
+    FakeCaller caller = connect();
+    caller.greet();
+    caller.open("pit");
+    const pid_t pit = pid_of_pit(caller);
+    EXPECT_NE(::getpgid(pit), program.pid);
+    const UniqueFd pit_fd = pidfd_of(pit);
+    ASSERT_EQ(::kill(-program.pid, signal), 0);
+    EXPECT_EQ(caller.expect<Refused>().code, errc::closed) << "an orderly stop says so";
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_TRUE(is_dead(pit_fd, 0));
+    EXPECT_TRUE(fs::remove(goodbye)) << "the pit was told to stop, and lived to hear it";
+  }
 }
 
 TEST_F(Daemon, KillsAPitThatDoesNotStop) {
