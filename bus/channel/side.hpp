@@ -77,6 +77,7 @@ class ChannelSide {
 
   using Record = typename In::Record;
   [[nodiscard]] Poll try_peek(Record& record) noexcept {
+    if (fault_ != RingFault::none) return Poll::fault;  // for good, as the ring's own
     const Poll poll = in_.try_peek(record);
     if (poll == Poll::record && record.bytes.size() < sizeof(Envelope)) {
       fault_ = RingFault::bad_size;

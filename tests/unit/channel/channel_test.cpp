@@ -115,6 +115,9 @@ TEST(Channel, ARecordTooShortForAnEnvelopeIsAPeerFault) {
   PitChannel<>::Record record;
   EXPECT_EQ(pit.try_peek(record), Poll::fault);
   EXPECT_EQ(pit.fault(), RingFault::bad_size);
+  *reinterpret_cast<std::uint64_t*>(claim.bytes().data() - 8) =
+      encode_header<WideRing>(0, 40, false, geometry.request_salt);
+  EXPECT_EQ(pit.try_peek(record), Poll::fault) << "for good, whatever stands there now";
 }
 
 TEST(Channel, TheOtherSideLearnsOfAClose) {
