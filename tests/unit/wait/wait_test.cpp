@@ -33,6 +33,7 @@ TEST(Futex, ReturnsAtOnceWhenTheWordAlreadyChanged) {
 TEST(Futex, AnyOfManyWordsWakes) {
   Page page;
   std::vector<WaitWord> words;
+  words.reserve(100);
   for (int i = 0; i < 100; ++i) words.push_back({&page.words[i], 0});
   const pid_t child = ::fork();
   if (child == 0) {
