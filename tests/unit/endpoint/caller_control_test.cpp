@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <thread>
 
+#include "tests/support/mapped_segments.hpp"
 #include "tests/unit/endpoint/fake_broker.hpp"
 
 namespace symphony::detail {
@@ -81,13 +83,37 @@ TEST_F(CallerControlTest, ALinkClosedOrFaultedWhileTheBrokerDoesNotReadReturnsAt
 }
 
 TEST_F(CallerControlTest, WhatWasToldLastReachesTheBrokerBeforeTheEndOfTheConnection) {
-  auto opened = broker.open(endpoint, 11, pit_process.get());
-  {
-    const Endpoint gone = std::move(endpoint);
-    const Link closed = std::move(opened.first);
+  // Many times: the control thread may have heard of the close before it is told to stop.
+  for (int round = 0; round < 200; ++round) {
+    FakeBroker other;
+    {
+      Endpoint gone = other.endpoint();
+      const Link closed = other.open(gone, 11, pit_process.get()).first;
+    }
+    ASSERT_EQ(other.expect<Close>().link, 11U);
+    EXPECT_EQ(other.mine.wait_receive(FdPolicy::refuse, FakeBroker::deadline()).error().code, errc::closed);
   }
-  EXPECT_EQ(broker.expect<Close>().link, 11U);
-  EXPECT_EQ(broker.mine.wait_receive(FdPolicy::refuse, FakeBroker::deadline()).error().code, errc::closed);
+}
+
+// Of what the endpoint's own thread is in the middle of, too.
+TEST_F(CallerControlTest, AForkedChildThatDestroysItsCopyDuringAnAttachUnmapsNothing) {
+  auto opened = std::async(std::launch::async, [&] { return endpoint.open("pit"); });
+  const MadeEpoch made({1, 11, 1}, broker.expect<Open>().correlation);
+  broker.say(made.own, {made.segments.caller.get()});
+  (void)broker.expect<Mapped>();
+  const MappedSegments segments;
+  ASSERT_EQ(segments.count(), 1U);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!segments.replace()) ::_exit(2);
+    { const Endpoint gone = std::move(endpoint); }
+    ::_exit(segments.replacements_stand() ? 0 : 3);
+  }
+  int result = 1;
+  ASSERT_EQ(::waitpid(child, &result, 0), child);
+  EXPECT_EQ(result, 0);
+  broker.say(Refused{made.own.correlation, 11, errc::quarantined, ""});
+  EXPECT_EQ(opened.get().error().code, errc::quarantined) << "the parent's thread goes on";
 }
 
 TEST_F(CallerControlTest, ABrokerThatReadsNothingIsGivenUpWhenTheQueueIsFull) {

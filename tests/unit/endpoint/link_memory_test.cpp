@@ -24,8 +24,6 @@ void* operator new[](std::size_t size) {
 namespace symphony::detail {
 namespace {
 
-constexpr CallOptions read_call{.timeout_ns = 60 * second_ns, .effect = Effect::read};
-
 TEST(Buffer, ThatGotNoMemoryHasWhatItHadAndGrowsLater) {
   Buffer buffer;
   const auto before = buffer.ensure(100);
@@ -39,6 +37,7 @@ TEST(Buffer, ThatGotNoMemoryHasWhatItHadAndGrowsLater) {
 }
 
 struct LinkMemoryTest : testing::Test {
+  static constexpr CallOptions read_call{.timeout_ns = 60 * second_ns, .effect = Effect::read};
   void attach(control::Epoch number) {
     auto epoch = make_epoch(number);
     pit = std::make_unique<HandPit>(std::move(epoch.pit));
