@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -16,10 +16,11 @@ class MappedSegments {
   MappedSegments() {
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
-      std::uintptr_t begin = 0, end = 0;
+      void *begin = nullptr, *end = nullptr;
       if (line.find("/memfd:symphony") == std::string::npos) continue;
-      if (std::sscanf(line.c_str(), "%zx-%zx", &begin, &end) != 2) continue;
-      ranges_.push_back({reinterpret_cast<std::byte*>(begin), end - begin});
+      if (std::sscanf(line.c_str(), "%p-%p", &begin, &end) != 2) continue;
+      auto* const first = static_cast<std::byte*>(begin);
+      ranges_.push_back({first, static_cast<std::size_t>(static_cast<std::byte*>(end) - first)});
     }
   }
   [[nodiscard]] std::size_t count() const noexcept { return ranges_.size(); }
