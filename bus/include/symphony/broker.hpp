@@ -95,9 +95,9 @@ struct DaemonOptions {
   std::uint64_t seed = 0;
 };
 
-// Serves until SIGTERM or SIGINT; the calling process becomes the keeper and must have one thread. Problems go to
-// stderr, one line each. Returns the exit status: 0 after an orderly stop, 64 for options that make no sense, 69 when
-// another broker serves the realm, 70 when the broker died five times in ten seconds, 71 when the system refuses
+// Serves until SIGTERM, SIGINT or SIGHUP; the calling process becomes the keeper and must have one thread. Problems go
+// to stderr, one line each. Returns the exit status: 0 after an orderly stop, 64 for options that make no sense, 69
+// when another broker serves the realm, 70 when the broker died five times in ten seconds, 71 when the system refuses
 // something.
 [[nodiscard]] int run_daemon(const DaemonOptions& options);
 
