@@ -69,6 +69,8 @@ TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
                                                   NUMBER(INTERNAL),    NUMBER(CLOSED),           NUMBER(TOO_LARGE),
                                                   NUMBER(FORKED),      NUMBER(CRASHED_ACCEPTED), NUMBER(PEER_FAULT),
                                                   NUMBER(UNREACHABLE), NUMBER(BAD_STATE)}));
+  // A number of a C header may be a product of ints.
+  // NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result)
   EXPECT_TRUE(holds(table(document, "Other numbers"), {NUMBER(ABI_MAJOR),
                                                        NUMBER(ABI_MINOR),
                                                        NUMBER(EFFECT_ONCE),
@@ -89,6 +91,7 @@ TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
                                                        NUMBER(FLAG_REDELIVERED),
                                                        NUMBER(FLAG_BODY_AT_64),
                                                        NUMBER(FLAG_MORE)}));
+  // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
 }
 
 TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesInfo) {

@@ -124,6 +124,7 @@ TEST(StaticHost, ManyThreadsLoseNoCallAndEachGetsItsOwnReply) {
   std::latch go(threads);
   std::atomic<std::uint64_t> wrong{0};
   std::vector<std::thread> all;
+  all.reserve(threads);
   for (int t = 0; t < threads; ++t) {
     all.emplace_back([&] {
       auto link = link_to(*host);
