@@ -15,6 +15,7 @@ TEST_F(BusTest, AForkedChildThatDestroysItsCopiesReleasesNothingOfTheParents) {
   ASSERT_EQ(segments.count(), 3U) << "its own, the pit's, and the data of the pit's for write-back";
   const pid_t child = ::fork();
   if (child == 0) {
+    ::alarm(30);  // a child that waits for a thread of its parent would wait for ever
     if (!segments.replace()) ::_exit(2);
     link.reset();
     endpoint.reset();

@@ -105,6 +105,7 @@ TEST_F(CallerControlTest, AForkedChildThatDestroysItsCopyDuringAnAttachUnmapsNot
   ASSERT_EQ(segments.count(), 1U);
   const pid_t child = ::fork();
   if (child == 0) {
+    ::alarm(30);  // a child that waits for a thread of its parent would wait for ever
     if (!segments.replace()) ::_exit(2);
     { const Endpoint gone = std::move(endpoint); }
     ::_exit(segments.replacements_stand() ? 0 : 3);
