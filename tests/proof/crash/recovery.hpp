@@ -137,6 +137,14 @@ template <class Mem>
                  int(words.requests_handled), int(words.requests_begun), int(published));
   }
   if (w.segments->caller_words().replies_freed < words.reply_tail) return "I4: what was drained is not free";
+  for (const OpenCall& call : w.open) {  // D4 of a pit whose begun and handled are not believed
+    DeadEpoch doubted = r.dead;
+    doubted.trust = Trust::hostile;
+    const Verdict verdict = judge({call.id, call.position, call.effect, call.attempt}, doubted, 0, attempts_max);
+    const bool again = verdict == Verdict::send_again || verdict == Verdict::attempt_again;
+    const bool due = call.effect != Effect::once && call.position >= doubted.freed;
+    if (again != due) return wrong("I9: call %d of a pit that is not believed: wrong verdict", int(call.id));
+  }
   int executing = 0;
   for (const Decision& d : r.made()) {
     const std::uint32_t runs = Ledger::at(ledger.handler_runs, d.id);
