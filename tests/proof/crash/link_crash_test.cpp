@@ -210,14 +210,18 @@ void write_points(const std::string& name, const Count& count, TimeNs start_ns, 
 
 // ---- the pit dies while it serves
 
+// How the caller learns of it: when the pit is dead, or before, as when it takes the pit for faulty.
+enum class Notice : std::uint8_t { when_dead, early };
+
 // The link's caller, its death notice, its next epoch, and the new instance that serves it.
-std::string outlive_pit(Stage& stage, int pidfd, const CallOptions& next_call) {
+std::string outlive_pit(Stage& stage, int pidfd, const CallOptions& next_call, Notice notice) {
   stage.belong_to_this_process();
+  if (notice == Notice::early) stage.mailbox->post(link_event::PeerDied{1});
   while (!is_dead(pidfd)) {
     (void)stage.link->try_take(0);
     ::sched_yield();
   }
-  stage.mailbox->post(link_event::PeerDied{1});
+  if (notice == Notice::when_dead) stage.mailbox->post(link_event::PeerDied{1});
   stage.mailbox->post(link_event::NewEpoch{std::move(stage.next_epoch.caller)});
   (void)stage.link->try_take(0);
   const std::uint32_t ran_before = stage.runs.of[stage.next];
@@ -252,16 +256,23 @@ TEST(LinkCrash, APitKilledAnywhereInARequestLosesNoCallAndRepeatsNoneThatRunsOnc
   SKIP_WITHOUT_TRACING();
   const TimeNs start = now_ns();
   Count sum;
-  for (const CallOptions* options : {&once_call, &read_call}) {
-    Stage stage(*options);
+  struct Case {
+    const char* name;
+    const CallOptions& options;
+    Notice notice;
+  };
+  for (const Case& c : {Case{"serve a call that runs once", once_call, Notice::when_dead},
+                        Case{"serve it for a caller that gave up", once_call, Notice::early},
+                        Case{"serve a call that may run again", read_call, Notice::when_dead}}) {
+    Stage stage(c.options);
     const TimeNs now = now_ns();
     sum += kill_everywhere(
-        options == &once_call ? "serve a call that runs once" : "serve a call that may run again", stage, one_in(2),
+        c.name, stage, one_in(3),
         [&] {
           Handler handler(stage.runs);
           (void)stage.served->serve_one(handler, stage.counters, now);
         },
-        [&](int pidfd) { return outlive_pit(stage, pidfd, *options); });
+        [&](int pidfd) { return outlive_pit(stage, pidfd, c.options, c.notice); });
   }
   write_points("link.crash_points.serve", sum, start, "SIGKILLs in ServedLink::serve_one; LinkCore lives");
 }
