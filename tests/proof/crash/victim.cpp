@@ -20,15 +20,19 @@ namespace {
 
 constexpr int death_wait_ms = 10'000;
 
+// ptrace takes addresses of another process, and offsets, as pointers.
+void* as_pointer(std::uint64_t address) noexcept {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr)
+}
+
 #if defined(__x86_64__)
 #define SYMPHONY_MARKER() asm volatile("int3" ::: "memory")
 std::uint64_t instruction_pointer(pid_t pid) {
   return static_cast<std::uint64_t>(
-      ::ptrace(PTRACE_PEEKUSER, pid, reinterpret_cast<void*>(offsetof(user_regs_struct, rip)), nullptr));
+      ::ptrace(PTRACE_PEEKUSER, pid, as_pointer(offsetof(user_regs_struct, rip)), nullptr));
 }
 void set_instruction_pointer(pid_t pid, std::uint64_t address) {
-  SYMPHONY_CHECK(::ptrace(PTRACE_POKEUSER, pid, reinterpret_cast<void*>(offsetof(user_regs_struct, rip)), address) ==
-                 0);
+  SYMPHONY_CHECK(::ptrace(PTRACE_POKEUSER, pid, as_pointer(offsetof(user_regs_struct, rip)), address) == 0);
 }
 constexpr bool has_breakpoints = true;
 #else
@@ -112,7 +116,7 @@ std::uint64_t Victim::next_instruction() const { return instruction_pointer(pid_
 
 bool Victim::run_to(std::uint64_t address, std::size_t times) {
   if (next_instruction() == address && --times == 0) return true;
-  void* const at = reinterpret_cast<void*>(address);
+  void* const at = as_pointer(address);
   errno = 0;
   const long code = ::ptrace(PTRACE_PEEKTEXT, pid_, at, nullptr);
   SYMPHONY_CHECK(errno == 0);
