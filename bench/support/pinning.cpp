@@ -1,16 +1,13 @@
 #include "bench/support/pinning.hpp"
 
 namespace symphony::bench {
-namespace {
 
-bool keep_on(pid_t pid, int cpu) noexcept {
+bool pin_to(pid_t pid, int cpu) noexcept {
   cpu_set_t only;
   CPU_ZERO(&only);
   CPU_SET(static_cast<unsigned>(cpu), &only);
   return ::sched_setaffinity(pid, sizeof only, &only) == 0;
 }
-
-}  // namespace
 
 std::optional<CpuPair> two_cpus(std::optional<int> helper) noexcept {
   cpu_set_t usable;
@@ -35,11 +32,11 @@ std::optional<CpuPair> two_cpus(std::optional<int> helper) noexcept {
 
 std::optional<CpuPair> pin_apart(pid_t pid, std::optional<int> helper) noexcept {
   const auto cpus = two_cpus(helper);
-  return cpus && keep_on(pid, cpus->helper) ? cpus : std::nullopt;
+  return cpus && pin_to(pid, cpus->helper) ? cpus : std::nullopt;
 }
 
 Pinned::Pinned(std::optional<int> cpu) noexcept {
-  holds_ = cpu && ::sched_getaffinity(0, sizeof before_, &before_) == 0 && keep_on(0, *cpu);
+  holds_ = cpu && ::sched_getaffinity(0, sizeof before_, &before_) == 0 && pin_to(0, *cpu);
 }
 
 Pinned::~Pinned() {

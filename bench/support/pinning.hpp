@@ -18,6 +18,9 @@ struct CpuPair {
 // is only one, or `helper` is not among them.
 [[nodiscard]] std::optional<CpuPair> two_cpus(std::optional<int> helper = std::nullopt) noexcept;
 
+// Keeps process `pid` (0: the calling thread) on one processor; false: it could not be done.
+bool pin_to(pid_t pid, int cpu) noexcept;
+
 // Keeps process `pid` on the second of two_cpus(). Nothing: it could not be done.
 [[nodiscard]] std::optional<CpuPair> pin_apart(pid_t pid, std::optional<int> helper) noexcept;
 

@@ -123,6 +123,7 @@ class ChannelSide {
   }
   void disarm() noexcept { doorbell_.disarm(); }
   [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return doorbell_.wakes_sent(); }
+  [[nodiscard]] std::uint64_t wakes_needed() const noexcept { return doorbell_.wakes_needed(); }
 
   // While true the peer frees early and rings for it.
   void want_space(bool wanted) noexcept {

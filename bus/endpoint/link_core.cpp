@@ -277,6 +277,8 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   phase_ = Phase::open;
   ++counters_.attaches;
   if (!old) return;
+  counters_.wakes_sent += old_channel->wakes_sent();
+  counters_.wakes_needed += old_channel->wakes_needed();
   const std::uint64_t last_id = attached_->last_id;
   calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {  // D4
     const Verdict verdict = judged(call, dead, last_id);
@@ -339,12 +341,10 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
       if (for_space) channel_->look_again_for_space();
     }
     // done() may act (send what there is room for now), so once it has said yes it is not asked again.
-    const bool look = mailbox_->has_mail() || (attached && channel_->look_again()) || (is_done = done());
-    if (!look) {
-      ++counters_.sleeps;
-      const Wakeup why = wait_any({words.data(), count}, std::min(deadline_ns, now + bound));
-      if (why == Wakeup::timeout && attached && channel_->look_again()) ++counters_.timeouts_with_data;
-    }
+    const auto look = [&] {
+      return mailbox_->has_mail() || (attached && channel_->look_again()) || is_done || (is_done = done());
+    };
+    sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, std::min(deadline_ns, now + bound), sleep_);
     if (attached) {
       channel_->disarm();
       if (for_space) channel_->want_space(false);
@@ -353,6 +353,19 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
   }
   spin_.slept(now_ns() - start);
   return is_done || done();
+}
+
+LinkCounters LinkCore::counters() const noexcept {
+  LinkCounters now = counters_;
+  now.sleeps = sleep_.sleeps;
+  now.spurious_wakes = sleep_.spurious;
+  now.timeouts = sleep_.timeouts;
+  now.timeouts_with_data = sleep_.timeouts_with_data;
+  if (channel_) {
+    now.wakes_sent += channel_->wakes_sent();
+    now.wakes_needed += channel_->wakes_needed();
+  }
+  return now;
 }
 
 std::optional<Reply> LinkCore::try_take(CallId id) noexcept {

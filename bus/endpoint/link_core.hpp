@@ -20,6 +20,7 @@
 #include "bus/endpoint/fork_guard.hpp"
 #include "bus/endpoint/mailbox.hpp"
 #include "bus/endpoint/redelivery.hpp"
+#include "bus/wait/sleep.hpp"
 #include "bus/wait/spin.hpp"
 
 namespace symphony::detail {
@@ -63,7 +64,7 @@ class LinkCore {
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
   void close() noexcept;
   [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
-  [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] LinkCounters counters() const noexcept;
   [[nodiscard]] std::uint64_t epoch() const noexcept { return attached_ ? attached_->at.epoch : 0; }
 
  private:
@@ -109,7 +110,8 @@ class LinkCore {
   TimeNs overdue_checked_ns_ = 0;
   CallStatus end_status_ = status::closed;
   std::string end_text_;
-  LinkCounters counters_;
+  LinkCounters counters_;  // wakes: of the epochs before
+  SleepCounters sleep_;
 };
 
 }  // namespace symphony::detail

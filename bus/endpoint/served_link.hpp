@@ -40,6 +40,7 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] const control::Attachment& at() const noexcept { return attached_->at; }
   [[nodiscard]] RingFault fault() const noexcept { return channel_.fault(); }
   [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return channel_.wakes_sent(); }
+  [[nodiscard]] std::uint64_t wakes_needed() const noexcept { return channel_.wakes_needed(); }
 
  private:
   using Channel = PitChannel<RealMem>;

@@ -70,6 +70,7 @@ ServiceCore::~ServiceCore() {
 void ServiceCore::run(RequestHandler& handler) noexcept {
   while (!stopping_) {
     if (mailbox_.has_mail()) read_mail(handler);
+    if (stopping_) break;  // one that never sleeps would look for requests for ever
     if (sweep(handler)) continue;
     const TimeNs start = now_ns();
     const TimeNs budget = spin_.ns();
@@ -80,6 +81,7 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
     spin_.slept(now_ns() - start);
   }
   // What was not begun is left to its callers: it ends as closed, or is sent to the next instance.
+  for (const auto& link : links_) count_wakes_of(*link, counters_);
   links_.clear();
 }
 
@@ -114,13 +116,12 @@ void ServiceCore::sleep(std::size_t first) noexcept {
   words[count++] = mailbox_.wait_word();
   const std::size_t last = std::min(links_.size(), first + sleep_links_max);
   for (std::size_t i = first; i < last; ++i) words[count++] = links_[i]->arm();
-  bool look = mailbox_.has_mail();
-  for (std::size_t i = 0; i < links_.size() && !look; ++i) look = links_[i]->look_again();
-  if (!look) {
-    ++counters_.sleeps;
-    const TimeNs bound = links_.size() > sleep_links_max ? sleep_many_ns : sleep_max_ns;
-    (void)wait_any({words.data(), count}, now_ns() + bound);
-  }
+  const auto look = [&] {
+    return mailbox_.has_mail() ||
+           std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->look_again(); });
+  };
+  const TimeNs bound = links_.size() > sleep_links_max ? sleep_many_ns : sleep_max_ns;
+  sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, now_ns() + bound, sleep_);
   for (std::size_t i = first; i < last; ++i) links_[i]->disarm();
 }
 
@@ -152,7 +153,7 @@ void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler
   });
   if (found != links_.end()) {
     if (drain) (*found)->drain(handler, counters_);
-    counters_.wakes_sent += (*found)->wakes_sent();
+    count_wakes_of(**found, counters_);
     links_.erase(found);
   }
   send(Drained{at});
@@ -161,7 +162,23 @@ void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler
 void ServiceCore::fault(std::size_t index) noexcept {
   ++counters_.peer_faults;
   send(PeerFault{links_[index]->at(), static_cast<std::uint32_t>(links_[index]->fault())});
+  count_wakes_of(*links_[index], counters_);
   links_.erase(links_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+void ServiceCore::count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept {
+  into.wakes_sent += link.wakes_sent();
+  into.wakes_needed += link.wakes_needed();
+}
+
+ServiceCounters ServiceCore::counters() const noexcept {
+  ServiceCounters now = counters_;
+  now.sleeps = sleep_.sleeps;
+  now.spurious_wakes = sleep_.spurious;
+  now.timeouts = sleep_.timeouts;
+  now.timeouts_with_data = sleep_.timeouts_with_data;
+  for (const auto& link : links_) count_wakes_of(*link, now);
+  return now;
 }
 
 // ---- control thread

@@ -16,6 +16,7 @@
 #include "bus/endpoint/mailbox.hpp"
 #include "bus/endpoint/outbox.hpp"
 #include "bus/endpoint/served_link.hpp"
+#include "bus/wait/sleep.hpp"
 #include "bus/wait/spin.hpp"
 
 namespace symphony::detail {
@@ -40,7 +41,7 @@ class ServiceCore {
 
   void run(RequestHandler& handler) noexcept;
   void stop() noexcept { mailbox_.post(service_event::Stop{}); }
-  [[nodiscard]] ServiceCounters counters() const noexcept { return counters_; }
+  [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:
   ServiceCore(control::ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept;
@@ -50,6 +51,7 @@ class ServiceCore {
   void read_mail(RequestHandler& handler) noexcept;
   void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
   void fault(std::size_t index) noexcept;
+  static void count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept;
   void sleep(std::size_t first) noexcept;
 
   // control thread
@@ -69,7 +71,8 @@ class ServiceCore {
   std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
   std::vector<std::unique_ptr<ServedLink>> links_;                // data thread
   SpinBudget spin_;
-  ServiceCounters counters_;
+  ServiceCounters counters_;  // wakes: of links that are gone
+  SleepCounters sleep_;
   bool stopping_ = false;
   std::thread thread_;
 };

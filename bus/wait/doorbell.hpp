@@ -44,8 +44,8 @@ class Doorbell {
     const std::uint32_t bell = mem_.template load<Order::relaxed, Site::bell>(words_.bell) + 1;
     // sync wait.bell release: a sleeper that finds the new value sees what was published before it.
     mem_.template store<Order::release, Site::bell>(words_.bell, bell);
-    wake_all(words_.bell);
     ++wakes_sent_;
+    if (wake_all(words_.bell)) ++wakes_needed_;
   }
 
   // Announces a sleep. The caller looks again at everything it waits for, then passes the word to wait_any, then
@@ -63,12 +63,14 @@ class Doorbell {
     mem_.template store<Order::relaxed, Site::sleeping>(words_.sleeping, std::uint32_t{0});
   }
 
-  [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return wakes_sent_; }
+  [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return wakes_sent_; }      // system calls
+  [[nodiscard]] std::uint64_t wakes_needed() const noexcept { return wakes_needed_; }  // of these: somebody slept
 
  private:
   [[no_unique_address]] Mem mem_;
   DoorbellWords words_;
   std::uint64_t wakes_sent_ = 0;
+  std::uint64_t wakes_needed_ = 0;
 };
 
 }  // namespace symphony::detail

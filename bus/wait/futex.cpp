@@ -57,8 +57,8 @@ Wakeup wait_any(std::span<const WaitWord> words, TimeNs deadline_ns) noexcept {
   return Wakeup::woken;
 }
 
-void wake_all(const std::uint32_t* word) noexcept {
-  ::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+bool wake_all(const std::uint32_t* word) noexcept {
+  return ::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0) > 0;
 }
 
 }  // namespace symphony::detail

@@ -26,7 +26,7 @@ enum class Wakeup : std::uint8_t { woken, timeout };
 // the first word in slices of at most 1 ms.
 [[nodiscard]] Wakeup wait_any(std::span<const WaitWord> words, TimeNs deadline_ns) noexcept;
 
-// Wakes everyone who sleeps on the word. About 0.5 us with nobody asleep, so ask first.
-void wake_all(const std::uint32_t* word) noexcept;
+// Wakes everyone who sleeps on the word. About 0.5 us with nobody asleep, so ask first. Returns whether somebody slept.
+bool wake_all(const std::uint32_t* word) noexcept;
 
 }  // namespace symphony::detail

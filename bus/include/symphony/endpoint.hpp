@@ -51,9 +51,11 @@ struct LinkCounters {
   std::uint64_t sent_again = 0;
   std::uint64_t attaches = 0;  // epochs, the first included
   std::uint64_t sleeps = 0;
-  std::uint64_t wakes_sent = 0;
-  std::uint64_t timeouts_with_data =
-      0;  // sleeps that ran out although something was there: 0 unless a wake-up was lost
+  std::uint64_t spurious_wakes = 0;      // woken, and nothing was there
+  std::uint64_t timeouts = 0;            // sleeps that ended at their bound
+  std::uint64_t timeouts_with_data = 0;  // of these: something was there and nobody rang; 0 unless a wake-up was lost
+  std::uint64_t wakes_sent = 0;          // system calls to wake the pit
+  std::uint64_t wakes_needed = 0;        // of these: it slept
   std::uint64_t peer_faults = 0;
 };
 

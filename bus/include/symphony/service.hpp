@@ -60,8 +60,12 @@ struct ServiceCounters {
   std::uint64_t overdue = 0;      // past their deadline when their turn came: their caller has ended them
   std::uint64_t refused_ids = 0;  // not above the last one of their link
   std::uint64_t peer_faults = 0;
-  std::uint64_t sleeps = 0;
+  std::uint64_t sleeps = 0;  // as LinkCounters, over all links
+  std::uint64_t spurious_wakes = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t timeouts_with_data = 0;
   std::uint64_t wakes_sent = 0;
+  std::uint64_t wakes_needed = 0;
 };
 
 namespace detail {

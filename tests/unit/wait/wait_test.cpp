@@ -10,6 +10,7 @@
 #include "bus/ring/mem.hpp"
 #include "bus/wait/doorbell.hpp"
 #include "bus/wait/futex.hpp"
+#include "bus/wait/sleep.hpp"
 #include "bus/wait/spin.hpp"
 
 namespace symphony::detail {
@@ -92,6 +93,73 @@ TEST(Doorbell, RingsOnlyForASleeper) {
   sides.b.disarm();
   EXPECT_FALSE(sides.a.ring_if_sleeping());
   EXPECT_EQ(sides.a.wakes_sent(), 1u);
+}
+
+// One sleep of b, with a message of a at a point of b's steps.
+struct OneSleep {
+  TwoSides sides;
+  std::uint64_t token = 0;
+  SleepCounters counters;
+
+  void publish(bool ring = true) {
+    RealMem::store<Order::seq_cst, Site::header>(&token, std::uint64_t{1});
+    if (ring) sides.a.ring_if_sleeping();
+  }
+  [[nodiscard]] bool here() const { return RealMem::load<Order::seq_cst, Site::header>(&token) != 0; }
+  template <class Look>
+  bool wait(Look&& look, const WaitWord& word) {
+    return sleep_unless<RealMem, Order, Site>(look, {&word, 1}, deadline_after(2 * ms_ns), counters);
+  }
+};
+
+TEST(SleepUnless, WhatCameBeforeTheFlagIsFoundByTheLookAndWithoutTheLookIsCountedAsLost) {
+  OneSleep honest;
+  honest.publish();
+  EXPECT_TRUE(honest.wait([&] { return honest.here(); }, honest.sides.b.arm()));
+  EXPECT_EQ(honest.counters.sleeps, 0u);
+
+  OneSleep blind;
+  blind.publish();
+  int looks = 0;
+  EXPECT_TRUE(blind.wait([&] { return looks++ != 0 && blind.here(); }, blind.sides.b.arm()));
+  EXPECT_EQ(blind.counters.timeouts_with_data, 1u);
+}
+
+TEST(SleepUnless, ARingBetweenLookAndSleepEndsTheSleepUnlessTheBellsValueIsTakenAfterIt) {
+  OneSleep honest;
+  const WaitWord word = honest.sides.b.arm();
+  EXPECT_TRUE(honest.wait(
+      [&] {
+        const bool seen = honest.here();
+        if (!seen) honest.publish();
+        return seen;
+      },
+      word));
+  EXPECT_EQ(honest.counters.sleeps, 1u);
+  EXPECT_EQ(honest.counters.timeouts, 0u);
+
+  OneSleep late;
+  (void)late.sides.b.arm();
+  EXPECT_FALSE(late.here());
+  late.publish();
+  const WaitWord value_after_look = late.sides.b.arm();
+  int looks = 0;
+  EXPECT_TRUE(late.wait([&] { return looks++ != 0 && late.here(); }, value_after_look));
+  EXPECT_EQ(late.counters.timeouts_with_data, 1u);
+}
+
+TEST(SleepUnless, TellsApartWhatASleepCameTo) {
+  OneSleep one;
+  EXPECT_FALSE(one.wait([&] { return one.here(); }, one.sides.b.arm()));
+  EXPECT_EQ(one.counters.timeouts, 1u);
+  const WaitWord armed = one.sides.b.arm();
+  one.sides.a.ring();
+  EXPECT_FALSE(one.wait([&] { return one.here(); }, armed));
+  EXPECT_EQ(one.counters.spurious, 1u);
+  EXPECT_EQ(one.counters.sleeps, 2u);
+  EXPECT_EQ(one.counters.timeouts_with_data, 0u);
+  EXPECT_EQ(one.sides.a.wakes_sent(), 1u);
+  EXPECT_EQ(one.sides.a.wakes_needed(), 0u) << "nobody slept yet when it rang";
 }
 
 // What could go wrong: a wake-up is lost and a side sleeps although there is work. Two threads hand a token back and
