@@ -17,14 +17,28 @@ namespace {
 
 using namespace control;
 
+class MailRung final : public WatchTarget {
+ public:
+  explicit MailRung(Mailbox<ServiceEvent>& mailbox) noexcept : mailbox_(mailbox) {}
+  void on_change(std::uint64_t link) noexcept override {
+    try {
+      mailbox_.post(service_event::Rang{link});
+    } catch (const std::bad_alloc&) {
+      // The data thread looks at all links each time its own sleep ends.
+    }
+  }
+
+ private:
+  Mailbox<ServiceEvent>& mailbox_;
+};
+
 // A message could not be taken in, but the connection stands.
 bool is_passing(errc code) noexcept { return code == errc::out_of_descriptors || code == errc::out_of_memory; }
 
-constexpr int requests_per_turn_max = 16;  // of one link before the next one's turn
-constexpr std::size_t sleep_links_max =
-    wait_words_max - 1;  // more links than bells: the sleep is short and polls the rest
-constexpr TimeNs sleep_max_ns = 100 * ms_ns;
-constexpr TimeNs sleep_many_ns = ms_ns;
+// A sleep that nobody ends: the first one, and what it grows to while nothing happens. A lost wake-up costs as much.
+constexpr TimeNs sleep_min_ns = 100 * ms_ns;
+constexpr TimeNs sleep_max_ns = second_ns;
+constexpr TimeNs sleep_unwatched_ns = 8 * ms_ns;  // nobody could be found to watch all the bells
 constexpr TimeNs send_timeout_ns = 5 * second_ns;
 
 }  // namespace
@@ -54,7 +68,11 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
 }
 
 ServiceCore::ServiceCore(ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept
-    : options_(options), wake_(std::move(wake)), socket_(std::move(socket)), spin_(mode_of(options.waiting)) {}
+    : options_(options),
+      wake_(std::move(wake)),
+      socket_(std::move(socket)),
+      links_(std::make_shared<MailRung>(mailbox_)),
+      spin_(mode_of(options.waiting)) {}
 
 ServiceCore::~ServiceCore() {
   {
@@ -77,52 +95,34 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
     const bool found = budget != 0 && spin_until([&] { return mailbox_.has_mail() || sweep(handler); },
                                                  budget == no_deadline_ns ? no_deadline_ns : start + budget);
     if (found || stopping_) continue;
-    sleep(0);
+    // A sleep that ended without a reason is followed by the next, not by another spin.
+    for (TimeNs bound = sleep_min_ns; !sleep(bound); bound = std::min(2 * bound, sleep_max_ns)) {
+    }
     spin_.slept(now_ns() - start);
   }
   // What was not begun is left to its callers: it ends as closed, or is sent to the next instance.
-  for (const auto& link : links_) count_wakes_of(*link, counters_);
+  for (std::size_t i = 0; i < links_.size(); ++i) count_wakes_of(links_[i], counters_);
   links_.clear();
 }
 
-// One round over all links.   True: something was served.
+// One round over the links.   True: something was served, or a link was dropped.
 bool ServiceCore::sweep(RequestHandler& handler) noexcept {
-  bool served = false;
-  // Once a round: a request may be handled by one round's length after its deadline, when its caller has ended it
-  // anyway.
-  const TimeNs now = links_.empty() ? 0 : coarse_now_ns();
-  for (std::size_t i = 0; i < links_.size(); ++i) {
-    ServedLink& link = *links_[i];
-    int taken = 0;
-    auto turn = ServedLink::Turn::served;
-    while (taken < requests_per_turn_max &&
-           (turn = link.serve_one(handler, counters_, now)) == ServedLink::Turn::served) {
-      ++taken;
-    }
-    served = served || taken != 0;
-    if (turn == ServedLink::Turn::faulted) {
-      fault(i--);
-    } else if (turn == ServedLink::Turn::idle) {
-      link.free_idle_space();
-      link.answer_close();
-    }
-  }
-  return served;
+  const LinkSet::Swept swept = links_.sweep(handler, counters_);
+  if (swept.faulted == links_.size()) return swept.served;
+  fault(swept.faulted);
+  return true;
 }
 
-void ServiceCore::sleep(std::size_t first) noexcept {
+// True: there is something to do.
+bool ServiceCore::sleep(TimeNs bound_ns) noexcept {
   std::array<WaitWord, wait_words_max> words;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   std::size_t count = 0;
   words[count++] = mailbox_.wait_word();
-  const std::size_t last = std::min(links_.size(), first + sleep_links_max);
-  for (std::size_t i = first; i < last; ++i) words[count++] = links_[i]->arm();
-  const auto look = [&] {
-    return mailbox_.has_mail() ||
-           std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->look_again(); });
-  };
-  const TimeNs bound = links_.size() > sleep_links_max ? sleep_many_ns : sleep_max_ns;
-  sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, now_ns() + bound, sleep_);
-  for (std::size_t i = first; i < last; ++i) links_[i]->disarm();
+  if (!links_.arm(words, count)) bound_ns = sleep_unwatched_ns;
+  const auto look = [&] { return mailbox_.has_mail() || links_.look_again(); };
+  const bool found = sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, now_ns() + bound_ns, sleep_);
+  links_.disarm();
+  return found;
 }
 
 void ServiceCore::read_mail(RequestHandler& handler) noexcept {
@@ -130,9 +130,12 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
     if (auto* attach = std::get_if<service_event::Attach>(&event)) {
       const Attachment at = attach->attached->at;
       // A new epoch of a link replaces the old one.
-      std::erase_if(links_, [&](const auto& link) { return link->at().link == at.link; });
+      if (const std::size_t old = links_.find(at.link); old != links_.size()) {
+        count_wakes_of(links_[old], counters_);
+        links_.erase(old);
+      }
       try {
-        links_.push_back(std::make_unique<ServedLink>(std::move(attach->attached), options_.reply_size_max));
+        links_.add(std::make_shared<ServedLink>(std::move(attach->attached), options_.reply_size_max));
       } catch (const std::bad_alloc&) {
         send(MapFailed{at, ENOMEM});
         continue;
@@ -141,6 +144,8 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
       send(Ready{at, 0});
     } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
       drop(gone->at, gone->drain, handler);
+    } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
+      links_.rang(rung->link);
     } else {
       stopping_ = true;
     }
@@ -148,12 +153,10 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
 }
 
 void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler) noexcept {
-  const auto found = std::find_if(links_.begin(), links_.end(), [&](const auto& link) {
-    return link->at().link == at.link && link->at().epoch == at.epoch;
-  });
-  if (found != links_.end()) {
-    if (drain) (*found)->drain(handler, counters_);
-    count_wakes_of(**found, counters_);
+  const std::size_t found = links_.find(at.link);
+  if (found != links_.size() && links_[found].at().epoch == at.epoch) {
+    if (drain) links_[found].drain(handler, counters_);
+    count_wakes_of(links_[found], counters_);
     links_.erase(found);
   }
   send(Drained{at});
@@ -161,9 +164,9 @@ void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler
 
 void ServiceCore::fault(std::size_t index) noexcept {
   ++counters_.peer_faults;
-  send(PeerFault{links_[index]->at(), static_cast<std::uint32_t>(links_[index]->fault())});
-  count_wakes_of(*links_[index], counters_);
-  links_.erase(links_.begin() + static_cast<std::ptrdiff_t>(index));
+  send(PeerFault{links_[index].at(), static_cast<std::uint32_t>(links_[index].fault())});
+  count_wakes_of(links_[index], counters_);
+  links_.erase(index);
 }
 
 void ServiceCore::count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept {
@@ -177,7 +180,7 @@ ServiceCounters ServiceCore::counters() const noexcept {
   now.spurious_wakes = sleep_.spurious;
   now.timeouts = sleep_.timeouts;
   now.timeouts_with_data = sleep_.timeouts_with_data;
-  for (const auto& link : links_) count_wakes_of(*link, now);
+  for (std::size_t i = 0; i < links_.size(); ++i) count_wakes_of(links_[i], now);
   return now;
 }
 

@@ -8,11 +8,11 @@
 #include <mutex>
 #include <thread>
 #include <variant>
-#include <vector>
 
 #include <symphony/service.hpp>
 
 #include "bus/control/socket.hpp"
+#include "bus/endpoint/link_set.hpp"
 #include "bus/endpoint/mailbox.hpp"
 #include "bus/endpoint/outbox.hpp"
 #include "bus/endpoint/served_link.hpp"
@@ -30,8 +30,12 @@ struct Drop {
   bool drain = false;
 };
 struct Stop {};
+// A parked link has something to do.
+struct Rang {
+  control::LinkId link = 0;
+};
 }  // namespace service_event
-using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop>;
+using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Rang>;
 
 class ServiceCore {
  public:
@@ -52,7 +56,7 @@ class ServiceCore {
   void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
   void fault(std::size_t index) noexcept;
   static void count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept;
-  void sleep(std::size_t first) noexcept;
+  bool sleep(TimeNs bound_ns) noexcept;
 
   // control thread
   void run_control() noexcept;
@@ -69,7 +73,7 @@ class ServiceCore {
   bool ending_ = false;
   Mailbox<ServiceEvent> mailbox_;
   std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
-  std::vector<std::unique_ptr<ServedLink>> links_;                // data thread
+  LinkSet links_;                                                 // data thread; its watchers post into mailbox_
   SpinBudget spin_;
   ServiceCounters counters_;  // wakes: of links that are gone
   SleepCounters sleep_;

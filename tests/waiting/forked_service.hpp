@@ -25,6 +25,7 @@
 #include "bus/endpoint/link_core.hpp"
 #include "bus/endpoint/service_core.hpp"
 #include "bus/memory/segment.hpp"
+#include "tests/unit/endpoint/epoch_fixture.hpp"
 
 namespace symphony::detail {
 
@@ -145,7 +146,5 @@ class ForkedService {
   std::shared_ptr<QuietControl> control_;
   std::uint64_t links_ = 0;
 };
-
-inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace symphony::detail
