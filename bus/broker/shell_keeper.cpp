@@ -135,6 +135,8 @@ void Shell::execute(const SpawnPit& a) {
   request.environment.push_back("SYMPHONY_PIT_NAME=" + config.name);
   request.environment.push_back("SYMPHONY_PIT_CONFIG=" + config.config);
   request.environment.push_back(std::string("SYMPHONY_PIT_TRUST=") + name_of(config.trust));
+  request.environment.push_back("SYMPHONY_PIT_WAITING=" + std::string(name_of(config.waiting)));
+  request.environment.push_back("SYMPHONY_PIT_PLACEMENT=" + std::string(name_of(config.placement)));
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
   const auto bytes =
       keeper::datagram(keeper::Kind::spawn, keeper::process_key(a.pit, a.instance), 0, keeper::encode(request));

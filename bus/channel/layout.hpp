@@ -27,6 +27,7 @@ struct CallerWords {
   alignas(cache_line_size) std::uint64_t replies_freed;
   alignas(cache_line_size) SideWords side;
   alignas(cache_line_size) std::uint64_t cancel_id;  // advisory
+  std::uint32_t placement;                           // advisory: where the caller runs, and its wish
 };
 
 struct PitWords {
@@ -42,7 +43,8 @@ inline constexpr std::size_t data_offset = 2 * page_size;
 
 static_assert(sizeof(SideWords) == 16);
 static_assert(offsetof(CallerWords, replies_freed) == 64 && offsetof(CallerWords, side) == 128);
-static_assert(offsetof(CallerWords, cancel_id) == 192 && sizeof(CallerWords) == 256);
+static_assert(offsetof(CallerWords, cancel_id) == 192 && offsetof(CallerWords, placement) == 200);
+static_assert(sizeof(CallerWords) == 256);
 static_assert(offsetof(PitWords, requests_begun) == 64 && offsetof(PitWords, requests_handled) == 72);
 static_assert(offsetof(PitWords, requests_freed) == 128 && offsetof(PitWords, side) == 192);
 static_assert(sizeof(PitWords) == 256 && sizeof(PitWords) <= page_size);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bus/endpoint/placement.hpp"
 #include "bus/endpoint/waiting.hpp"
 
 namespace symphony::detail {
@@ -32,7 +33,7 @@ LinkCore::LinkCore(std::shared_ptr<LinkControl> control, std::shared_ptr<LinkMai
       mailbox_(std::move(mailbox)),
       options_(options),
       calls_(std::min(options.in_flight_max, std::max(1u, first->in_flight_max))),
-      spin_(mode_of(options.waiting)) {
+      spin_(mode_of(options.waiting, options.placement)) {
   on_new_epoch(std::move(first));
 }
 
@@ -275,6 +276,8 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   const std::optional<Channel> old_channel = channel_;
   channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry);
   phase_ = Phase::open;
+  told_placement_ = 0;
+  tell_placement();
   ++counters_.attaches;
   if (!old) return;
   counters_.wakes_sent += old_channel->wakes_sent();
@@ -291,6 +294,15 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
     if (send(call, record.subspan(sizeof(Envelope)))) ++counters_.sent_again;
   });
   flush_queue();
+}
+
+void LinkCore::tell_placement() noexcept {
+  const std::uint32_t word = placement_word(options_.placement, ::sched_getcpu());
+  if (phase_ != Phase::open || word == told_placement_) return;
+  told_placement_ = word;
+  auto* const words = reinterpret_cast<CallerWords*>(attached_->own.data() + words_offset);
+  // relaxed: advice; seen late, the pit moves late.
+  RealMem::store<Order::relaxed, Site::state>(&words->placement, word);
 }
 
 // ---- waiting
@@ -329,6 +341,7 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
     return true;
   }
   const TimeNs bound = attached_->trust == Trust::hostile ? sleep_max_hostile_ns : sleep_max_ns;
+  tell_placement();
   bool is_done = false;
   for (TimeNs now = now_ns(); !is_done && now < deadline_ns; now = now_ns()) {
     std::array<WaitWord, 2> words{mailbox_->wait_word()};

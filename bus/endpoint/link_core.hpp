@@ -90,6 +90,7 @@ class LinkCore {
   void end(Call& call, CallStatus status, std::string_view static_text) noexcept;
   void end_all(CallStatus status, std::string_view static_text) noexcept;
   void end_overdue() noexcept;
+  void tell_placement() noexcept;  // where this thread runs
   [[nodiscard]] std::optional<Reply> refuse(std::span<const std::byte> body) noexcept;
 
   // Spins, then sleeps, until done() or the deadline.   Returns the last answer of done().
@@ -103,6 +104,7 @@ class LinkCore {
   std::optional<Channel> channel_;
   CallTable calls_;
   SpinBudget spin_;
+  std::uint32_t told_placement_ = 0;
   Phase phase_ = Phase::open;
   bool closing_ = false;
   control::Epoch closing_epoch_ = 0;

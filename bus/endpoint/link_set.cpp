@@ -37,6 +37,7 @@ LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters
     }
     if (taken != 0) {
       swept.served = true;
+      served_last_ = i;
       slots_[i].idle_sweeps = 0;
       if (slots_[i].parked) unpark(i, true);
     }
@@ -52,6 +53,10 @@ LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters
   }
   swept.faulted = slots_.size();
   return swept;
+}
+
+std::uint32_t LinkSet::placement() const noexcept {
+  return served_last_ < slots_.size() ? slots_[served_last_].link->placement() : 0;
 }
 
 bool LinkSet::park(Slot& slot) noexcept {

@@ -45,6 +45,9 @@ class LinkSet {
   // One round over the links that are due.
   [[nodiscard]] Swept sweep(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
+  // What the link that was served last says of its caller's processor; 0: nothing.
+  [[nodiscard]] std::uint32_t placement() const noexcept;
+
   // ---- sleeping
   // Adds the words of all that is not parked and arms them. False: not all found a place, so the sleep must be short.
   [[nodiscard]] bool arm(std::span<WaitWord> words, std::size_t& count) noexcept;
@@ -71,6 +74,7 @@ class LinkSet {
 
   std::vector<Slot> slots_;
   std::uint64_t sweep_ = 0;
+  std::size_t served_last_ = 0;
   std::size_t parked_ = 0;
   std::shared_ptr<WatchTarget> rung_;
   WatcherPool watchers_;

@@ -128,6 +128,12 @@ bool ServedLink::look_again() noexcept {
   return channel_.look_again() || (!closed_ && channel_.peer_state() == SideState::closing);
 }
 
+std::uint32_t ServedLink::placement() const noexcept {
+  const auto* const words = reinterpret_cast<const CallerWords*>(attached_->peer.data() + words_offset);
+  // relaxed: advice; any number is as good as 0.
+  return RealMem::load<Order::relaxed, Site::state>(&words->placement);
+}
+
 void ServedLink::disarm() noexcept { channel_.disarm(); }
 
 void ServedLink::answer_close() noexcept {

@@ -38,6 +38,8 @@ class ServedLink final : private ReplyWriter {
   void answer_close() noexcept;
   void free_idle_space() noexcept { channel_.free_space(true); }
   [[nodiscard]] const control::Attachment& at() const noexcept { return attached_->at; }
+  // Where the caller says that it runs; see placement.hpp.
+  [[nodiscard]] std::uint32_t placement() const noexcept;
   [[nodiscard]] RingFault fault() const noexcept { return channel_.fault(); }
   [[nodiscard]] std::uint64_t wakes_sent() const noexcept { return channel_.wakes_sent(); }
   [[nodiscard]] std::uint64_t wakes_needed() const noexcept { return channel_.wakes_needed(); }

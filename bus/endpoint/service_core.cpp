@@ -10,6 +10,7 @@
 #include <new>
 #include <system_error>
 
+#include "bus/endpoint/placement.hpp"
 #include "bus/endpoint/waiting.hpp"
 
 namespace symphony::detail {
@@ -86,15 +87,17 @@ ServiceCore::~ServiceCore() {
 // ---- data thread
 
 void ServiceCore::run(RequestHandler& handler) noexcept {
+  Placer placer(options_.placement);
   while (!stopping_) {
     if (mailbox_.has_mail()) read_mail(handler);
     if (stopping_) break;  // one that never sleeps would look for requests for ever
     if (sweep(handler)) continue;
     const TimeNs start = now_ns();
-    const TimeNs budget = spin_.ns();
+    const TimeNs budget = placer.shares_caller_core() && options_.waiting != Waiting::spin ? 0 : spin_.ns();
     const bool found = budget != 0 && spin_until([&] { return mailbox_.has_mail() || sweep(handler); },
                                                  budget == no_deadline_ns ? no_deadline_ns : start + budget);
     if (found || stopping_) continue;
+    placer.follow(links_.placement());
     // A sleep that ended without a reason is followed by the next, not by another spin.
     for (TimeNs bound = sleep_min_ns; !sleep(bound); bound = std::min(2 * bound, sleep_max_ns)) {
     }

@@ -52,7 +52,7 @@ TEST(SegmentFormat, ListsEveryFieldOfPage0AtItsOffset) {
 
 TEST(SegmentFormat, ListsEveryWordOfTheCallerAtItsOffset) {
   using W = CallerWords;
-  const auto& [request_tail, replies_freed, side, cancel_id] = W{};
+  const auto& [request_tail, replies_freed, side, cancel_id, placement] = W{};
   const auto& [sleeping, bell, state, want_space] = side;
   constexpr std::size_t at = words_offset, common = at + offsetof(W, side);
   EXPECT_TRUE(holds(table(document, "Page 1 of the caller's segment"),
@@ -62,7 +62,8 @@ TEST(SegmentFormat, ListsEveryWordOfTheCallerAtItsOffset) {
                      {"bell", {common + offsetof(SideWords, bell), sizeof bell}},
                      {"state", {common + offsetof(SideWords, state), sizeof state}},
                      {"want_space", {common + offsetof(SideWords, want_space), sizeof want_space}},
-                     {"cancel_id", {at + offsetof(W, cancel_id), sizeof cancel_id}}}));
+                     {"cancel_id", {at + offsetof(W, cancel_id), sizeof cancel_id}},
+                     {"placement", {at + offsetof(W, placement), sizeof placement}}}));
 }
 
 TEST(SegmentFormat, ListsEveryWordOfThePitAtItsOffset) {

@@ -79,6 +79,8 @@ class Broker(unittest.TestCase):
                            ('name = 3\nexecutable = "x"\n', "text in quotes"), ('name="x"\nexecutable="x"\ntrust="yes"\n', "hostile"),
                            ('name="x"\nexecutable="x"\nargs=[1]\n', "list of texts"),
                            ("", "'name' is missing"),
+                           ('name="x"\nexecutable="x"\nwaiting="busy"\n', "adaptive, spin or sleep"),
+                           ('name="x"\nexecutable="x"\nplacement="core 1"\n', "same_core or other_core"),
                            ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"), ('name="a b"\nexecutable="x"\n', "a-z")):
             with self.subTest(text):
                 run = symphony("broker", "run", "--socket", self.socket, "--manifest", self.manifest(text))

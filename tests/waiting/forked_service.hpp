@@ -61,7 +61,8 @@ class ForkedService {
     TimeNs cpu_ns = 0;
   };
 
-  explicit ForkedService(Waiting waiting = Waiting::adaptive) : control_(std::make_shared<QuietControl>()) {
+  explicit ForkedService(Waiting waiting = Waiting::adaptive, Placement placement = Placement::automatic)
+      : control_(std::make_shared<QuietControl>()) {
     void* shared = ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     report_ = new (shared) Report;
     auto pair = control::make_socket_pair().value();
@@ -69,7 +70,8 @@ class ForkedService {
     if (child_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       pair.first.reset();
-      const ServiceOptions options{.name = "echo", .version = "1", .reply_size_max = 256, .waiting = waiting};
+      const ServiceOptions options{
+          .name = "echo", .version = "1", .reply_size_max = 256, .waiting = waiting, .placement = placement};
       ::_exit(serve(std::move(pair.second), options, *report_));
     }
     pair.second.reset();

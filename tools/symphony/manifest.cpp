@@ -13,7 +13,8 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 6> keys{"name", "executable", "args", "config", "trust", "failures_max"};
+constexpr std::array<std::string_view, 8> keys{"name",  "executable",   "args",    "config",
+                                               "trust", "failures_max", "waiting", "placement"};
 
 // How many letters must be changed, added or left out to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -88,6 +89,14 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   } else if (trust != "cooperative") {
     return read.wrong("'trust' must be trusted, cooperative or hostile");
   }
+  std::string waiting(name_of(pit.waiting));
+  std::string placement(name_of(pit.placement));
+  if (auto e = read.text("waiting", false, waiting)) return *std::move(e);
+  if (auto e = read.text("placement", false, placement)) return *std::move(e);
+  if (!waiting_of(waiting)) return read.wrong("'waiting' must be adaptive, spin or sleep");
+  if (!placement_of(placement)) return read.wrong("'placement' must be auto, same_core or other_core");
+  pit.waiting = *waiting_of(waiting);
+  pit.placement = *placement_of(placement);
   if (const auto* node = table.get("args")) {
     const auto* list = node->as_array();
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
@@ -129,6 +138,8 @@ std::string_view manifest_help() noexcept {
          "  args = [\"...\"]                optional\n"
          "  config = '{...}'              optional; JSON for the pit\n"
          "  trust = \"cooperative\"         or trusted, hostile\n"
+         "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
+         "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n";
 }
 

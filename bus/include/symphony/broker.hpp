@@ -18,6 +18,7 @@
 #include <symphony/result.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/unique_fd.hpp>
+#include <symphony/waiting.hpp>
 
 namespace symphony {
 
@@ -33,7 +34,8 @@ struct RestartPolicy {
 };
 
 // One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
-// SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile) and SYMPHONY_PIT_INSTANCE.
+// SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile), SYMPHONY_PIT_WAITING (adaptive, spin,
+// sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core) and SYMPHONY_PIT_INSTANCE.
 struct PitConfig {
   std::string name;                      // 1 to 63 of a-z 0-9 _ - .
   std::string executable;                // a path
@@ -41,7 +43,9 @@ struct PitConfig {
   std::string config;                    // for the pit, as it is; no zero bytes
   std::vector<std::string> environment;  // NAME=value, added; a hostile pit gets these and nothing of ours
   Trust trust = Trust::cooperative;
-  bool start_at_once = true;  // false: when the first caller opens it
+  Waiting waiting = Waiting::adaptive;         // of its data thread, for requests
+  Placement placement = Placement::automatic;  // of its data thread, seen from its callers
+  bool start_at_once = true;                   // false: when the first caller opens it
   RestartPolicy restart;
 };
 

@@ -52,7 +52,8 @@ struct ServiceOptions {
   std::string name;
   std::string version;
   std::uint32_t reply_size_max = 64 * 1024;
-  Waiting waiting = Waiting::adaptive;
+  Waiting waiting = Waiting::adaptive;         // for requests
+  Placement placement = Placement::automatic;  // of run()'s thread, seen from its callers
 };
 
 struct ServiceCounters {

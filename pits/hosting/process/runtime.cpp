@@ -207,7 +207,9 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   auto service = Service::adopt(std::move(options.control_socket),
                                 {.name = info.name,
                                  .version = info.version,
-                                 .reply_size_max = std::max(info.reply_size_max, runtime::reply_size_min)});
+                                 .reply_size_max = std::max(info.reply_size_max, runtime::reply_size_min),
+                                 .waiting = options.waiting,
+                                 .placement = options.placement});
   if (!service) {
     std::fprintf(stderr, "pit runtime: %s: %s\n", info.name.c_str(), service.error().text);
     return exit_try_again;
@@ -230,8 +232,13 @@ int run_pit_from_environment(const symphony_pit_entry& entry) {
                  "run `symphony broker run` with a manifest that names it\n");
     return exit_permanent;
   }
-  const char* config = std::getenv("SYMPHONY_PIT_CONFIG");
-  return run_pit(entry, {UniqueFd(fd), config != nullptr ? config : ""});
+  const auto text_of = [](const char* name) {
+    return std::string_view(std::getenv(name) != nullptr ? std::getenv(name) : "");
+  };
+  return run_pit(entry, {.control_socket = UniqueFd(fd),
+                         .config = text_of("SYMPHONY_PIT_CONFIG"),
+                         .waiting = waiting_of(text_of("SYMPHONY_PIT_WAITING")).value_or(Waiting::adaptive),
+                         .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic)});
 }
 
 }  // namespace symphony::pit

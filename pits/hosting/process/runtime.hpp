@@ -8,12 +8,15 @@
 #include <string_view>
 
 #include <symphony/unique_fd.hpp>
+#include <symphony/waiting.hpp>
 
 namespace symphony::pit {
 
 struct RuntimeOptions {
   UniqueFd control_socket;  // from the keeper
   std::string_view config;  // JSON for the pit's create()
+  Waiting waiting = Waiting::adaptive;
+  Placement placement = Placement::automatic;
 };
 
 // Exit statuses, as the broker reads them: 0 finished, 75 may be tried again, 125 will fail every time.
@@ -24,7 +27,8 @@ inline constexpr int exit_permanent = 125;
 // Runs the pit to its end and returns the process's exit status. Reports to stderr.
 int run_pit(const symphony_pit_entry& entry, RuntimeOptions options);
 
-// The same with what the keeper put into the environment: SYMPHONY_CONTROL_FD and SYMPHONY_PIT_CONFIG.
+// The same with what the keeper put into the environment: SYMPHONY_CONTROL_FD, SYMPHONY_PIT_CONFIG,
+// SYMPHONY_PIT_WAITING and SYMPHONY_PIT_PLACEMENT; a word of the last two that is unknown counts as absent.
 int run_pit_from_environment(const symphony_pit_entry& entry);
 
 }  // namespace symphony::pit
