@@ -131,9 +131,9 @@ int run(std::uint64_t messages, const std::string& mode) {
   int status = 0;
   if (::waitpid(pit, &status, 0) != pit || status != 0) return 1;
   // sync exchange.done acquire: what the pit counted.
-  const std::uint64_t its = shared.pit_allocations.load(std::memory_order_acquire);
+  const std::uint64_t sum = mine + shared.pit_allocations.load(std::memory_order_acquire);
   std::printf("messages %llu allocations %llu\n", static_cast<unsigned long long>(messages),
-              static_cast<unsigned long long>(mine + its));
+              static_cast<unsigned long long>(sum));
   return 0;
 }
 

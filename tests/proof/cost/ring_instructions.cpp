@@ -18,7 +18,7 @@ using symphony::detail::Site;
 
 namespace {
 
-constexpr std::size_t capacity = 64 * 1024;
+constexpr std::size_t capacity = 65'536;
 constexpr std::size_t body = 64;
 
 struct Shared {

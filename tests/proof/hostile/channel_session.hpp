@@ -110,7 +110,7 @@ class ChannelSession {
         if constexpr (!is_pit) (void)channel_.pit_progress();
         return nullptr;
       case 10:
-        (void)channel_.try_claim(bytes_.below(300), bytes_.below(4) * 64);
+        (void)channel_.try_claim(bytes_.below(300), std::uint64_t{64} * bytes_.below(4));
         return nullptr;
       case 11:
         (void)channel_.has_room(static_cast<std::uint32_t>(bytes_.take(4)));

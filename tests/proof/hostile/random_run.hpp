@@ -10,7 +10,7 @@
 
 namespace symphony::hostile {
 
-inline constexpr std::size_t input_size = 16 * 1024;
+inline constexpr std::size_t input_size = 16'384;
 
 // Runs a target until `reads` were answered or something was violated.
 inline const char* random_run(std::size_t target, std::uint64_t seed, std::uint64_t reads, Tally& tally) {

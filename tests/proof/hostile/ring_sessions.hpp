@@ -79,7 +79,7 @@ class ProducerSession {
       case 1:
         return judge_claim(producer_.try_claim(size), size);
       case 2:
-        (void)producer_.has_room(size, bytes_.below(4) * 64);
+        (void)producer_.has_room(size, std::uint64_t{64} * bytes_.below(4));
         return nullptr;
       case 3:
         if (producer_.is_drained() && answers().freed_so_far() != answers().published()) return "drained, it says";

@@ -111,12 +111,12 @@ TEST(Channel, ARecordTooShortForAnEnvelopeIsAPeerFault) {
   auto caller = link.caller();
   auto pit = link.pit();
   auto claim = caller.out().try_claim(8);
+  auto& header = *reinterpret_cast<std::uint64_t*>(claim.bytes().data() - header_size);
   caller.out().commit(std::move(claim), 8);
   PitChannel<>::Record record;
   EXPECT_EQ(pit.try_peek(record), Poll::fault);
   EXPECT_EQ(pit.fault(), RingFault::bad_size);
-  *reinterpret_cast<std::uint64_t*>(claim.bytes().data() - 8) =
-      encode_header<WideRing>(0, 40, false, geometry.request_salt);
+  header = encode_header<WideRing>(0, 40, false, geometry.request_salt);
   EXPECT_EQ(pit.try_peek(record), Poll::fault) << "for good, whatever stands there now";
 }
 
