@@ -29,6 +29,11 @@ std::optional<CallId> Link::try_start(std::uint32_t type, std::span<const std::b
 }
 std::optional<Reply> Link::try_take(CallId id) noexcept { return core_ ? core_->try_take(id) : no_link; }
 Reply Link::wait(CallId id) noexcept { return core_ ? core_->wait(id) : no_link; }
+result<int> Link::fd() noexcept {
+  if (!core_) return unexpected(errc::closed, "fd: this Link was never opened, or was moved from");
+  return core_->fd();
+}
+bool Link::arm_fd() noexcept { return core_ && core_->arm_fd(); }
 void Link::close() noexcept {
   if (core_) core_->close();
 }

@@ -40,10 +40,11 @@ LinkCore::LinkCore(std::shared_ptr<LinkControl> control, std::shared_ptr<LinkMai
 LinkCore::~LinkCore() {
   if (control_->fork_guard().in_child()) {
     // The segments are not mapped here (MADV_DONTFORK): where they were, something else of the child may be by now.
-    (void)attached_.release();
+    (void)new std::shared_ptr<Attached>(std::move(attached_));
     return;
   }
   close();
+  disarm_fd();
   control_->close_link(attached_->at.link);
 }
 
@@ -272,7 +273,7 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   // Only now is the old instance surely dead: a link that was faulted went down before its pit was killed.
   DeadEpoch dead;
   if (attached_) dead = autopsy();
-  const std::unique_ptr<Attached> old = std::exchange(attached_, std::move(attached));
+  const std::shared_ptr<Attached> old = std::exchange(attached_, std::shared_ptr<Attached>(std::move(attached)));
   const std::optional<Channel> old_channel = channel_;
   channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry);
   phase_ = Phase::open;
@@ -308,6 +309,7 @@ void LinkCore::tell_placement() noexcept {
 // ---- waiting
 
 bool LinkCore::progress(std::uint64_t replies_max) noexcept {
+  if (fd_armed_ != 0) disarm_fd();
   bool any = false;
   if (mailbox_->has_mail()) {
     read_mail();
@@ -387,6 +389,7 @@ std::optional<Reply> LinkCore::try_take(CallId id) noexcept {
   Call* const call = calls_.find(id, Call::State::ended);
   if (call == nullptr) return std::nullopt;
   call->state = Call::State::free;
+  ++taken_;
   return call->reply;
 }
 
@@ -403,6 +406,7 @@ Reply LinkCore::wait(CallId id) noexcept {
   }
   Call& call = *calls_.find(id, Call::State::ended);
   call.state = Call::State::free;
+  ++taken_;
   return call.reply;
 }
 
@@ -421,6 +425,67 @@ Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const 
     }
   }
   return wait(*id);
+}
+
+// ---- waiting by descriptor
+
+result<int> LinkCore::fd() noexcept {
+  if (control_->fork_guard().in_child()) return unexpected(errc::forked, "fd: this link was made before fork()");
+  if (!fd_) {
+    auto made = LinkFd::make();
+    if (!made) return unexpected(made.error());
+    fd_ = *std::move(made);
+  }
+  return fd_->fd();
+}
+
+bool LinkCore::arm_fd() noexcept {
+  if (!fd_ || control_->fork_guard().in_child()) return false;
+  progress();
+  (void)fd_->clear();  // told after the last step had looked already
+  end_overdue();
+  if (counters_.ended != taken_ || calls_.live() == 0) return false;
+  const bool attached = phase_ == Phase::open;
+  fd_words_[0] = mailbox_->wait_word();
+  fd_armed_ = 1;
+  tell_placement();
+  if (attached) {
+    channel_->free_space(true);  // as before any sleep
+    fd_words_[fd_armed_++] = channel_->arm();
+  }
+  Watch watch;
+  watch.words = fd_words_;
+  watch.count = fd_armed_;
+  watch.deadline_ns = now_ns() + (attached_->trust == Trust::hostile ? sleep_max_hostile_ns : sleep_max_ns);
+  calls_.for_each(Call::State::sent, Call::State::queued,
+                  [&](Call& call) { watch.deadline_ns = std::min(watch.deadline_ns, call.deadline_ns); });
+  watch.target = fd_;
+  if (mailbox_->has_mail() || (attached && channel_->look_again())) {
+    progress();
+    return calls_.live() != 0 && counters_.ended == taken_ && arm_fd();
+  }
+  bool watched = false;
+  try {
+    watch.memory =
+        std::make_shared<std::pair<std::shared_ptr<Attached>, std::shared_ptr<LinkMailbox>>>(attached_, mailbox_);
+    watched = control_->watchers().add(std::move(watch)).has_value();
+  } catch (const std::bad_alloc&) {
+  }
+  if (!watched) fd_->on_change(0, false);  // nobody sleeps for us: the loop comes back at once, and polls
+  return true;
+}
+
+void LinkCore::disarm_fd() noexcept {
+  if (fd_armed_ == 0) return;
+  const auto words = std::span(fd_words_).first(std::exchange(fd_armed_, 0));
+  control_->watchers().cancel(fd_.get(), 0);
+  const bool at_bound = fd_->clear();
+  const bool attached = phase_ == Phase::open && words.size() == 2;
+  const bool found = mailbox_->has_mail() || (attached && channel_->look_again());
+  ++sleep_.sleeps;
+  if (at_bound) ++sleep_.timeouts;
+  if (at_bound && found && nobody_rang<RealMem, Order, Site>(words)) ++sleep_.timeouts_with_data;
+  if (attached) channel_->disarm();
 }
 
 // ---- end

@@ -6,6 +6,7 @@
 // post() from any.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "bus/endpoint/attachment.hpp"
 #include "bus/endpoint/call_table.hpp"
 #include "bus/endpoint/fork_guard.hpp"
+#include "bus/endpoint/link_fd.hpp"
 #include "bus/endpoint/mailbox.hpp"
 #include "bus/endpoint/redelivery.hpp"
 #include "bus/wait/sleep.hpp"
@@ -49,6 +51,11 @@ class LinkControl {
   virtual void report_fault(const control::Attachment& at, RingFault fault) noexcept = 0;
   virtual void close_link(control::LinkId link) noexcept = 0;
   [[nodiscard]] virtual const ForkGuard& fork_guard() const noexcept = 0;
+  // Sleep for links that are waited for by descriptor.
+  [[nodiscard]] WatcherPool& watchers() noexcept { return watchers_; }
+
+ private:
+  WatcherPool watchers_;
 };
 
 class LinkCore {
@@ -62,6 +69,8 @@ class LinkCore {
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
   Reply wait(CallId id) noexcept;
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
+  [[nodiscard]] result<int> fd() noexcept;
+  [[nodiscard]] bool arm_fd() noexcept;
   void close() noexcept;
   [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
   [[nodiscard]] LinkCounters counters() const noexcept;
@@ -90,6 +99,7 @@ class LinkCore {
   void end(Call& call, CallStatus status, std::string_view static_text) noexcept;
   void end_all(CallStatus status, std::string_view static_text) noexcept;
   void end_overdue() noexcept;
+  void disarm_fd() noexcept;
   void tell_placement() noexcept;  // where this thread runs
   [[nodiscard]] std::optional<Reply> refuse(std::span<const std::byte> body) noexcept;
 
@@ -100,11 +110,15 @@ class LinkCore {
   std::shared_ptr<LinkControl> control_;
   std::shared_ptr<LinkMailbox> mailbox_;
   LinkOptions options_;
-  std::unique_ptr<Attached> attached_;  // of the current epoch, or of the dead one until the next is there
+  std::shared_ptr<Attached> attached_;  // of the current epoch, or of the dead one until the next is there
   std::optional<Channel> channel_;
   CallTable calls_;
   SpinBudget spin_;
   std::uint32_t told_placement_ = 0;
+  std::shared_ptr<LinkFd> fd_;          // from the first fd() on
+  std::array<WaitWord, 2> fd_words_{};  // while it is armed
+  std::size_t fd_armed_ = 0;            // how many; 0: it is not
+  std::uint64_t taken_ = 0;             // endings
   Phase phase_ = Phase::open;
   bool closing_ = false;
   control::Epoch closing_epoch_ = 0;

@@ -21,7 +21,7 @@ using namespace control;
 class MailRung final : public WatchTarget {
  public:
   explicit MailRung(Mailbox<ServiceEvent>& mailbox) noexcept : mailbox_(mailbox) {}
-  void on_change(std::uint64_t link) noexcept override {
+  void on_change(std::uint64_t link, bool) noexcept override {
     try {
       mailbox_.post(service_event::Rang{link});
     } catch (const std::bad_alloc&) {

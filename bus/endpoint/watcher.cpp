@@ -71,7 +71,9 @@ void Watcher::collect() noexcept {
   for (std::size_t i = 0; i < entries_.size();) {
     Entry& entry = entries_[i];
     const auto words = std::span(entry.watch.words).first(entry.watch.count);
-    if (entry.over || entry.watch.deadline_ns <= now || std::any_of(words.begin(), words.end(), has_changed)) {
+    const bool changed = std::any_of(words.begin(), words.end(), has_changed);
+    if (entry.over || changed || entry.watch.deadline_ns <= now) {
+      entry.watch.at_deadline = !changed;
       words_ -= entry.watch.count;
       told_.push_back(std::move(entry.watch));
       if (i + 1 != entries_.size()) entry = std::move(entries_.back());
@@ -98,7 +100,7 @@ void Watcher::run() noexcept {
       }
     }
     for (Watch& watch : told_) {
-      if (watch.target) watch.target->on_change(watch.tag);
+      if (watch.target) watch.target->on_change(watch.tag, watch.at_deadline);
     }
     told_.clear();
     (void)wait_any({words.data(), count}, deadline_ns);

@@ -24,7 +24,7 @@ class WatchTarget {
  public:
   virtual ~WatchTarget() = default;
   // A word of the watch changed, or its deadline passed.
-  virtual void on_change(std::uint64_t tag) noexcept = 0;
+  virtual void on_change(std::uint64_t tag, bool at_deadline) noexcept = 0;
 };
 
 struct Watch {
@@ -34,6 +34,7 @@ struct Watch {
   std::shared_ptr<const void> memory;  // what the words stand in, kept until the thread is done with it
   std::shared_ptr<WatchTarget> target;
   std::uint64_t tag = 0;
+  bool at_deadline = false;  // what it ended with
 };
 
 class Watcher {

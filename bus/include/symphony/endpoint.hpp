@@ -81,6 +81,17 @@ class Link {
   // Waits for the ending of a started call; its own deadline bounds the wait.   [data-thread]
   Reply wait(CallId id) noexcept;
 
+  // For programs that wait in epoll or another event loop:
+  //   int fd = link.fd().value();                          once, into the loop
+  //   while (link.arm_fd()) { wait until fd is readable; link.try_take(...) }
+  // A descriptor of this Link, open as long as it is. It becomes readable, once for each arm_fd(), when a reply or an
+  // ending may be there, when the pit died, and now and then without reason. Errors: out_of_descriptors, out_of_memory,
+  // forked, closed.   [data-thread]
+  [[nodiscard]] result<int> fd() noexcept;
+  // True: nothing is there, and the descriptor will become readable. False: do not wait, there is an ending to take or
+  // no call without one. Ends with the next call of any other function of this Link.   [data-thread]
+  [[nodiscard]] bool arm_fd() noexcept;
+
   // Ends the link: calls without an ending end as closed. Never blocks.   [data-thread]
   void close() noexcept;
   // Waits until the pit has handled everything that was sent before close(). Errors: timeout, closed (the pit died).
