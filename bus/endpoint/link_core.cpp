@@ -333,12 +333,13 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
   const auto glance = [&] { return for_space || (phase_ == Phase::open && channel_->look_again()); };
   if (ready()) return true;
   // The first looks without a clock: a reply that is quick is here before the clock could be read a few times.
-  for (int i = 0; i < polls_without_clock; ++i) {
+  // Who sleeps at once does not look again: where both sides share a processor, nothing comes while this one looks.
+  const TimeNs budget = spin_.ns();
+  for (int i = budget == 0 ? polls_without_clock : 0; i < polls_without_clock; ++i) {
     if (glance() && ready()) return true;
     cpu_relax();
   }
   const TimeNs start = now_ns();
-  const TimeNs budget = spin_.ns();
   if (budget != 0 && spin_until(glance, ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
     return true;
   }
