@@ -19,10 +19,12 @@ struct PitProgress {
 template <class Mem = RealMem>
 class CallerChannel : public ChannelSide<Mem> {
  public:
-  // own: the caller's segment, writable; peer: the pit's.
-  CallerChannel(std::byte* own, const std::byte* peer, const Geometry& g, Mem mem = {}) noexcept
+  // own: the caller's segment, writable; peer: the pit's; peer_data: the data pages of the pit's segment once more,
+  // writable, where this side may write back into the replies it has finished with (R4); else null.
+  CallerChannel(std::byte* own, const std::byte* peer, const Geometry& g, Mem mem = {},
+                std::byte* peer_data = nullptr) noexcept
       : CallerChannel(own, peer, reinterpret_cast<CallerWords*>(own + words_offset),
-                      reinterpret_cast<const PitWords*>(peer + words_offset), g, mem) {}
+                      reinterpret_cast<const PitWords*>(peer + words_offset), g, mem, peer_data) {}
 
   [[nodiscard]] PitProgress pit_progress() const noexcept {
     // sync ring.handled acquire: what was committed before it is in the reply ring, which has been drained.
@@ -34,11 +36,11 @@ class CallerChannel : public ChannelSide<Mem> {
 
  private:
   CallerChannel(std::byte* own, const std::byte* peer, CallerWords* mine, const PitWords* theirs, const Geometry& g,
-                Mem mem) noexcept
+                Mem mem, std::byte* peer_data) noexcept
       : ChannelSide<Mem>(Producer<Mem>(own + data_offset, g.request_capacity, g.request_salt,
                                        {&mine->request_tail, &theirs->requests_freed}, mem),
                          Consumer<Mem>(peer + data_offset, g.reply_capacity, g.reply_salt,
-                                       {nullptr, nullptr, &mine->replies_freed}, mem),
+                                       {nullptr, nullptr, &mine->replies_freed}, mem, peer_data),
                          &mine->side, &theirs->side, mem),
         mem_(mem),
         pit_(theirs) {}
@@ -50,19 +52,21 @@ class CallerChannel : public ChannelSide<Mem> {
 template <class Mem = RealMem>
 class PitChannel : public ChannelSide<Mem> {
  public:
-  // own: the pit's segment, writable; peer: the caller's.
-  PitChannel(std::byte* own, const std::byte* peer, const Geometry& g, Mem mem = {}) noexcept
+  // own: the pit's segment, writable; peer: the caller's; peer_data: as the caller's, of the request ring.
+  PitChannel(std::byte* own, const std::byte* peer, const Geometry& g, Mem mem = {},
+             std::byte* peer_data = nullptr) noexcept
       : PitChannel(own, peer, reinterpret_cast<PitWords*>(own + words_offset),
-                   reinterpret_cast<const CallerWords*>(peer + words_offset), g, mem) {}
+                   reinterpret_cast<const CallerWords*>(peer + words_offset), g, mem, peer_data) {}
 
  private:
   PitChannel(std::byte* own, const std::byte* peer, PitWords* mine, const CallerWords* theirs, const Geometry& g,
-             Mem mem) noexcept
-      : ChannelSide<Mem>(Producer<Mem>(own + data_offset, g.reply_capacity, g.reply_salt,
-                                       {&mine->reply_tail, &theirs->replies_freed}, mem),
-                         Consumer<Mem>(peer + data_offset, g.request_capacity, g.request_salt,
-                                       {&mine->requests_begun, &mine->requests_handled, &mine->requests_freed}, mem),
-                         &mine->side, &theirs->side, mem) {}
+             Mem mem, std::byte* peer_data) noexcept
+      : ChannelSide<Mem>(
+            Producer<Mem>(own + data_offset, g.reply_capacity, g.reply_salt,
+                          {&mine->reply_tail, &theirs->replies_freed}, mem),
+            Consumer<Mem>(peer + data_offset, g.request_capacity, g.request_salt,
+                          {&mine->requests_begun, &mine->requests_handled, &mine->requests_freed}, mem, peer_data),
+            &mine->side, &theirs->side, mem) {}
 };
 
 }  // namespace symphony::detail

@@ -58,6 +58,13 @@ class ChannelSide {
     doorbell_.ring_if_sleeping();
     return at;
   }
+  // Between begin_batch and publish_batch messages are kept back; publishing shows them all at once.
+  void begin_batch() noexcept { out_.begin_batch(); }
+  void publish_batch() noexcept {
+    // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
+    out_.template publish_batch<Order::seq_cst>();
+    doorbell_.ring_if_sleeping();
+  }
   // Copies a whole message. False: the ring is full (or the message larger than message_size_max()).
   [[nodiscard]] bool try_send(const Envelope& envelope, std::span<const std::byte> body, Position reserve,
                               Position& at) noexcept {

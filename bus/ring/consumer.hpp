@@ -40,10 +40,15 @@ class Consumer {
   // Pads skipped by one try_peek: pads count as work, so that a peer cannot keep a consumer busy for ever.
   static constexpr int pads_per_peek_max = 2;
 
-  Consumer(const std::byte* data, Position capacity, std::uint32_t salt, Words words, Mem mem = {}) noexcept
-      : mem_(mem), data_(data), capacity_(capacity), salt_(salt), words_(words) {}
+  // Records of 16 KiB and more are not written back: there it costs more than it brings (decision 0012).
+  static constexpr std::uint64_t write_back_max = 16 * 1024 - Ring::line;
 
-  // The next record in place, or empty. `out` is valid until finish() and free() gave it back.
+  // `write_back`: the same bytes as data in a writable mapping, or null where this side may only read them.
+  Consumer(const std::byte* data, Position capacity, std::uint32_t salt, Words words, Mem mem = {},
+           std::byte* write_back = nullptr) noexcept
+      : mem_(mem), data_(data), write_back_(write_back), capacity_(capacity), salt_(salt), words_(words) {}
+
+  // The next record in place, or empty. `out` is valid until finish().
   [[nodiscard]] Poll try_peek(Record& out) noexcept {
     if (fault_ != RingFault::none) return Poll::fault;
     for (int pads = 0; pads <= pads_per_peek_max; ++pads) {
@@ -51,7 +56,10 @@ class Consumer {
       // sync ring.commit acquire: from here the bytes of the record at head may be read.
       const auto header =
           mem_.template load<Order::acquire, Site::header>(reinterpret_cast<const std::uint64_t*>(data_ + offset));
-      if (header == 0) return Poll::empty;
+      if (header == 0) {
+        written_back_ = finished_;  // idle: what is not written back by now is left as it is
+        return Poll::empty;
+      }
       RecordHeader record;
       fault_ =
           check_header<Ring>(header, head_, static_cast<std::uint64_t>(capacity_) - offset, capacity_, salt_, record);
@@ -63,6 +71,7 @@ class Consumer {
       }
       const auto end = static_cast<Position>(head_ + stride);
       if (!record.pad) {
+        if (write_back_ != nullptr) write_back();
         out = {{data_ + offset + header_size, record.size}, head_, end};
         return Poll::record;
       }
@@ -85,9 +94,9 @@ class Consumer {
     mem_.template store<Order::release, Site::begun>(words_.begun, record.end);
   }
 
-  // `record` is done; its bytes stay valid until free().
+  // `record` is done, and its bytes are not to be looked at again: a later try_peek() may write into them.
   void finish(const Record& record) noexcept {
-    head_ = record.end;
+    finished_ = head_ = record.end;
     if (words_.handled != nullptr) {
       // sync ring.handled release: the effects of `record`, and its reply's commit, come before it.
       mem_.template store<Order::release, Site::handled>(words_.handled, head_);
@@ -98,7 +107,7 @@ class Consumer {
   // `publish` is seq_cst where the producer may sleep for space.
   template <Order publish = Order::release>
   void free() noexcept {
-    freed_ = head_;
+    freed_ = written_back_ = finished_ = head_;  // what is freed is the producer's again: not to be written back
     // sync ring.freed release: we have finished reading what the producer overwrites from here on.
     mem_.template store<publish, Site::freed>(words_.freed, freed_);
   }
@@ -110,13 +119,31 @@ class Consumer {
   [[nodiscard]] RingFault fault() const noexcept { return fault_; }
 
  private:
+  // Another record waits behind the last one: a backlog. Then a word stored into each finished line makes this core its
+  // owner, and the producer's next store takes over one dirty line instead of revoking a shared one.
+  void write_back() noexcept {
+    if (static_cast<Position>(finished_ - written_back_) <= write_back_max) {
+      for (; written_back_ != finished_; written_back_ = static_cast<Position>(written_back_ + Ring::line)) {
+        // relaxed: ordered before the producer's stores by freed; a death leaves a prefix of this thread's stores, in
+        // which handled comes first.
+        mem_.template store<Order::relaxed, Site::write_back>(
+            reinterpret_cast<std::uint64_t*>(write_back_ + (written_back_ & static_cast<Position>(capacity_ - 1))),
+            std::uint64_t{0});
+      }
+    }
+    written_back_ = finished_;
+  }
+
   [[no_unique_address]] Mem mem_;
   const std::byte* data_;
+  std::byte* write_back_;
   Position capacity_;
   std::uint32_t salt_;
   Words words_;
-  Position head_ = 0;   // next record
-  Position freed_ = 0;  // what the producer was told
+  Position head_ = 0;          // next record
+  Position finished_ = 0;      // end of the last record that is done: handled
+  Position written_back_ = 0;  // between freed and finished: lines below it are done with
+  Position freed_ = 0;         // what the producer was told
   RingFault fault_ = RingFault::none;
 };
 

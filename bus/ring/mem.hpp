@@ -24,6 +24,7 @@ enum class Site : std::uint8_t {
   begun,
   handled,
   freed,
+  write_back,  // the consumer's 0 in a line it has finished with
   want_space,
   sleeping,
   bell,

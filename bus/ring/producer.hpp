@@ -2,7 +2,8 @@
 //
 // Invariants, between any two operations of either side:
 //   R1  a header is 0, or a whole record stands behind it
-//   R2  only the producer stores headers; only the consumer stores begun, handled, freed
+//   R2  only the producer stores headers; only the consumer stores begun, handled, freed, and, where it may write the
+//       data at all, zeros into lines between freed and handled. Nobody relies on these: the producer lays its own
 //   R3  freed <= handled <= begun <= published <= freed + capacity - line
 // So a producer that dies at any instruction leaves whole records up to the first 0, and nothing to repair.
 // Threads: one thread at a time. No call blocks or allocates.

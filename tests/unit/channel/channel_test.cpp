@@ -29,7 +29,13 @@ struct Link {
     pit_memory = *Mapping::map(pair.pit.get(), pit_segment_size(geometry.reply_capacity), Access::read_write);
   }
   CallerChannel<> caller() { return {caller_memory.data(), pit_memory.data(), geometry}; }
-  PitChannel<> pit() { return {pit_memory.data(), caller_memory.data(), geometry}; }
+  PitChannel<> pit(bool writes_back = false) {
+    return {pit_memory.data(),
+            caller_memory.data(),
+            geometry,
+            {},
+            writes_back ? caller_memory.data() + data_offset : nullptr};
+  }
   SegmentPair pair;
   Mapping caller_memory, pit_memory;
 };
@@ -129,6 +135,42 @@ TEST(Channel, TheOtherSideLearnsOfAClose) {
   EXPECT_EQ(pit.peer_state(), SideState::closing);
   pit.set_state(SideState::closed);
   EXPECT_EQ(caller.peer_state(), SideState::closed);
+}
+
+TEST(Channel, APitWritesBackWhatItHandledOnlyWhereItWasGivenAWritableView) {
+  for (const bool writable : {false, true}) {
+    Link link;
+    auto caller = link.caller();
+    auto pit = link.pit(writable);
+    ASSERT_TRUE(send(caller, request(1), "first"));
+    ASSERT_TRUE(send(caller, request(2), "second"));
+    const auto header = [&] {
+      std::uint64_t word = 0;
+      std::memcpy(&word, caller.out().record_at(0, 8).data() - header_size, sizeof word);
+      return word;
+    };
+    PitChannel<>::Record record;
+    ASSERT_EQ(pit.try_peek(record), Poll::record);
+    pit.begin(record);
+    pit.finish(record);
+    ASSERT_NE(header(), 0U);
+    ASSERT_EQ(pit.try_peek(record), Poll::record);
+    EXPECT_EQ(header() == 0, writable);
+  }
+}
+
+TEST(Channel, ABatchIsSeenWholeOrNotAtAll) {
+  Link link;
+  auto caller = link.caller();
+  auto pit = link.pit();
+  caller.begin_batch();
+  ASSERT_TRUE(send(caller, request(1), "one"));
+  ASSERT_TRUE(send(caller, request(2), "two"));
+  PitChannel<>::Record record;
+  EXPECT_EQ(pit.try_peek(record), Poll::empty);
+  caller.publish_batch();
+  EXPECT_EQ(take(pit), (std::pair<std::uint64_t, std::string>{1, "one"}));
+  EXPECT_EQ(take(pit), (std::pair<std::uint64_t, std::string>{2, "two"}));
 }
 
 TEST(Channel, SpaceIsFreedEarlyForAPeerThatWaitsForIt) {

@@ -13,18 +13,18 @@
 
 namespace symphony::detail {
 
-template <class Ring = WideRing>
+template <class Ring = WideRing, class Mem = RealMem>
 struct TestRing {
   using Position = typename Ring::Position;
-  using P = Producer<RealMem, Ring>;
-  using C = Consumer<RealMem, Ring>;
+  using P = Producer<Mem, Ring>;
+  using C = Consumer<Mem, Ring>;
   static constexpr std::uint32_t salt = 0x5a17;
 
-  explicit TestRing(Position size)
+  explicit TestRing(Position size, bool writes_back = false)
       : capacity(size),
         memory(new (std::align_val_t{64}) std::byte[size]()),
         producer(memory.get(), size, salt, {&tail, &freed}),
-        consumer(memory.get(), size, salt, {&begun, &handled, &freed}) {}
+        consumer(memory.get(), size, salt, {&begun, &handled, &freed}, {}, writes_back ? memory.get() : nullptr) {}
 
   bool push(std::span<const std::byte> bytes) {
     auto claim = producer.try_claim(static_cast<std::uint32_t>(bytes.size()));

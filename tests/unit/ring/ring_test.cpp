@@ -200,9 +200,10 @@ TEST(SpscRing, AProducersRecordsStayReadableUntilTheyAreFreed) {
   EXPECT_TRUE(ring.producer.is_drained());
 }
 
-// Both ends in threads on one mapping: what ThreadSanitizer can see.
-TEST(SpscRing, TwoThreadsExchangeRecordsOfAllSizesUnharmed) {
-  TestRing ring(4096);
+// Both ends in threads on one mapping: what ThreadSanitizer can see. A consumer that writes back stores into lines of
+// the producer, so both kinds run.
+void exchange_between_threads(bool writes_back) {
+  TestRing ring(4096, writes_back);
   constexpr std::uint32_t count = 40'000;
   std::thread producer([&] {
     for (std::uint32_t i = 0; i < count;) {
@@ -238,6 +239,11 @@ TEST(SpscRing, TwoThreadsExchangeRecordsOfAllSizesUnharmed) {
     ++i;
   }
   producer.join();
+}
+
+TEST(SpscRing, TwoThreadsExchangeRecordsOfAllSizesUnharmed) { exchange_between_threads(false); }
+TEST(SpscRing, TwoThreadsExchangeRecordsOfAllSizesUnharmedWhileTheConsumerWritesBack) {
+  exchange_between_threads(true);
 }
 
 }  // namespace
