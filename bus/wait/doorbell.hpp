@@ -45,7 +45,7 @@ class Doorbell {
     // sync wait.bell release: a sleeper that finds the new value sees what was published before it.
     mem_.template store<Order::release, Site::bell>(words_.bell, bell);
     ++wakes_sent_;
-    if (wake_all(words_.bell)) ++wakes_needed_;
+    if (wake()) ++wakes_needed_;
   }
 
   // Announces a sleep. The caller looks again at everything it waits for, then passes the word to wait_any, then
@@ -67,6 +67,15 @@ class Doorbell {
   [[nodiscard]] std::uint64_t wakes_needed() const noexcept { return wakes_needed_; }  // of these: somebody slept
 
  private:
+  // The kernel's futex, or that of a policy which models one. Whether somebody slept.
+  bool wake() noexcept {
+    if constexpr (requires { mem_.wake_all(words_.bell); }) {
+      return mem_.wake_all(words_.bell);
+    } else {
+      return wake_all(words_.bell);
+    }
+  }
+
   [[no_unique_address]] Mem mem_;
   DoorbellWords words_;
   std::uint64_t wakes_sent_ = 0;
