@@ -275,7 +275,8 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   if (attached_) dead = autopsy();
   const std::shared_ptr<Attached> old = std::exchange(attached_, std::shared_ptr<Attached>(std::move(attached)));
   const std::optional<Channel> old_channel = channel_;
-  channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry);
+  channel_.emplace(attached_->own.data(), attached_->peer.data(), attached_->geometry, RealMem{},
+                   attached_->peer_data.data());
   phase_ = Phase::open;
   told_placement_ = 0;
   tell_placement();

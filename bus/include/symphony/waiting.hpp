@@ -1,6 +1,6 @@
 // How a thread waits for the other side of a link, and on which processor a pit's thread runs.   Layer: base.
 // The two belong together: spinning pays where each side has a processor of its own; a wake-up is ten times quicker
-// where both share one (docs/decisions/0014-placement.md).
+// where both share one (docs/decisions/0017-placement.md).
 #pragma once
 
 #include <cstdint>

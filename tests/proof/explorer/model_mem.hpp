@@ -20,7 +20,11 @@ struct ModelMem {
   static void copy_out(void* to, const std::byte* shared, std::size_t size) noexcept {
     Explorer::current().copy_out(to, shared, size);
   }
-  static void wake_all(const std::uint32_t* word) noexcept { Explorer::current().wake(word); }
+  // Whether somebody slept is only counted, and no scenario looks at the count.
+  static bool wake_all(const std::uint32_t* word) noexcept {
+    Explorer::current().wake(word);
+    return true;
+  }
 };
 
 }  // namespace symphony::proof
