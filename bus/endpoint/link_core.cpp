@@ -482,7 +482,7 @@ void LinkCore::disarm_fd() noexcept {
   const auto words = std::span(fd_words_).first(std::exchange(fd_armed_, 0));
   control_->watchers().cancel(fd_.get(), 0);
   const bool at_bound = fd_->clear();
-  const bool attached = phase_ == Phase::open && words.size() == 2;
+  const bool attached = phase_ == Phase::open;
   const bool found = mailbox_->has_mail() || (attached && channel_->look_again());
   ++sleep_.sleeps;
   if (at_bound) ++sleep_.timeouts;
