@@ -73,7 +73,7 @@ void live_through(ImageCheck& check, std::mt19937_64& random, int steps, Mutant 
 TEST(CrashImages, EveryStoreOfRandomHistoriesLeavesAStateThatTheSurvivorRecoversFrom) {
   const std::uint64_t seed = test_run::seed();
   const TimeNs start = now_ns();
-  const std::uint64_t wanted = long_lane() ? 30'000'000 : 600'000;
+  const std::uint64_t wanted = long_lane() ? 10'000'000 : 600'000;
   ImageCheck check(small);
   std::uint64_t history = 0;
   for (; check.images < wanted && check.first_wrong.empty(); ++history) {
