@@ -105,7 +105,7 @@ void add_ring_scenarios(std::vector<Scenario>& all, bool large) {
   stream("full_ring", {256, repeated(large ? 8 : 6, {1})});
   stream("wrap_pad", {256, repeated(large ? 9 : 6, {1, 2, 2})});
   stream("trimmed_claim", {256, repeated(large ? 7 : 5, {1}), 2});
-  stream("zero_ahead", {512, repeated(large ? 10 : 7, {3, 1, 1, 2}), 3});
+  stream("zero_ahead", {512, repeated(large ? 8 : 7, {3, 1, 1, 2}), 3});
   stream("free_many_at_once", {256, {1, 1, 1}, 0, false});
 
   const std::vector<unsigned> batches = repeated(large ? 8 : 6, {1, 1});
