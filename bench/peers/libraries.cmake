@@ -1,0 +1,31 @@
+# The peers that need a package of their own; each is left out, with a line that says so, where it is not installed.
+find_package(PkgConfig QUIET)
+
+function(symphony_peer_missing name package)
+  message(STATUS "bench/peers: symphony-peer-${name} is left out; install ${package}")
+endfunction()
+
+find_path(SYMPHONY_READERWRITERQUEUE_DIR readerwriterqueue/readerwriterqueue.h)
+if(SYMPHONY_READERWRITERQUEUE_DIR)
+  symphony_peer(readerwriterqueue readerwriterqueue.cpp)
+  target_include_directories(symphony-peer-readerwriterqueue SYSTEM PRIVATE "${SYMPHONY_READERWRITERQUEUE_DIR}")
+else()
+  symphony_peer_missing(readerwriterqueue libreaderwriterqueue-dev)
+endif()
+
+if(PkgConfig_FOUND)
+  pkg_check_modules(SYMPHONY_ZEROMQ QUIET IMPORTED_TARGET libzmq)
+endif()
+if(TARGET PkgConfig::SYMPHONY_ZEROMQ)
+  symphony_peer(zeromq zeromq.cpp PkgConfig::SYMPHONY_ZEROMQ)
+else()
+  symphony_peer_missing(zeromq libzmq3-dev)
+endif()
+
+find_library(SYMPHONY_NNG_LIBRARY nng)
+find_path(SYMPHONY_NNG_DIR nng/nng.h)
+if(SYMPHONY_NNG_LIBRARY AND SYMPHONY_NNG_DIR)
+  symphony_peer(nng nng.cpp "${SYMPHONY_NNG_LIBRARY}")
+else()
+  symphony_peer_missing(nng libnng-dev)
+endif()
