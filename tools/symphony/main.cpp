@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
       "Exit status: 0 ok, 1 the checked thing is bad, 2 usage or input, 3 broker unreachable, 4 no such pit,\n"
       "5 timeout, 6 refused, 7 version mismatch, 70 internal.");
   add_demo_command(app, exit_status);
+  add_bench_command(app, exit_status);
   add_broker_command(app, exit_status);
   add_version_command(app, exit_status);
   try {

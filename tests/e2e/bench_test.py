@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""`symphony bench` from the outside: every peer that is built gives right data and a figure, and nothing is left.
+
+usage: bench_test.py SYMPHONY [unittest arguments]
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import uuid
+
+SYMPHONY = sys.argv[1]
+BIN = pathlib.Path(SYMPHONY).parent
+
+
+def bench(*arguments, **options):
+    return subprocess.run([SYMPHONY, "bench", *arguments], capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+def processes_with(marker, name=""):
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and marker.encode() in (entry / "environ").read_bytes():
+                if name in (entry / "cmdline").read_text() and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+                    found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        pass
+    return condition()
+
+
+class Peers(unittest.TestCase):
+    def test_every_peer_that_is_built_gives_right_data_and_a_figure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            save = pathlib.Path(folder) / "result"
+            run = bench("peers", "--quick", "--size", "72", "-o", "json", "--save", str(save),
+                        env={**os.environ, "SYMPHONY_FIGURES": folder})
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            self.assertEqual(save.read_text(), run.stdout)
+            result = json.loads(run.stdout)
+            built = {row["peer"] for row in result["points"]}
+            self.assertLessEqual({"boost_lockfree", "boost_mq", "boost_mq_poll", "concurrentqueue", "uds", "uds_seqpacket",
+                                  "tcp", "pipe", "futex"}, built)
+            for row in result["points"]:
+                self.assertEqual(len(row["pairs"]), 3)
+                self.assertGreater(min(row["ours_ns"], row["peer_ns"], row["ratio"]), 0, row)
+                kind = "rtt" if row["pattern"] == "rtt" else "throughput"
+                figure = json.loads((pathlib.Path(folder) / f"peer.{row['peer']}.{kind}_ratio.72.json").read_text())
+                self.assertEqual((figure["value"], figure["n"]), (row["ratio"], 3))
+            for missing in result["missing"]:
+                self.assertTrue(missing["package"])
+
+    def test_bad_arguments_are_one_line_and_the_status_of_usage(self):
+        for words in (["peers", "--size", "9"], ["peers", "--size", "0"], ["peers", "--size", "65544"], ["peers", "--peer", "x"],
+                      ["peers", "-o", "xml"], ["ring", "--size", "8"], ["nothing"], []):
+            with self.subTest(words):
+                run = bench(*words)
+                self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1), run.stderr)
+
+    def test_a_program_killed_in_the_middle_is_named_and_leaves_nothing(self):
+        for victim in range(3):  # the one that supervises, and its two sides
+            with self.subTest(victim):
+                marker = str(uuid.uuid4())
+                run = subprocess.Popen([SYMPHONY, "bench", "peers", "--peer", "pipe"], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, env={**os.environ, "SYMPHONY_TEST_RUN": marker,
+                                                                               "SYMPHONY_FIGURES": "/nowhere"})
+                struck = []
+
+                def strike():
+                    pids = sorted(processes_with(marker, "symphony-peer-pipe"))
+                    if len(pids) == 3:
+                        try:
+                            os.kill(pids[victim], signal.SIGKILL)
+                            struck.append(pids[victim])
+                        except ProcessLookupError:
+                            pass  # it had just ended; the next pair comes at once
+                    return bool(struck)
+
+                self.assertTrue(wait_until(strike))
+                out, err = run.communicate(timeout=60)
+                self.assertEqual((run.returncode, out, len(err.splitlines())), (70, "", 1), err)
+                self.assertIn("symphony-peer-pipe", err)
+                self.assertIn("killed by signal 9", err)
+                self.assertTrue(wait_until(lambda: not processes_with(marker)))
+
+
+class Ring(unittest.TestCase):
+    def test_the_document_has_the_limits_the_link_and_a_verdict(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = bench("ring", "--quick", "-o", "json", env={**os.environ, "SYMPHONY_FIGURES": folder})
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        result = json.loads(run.stdout)
+        self.assertEqual([row["name"] for row in result["yardsticks"]["yardsticks"]], ["line", "uds", "futex"])
+        self.assertIn("channel.32", [row["name"] for row in result["link"]["kinds"]])
+        self.assertIn(result["verdict"], ("ok", "inconclusive"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)
