@@ -55,6 +55,7 @@ std::vector<Mutant> code_mutants() {
       {"headers inside a batch are not stored", {Kind::no_store, at(Site::batch_header)}, "batch"},
       {"space is given back before the record is read", {Kind::free_before_read}, "wrap_pad"},
       {"space is never given back", {Kind::no_store, at(Site::freed)}, "full_ring"},
+      {"a line is written back after it was given back", {Kind::write_back_late}, "write_back"},
       {"the records of a batch go out one by one", {Kind::batch_unbatched}, "batch"},
       {"the sleeper says that it sleeps after its look", {Kind::store_late, at(Site::sleeping)}, "sleep_one_link"},
       {"the sleeper never says that it sleeps", {Kind::no_store, at(Site::sleeping)}, "sleep_one_link"},

@@ -32,6 +32,28 @@ class StreamProgram : public Program {
   RingUnderTest ring_;
 };
 
+// A consumer that writes back: it takes several records before it gives their space back, and finds the next one
+// waiting or not; the producer comes round to the lines that were written.
+class WriteBackProgram : public Program {
+ public:
+  WriteBackProgram(Explorer& e, unsigned records, unsigned held)
+      : records_(records), held_(held), ring_(e, 256, 0, 1, true) {}
+  void run(int thread) override {
+    for (unsigned i = 0; i < records_; ++i) {
+      if (thread == 0) {
+        ring_.push(i, 1);
+      } else {
+        ring_.take(i, 1, i % held_ == held_ - 1);
+      }
+    }
+    if (thread == 1) ring_.require_empty();
+  }
+
+ private:
+  unsigned records_, held_;
+  RingUnderTest ring_;
+};
+
 // Batches of two records; who has seen the first sees the second.
 class BatchProgram : public Program {
  public:
@@ -107,6 +129,12 @@ void add_ring_scenarios(std::vector<Scenario>& all, bool large) {
   stream("trimmed_claim", {256, repeated(large ? 7 : 5, {1}), 2});
   stream("zero_ahead", {512, repeated(large ? 8 : 7, {3, 1, 1, 2}), 3});
   stream("free_many_at_once", {256, {1, 1, 1}, 0, false});
+
+  const unsigned written = large ? 7 : 6;
+  all.push_back({"write_back",
+                 "4-line ring, " + std::to_string(written) + " records of 1 line, space given back by twos",
+                 {2},
+                 [written](Explorer& e) { return std::make_unique<WriteBackProgram>(e, written, 2); }});
 
   const std::vector<unsigned> batches = repeated(large ? 8 : 6, {1, 1});
   all.push_back({"batch",

@@ -21,16 +21,16 @@ class RingUnderTest {
   static constexpr std::uint32_t salt = 0x5a17;
   static constexpr std::uint32_t line = 64;
 
-  // The threads that are the two sides.
-  RingUnderTest(Explorer& explorer, Position capacity, int producer, int consumer)
+  // The threads that are the two sides. `write_back`: the consumer has a writable view of the data.
+  RingUnderTest(Explorer& explorer, Position capacity, int producer, int consumer, bool write_back = false)
       : explorer_(explorer),
-        data_(explorer.allocate(capacity, bit(producer))),
+        data_(explorer.allocate(capacity, static_cast<ThreadSet>(bit(producer) | (write_back ? bit(consumer) : 0)))),
         tail_(word(bit(producer))),
         begun_(word(bit(consumer))),
         handled_(word(bit(consumer))),
         freed_(word(bit(consumer))),
         out(data_, capacity, salt, {tail_, freed_}),
-        in(data_, capacity, salt, {begun_, handled_, freed_}) {}
+        in(data_, capacity, salt, {begun_, handled_, freed_}, {}, write_back ? data_ : nullptr) {}
 
   // The bytes of a record of so many lines.
   [[nodiscard]] static std::uint32_t size_of(unsigned lines) noexcept { return lines * line - 8; }
@@ -72,6 +72,10 @@ class RingUnderTest {
     if (explorer_.is(Mutation::Kind::free_before_read)) return true;
     in.finish(record);
     if (give_back) in.free();
+    if (give_back && explorer_.is(Mutation::Kind::write_back_late)) {
+      ModelMem::store<detail::Order::relaxed, detail::Site::write_back>(
+          reinterpret_cast<Position*>(data_ + record.position % out.capacity()), Position{0});
+    }
     return true;
   }
   void take(unsigned number, unsigned lines, bool give_back = true) noexcept {

@@ -3,6 +3,9 @@
 
 namespace symphony::detail {
 
-void wake_all(const std::uint32_t* word) noexcept { hostile::waking->wake(word); }
+bool wake_all(const std::uint32_t* word) noexcept {
+  hostile::waking->wake(word);
+  return true;
+}
 
 }  // namespace symphony::detail
