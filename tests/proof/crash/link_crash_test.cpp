@@ -58,7 +58,8 @@ struct Handler : RequestHandler {
 // Mappings are absent from children by default: a proof's children are both ends of the link.
 TestEpoch epoch_for_children(control::Epoch number) {
   TestEpoch epoch = make_epoch(number);
-  for (const Mapping* mapping : {&epoch.caller->own, &epoch.caller->peer, &epoch.pit->own, &epoch.pit->peer}) {
+  for (const Mapping* mapping : {&epoch.caller->own, &epoch.caller->peer, &epoch.caller->peer_data, &epoch.pit->own,
+                                 &epoch.pit->peer, &epoch.pit->peer_data}) {
     SYMPHONY_CHECK(::madvise(mapping->data(), mapping->size(), MADV_DOFORK) == 0);
   }
   return epoch;
