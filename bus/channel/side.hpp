@@ -5,6 +5,8 @@
 // Threads: the thread that owns this side. Trust: see ring; every peer word is read once and checked or harmless.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -17,6 +19,16 @@
 #include "bus/wait/doorbell.hpp"
 
 namespace symphony::detail {
+
+// The envelope's bytes, put together in registers. From where its fields were stored one by one they would be loaded
+// wider than they were stored; such a load waits until every store before it has reached the cache, and among them are
+// those of the payload, whose lines are still on their way.
+[[nodiscard]] constexpr std::array<std::uint64_t, 3> words_of(const Envelope& e) noexcept {
+  return {e.id, e.deadline_ns,
+          std::uint64_t{e.type} | std::uint64_t{e.flags} << 32 | std::uint64_t{e.attempt} << 48 |
+              std::uint64_t{e.reserved} << 56};
+}
+static_assert(words_of({1, 2, 3, 4, 5, 6}) == std::bit_cast<std::array<std::uint64_t, 3>>(Envelope{1, 2, 3, 4, 5, 6}));
 
 template <class Mem>
 class ChannelSide {
@@ -51,7 +63,8 @@ class ChannelSide {
   // Publishes envelope and the first body_size bytes of the claim's body; wakes the peer if it sleeps. Returns the
   // position.
   Position commit(typename Out::Claim&& claim, const Envelope& envelope, std::uint32_t body_size) noexcept {
-    mem_.copy_in(claim.bytes().data(), &envelope, sizeof envelope);
+    const auto words = words_of(envelope);
+    mem_.copy_in(claim.bytes().data(), words.data(), sizeof words);
     const auto size = body_size + static_cast<std::uint32_t>(sizeof envelope);
     // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
     const Position at = out_.template commit<Order::seq_cst>(std::move(claim), size);
