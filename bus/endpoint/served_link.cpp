@@ -9,7 +9,7 @@ namespace symphony::detail {
 ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max)
     : attached_(std::move(attached)),
       channel_(attached_->own.data(), attached_->peer.data(), attached_->geometry, {}, attached_->peer_data.data()),
-      reply_size_max_(std::max(std::min(reply_size_max, channel_.message_size_max()),
+      reply_size_max_(std::max(std::min({reply_size_max, attached_->reply_size_max, channel_.message_size_max()}),
                                static_cast<std::uint32_t>(sizeof(ErrorBody) + error_text_size_max))),
       last_id_(attached_->last_id) {}
 

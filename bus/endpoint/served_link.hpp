@@ -22,6 +22,8 @@ class ServedLink final : private ReplyWriter {
     faulted,  // the caller broke the protocol: drop the link
   };
 
+  // `reply_size_max` is what the pit wants; the link's own bound is kept as well. With that, two largest replies and a
+  // pad fit beside what a caller holds back, so one that has read its replies never keeps its own request waiting.
   ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
 
   // Takes the next request, if its reply is sure to fit, and runs the handler. A deadline before now_ns has passed.

@@ -93,6 +93,7 @@ class ForkedService {
     own.request_capacity = own.reply_capacity = capacity;
     own.request_salt = own.reply_salt = static_cast<std::uint32_t>(links_ * 77);
     own.in_flight_max = 64;
+    own.reply_size_max = capacity / 4 - 128;
     own.trust = static_cast<std::uint8_t>(trust);
     auto pair = create_segment_pair(caller_segment_size(capacity), pit_segment_size(capacity), links_).value();
     auto mine = map_own(own, pair.caller.duplicate(), Side::caller).value();
