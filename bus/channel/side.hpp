@@ -96,6 +96,8 @@ class ChannelSide {
   // ---- incoming
 
   using Record = typename In::Record;
+  // Whether try_peek() is worth a call, for who polls: one load.
+  [[nodiscard]] bool glance() const noexcept { return in_.glance(); }
   [[nodiscard]] Poll try_peek(Record& record) noexcept {
     if (fault_ != RingFault::none) return Poll::fault;  // for good, as the ring's own
     const Poll poll = in_.try_peek(record);

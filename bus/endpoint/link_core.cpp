@@ -331,7 +331,7 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
     progress(1);
     return done();
   };
-  const auto glance = [&] { return for_space || (phase_ == Phase::open && channel_->look_again()); };
+  const auto glance = [&] { return for_space || (phase_ == Phase::open && channel_->glance()); };
   if (ready()) return true;
   // The first looks without a clock: a reply that is quick is here before the clock could be read a few times.
   // Who sleeps at once does not look again: where both sides share a processor, nothing comes while this one looks.

@@ -20,11 +20,13 @@ std::size_t LinkSet::find(control::LinkId link) const noexcept {
   return static_cast<std::size_t>(found - slots_.begin());
 }
 
-LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters) noexcept {
+bool LinkSet::glance() const noexcept {
+  return slots_.size() > looked_at_always_max ||
+         std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.link->glance(); });
+}
+
+LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept {
   Swept swept;
-  // Once a round: a request may be handled by one round's length after its deadline, when its caller has ended it
-  // anyway.
-  const TimeNs now = slots_.empty() ? 0 : coarse_now_ns();
   ++sweep_;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!is_due(i)) continue;
@@ -32,7 +34,7 @@ LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters
     int taken = 0;
     auto turn = ServedLink::Turn::served;
     while (taken < requests_per_turn_max &&
-           (turn = link.serve_one(handler, counters, now)) == ServedLink::Turn::served) {
+           (turn = link.serve_one(handler, counters, now_ns)) == ServedLink::Turn::served) {
       ++taken;
     }
     if (taken != 0) {

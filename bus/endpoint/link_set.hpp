@@ -42,8 +42,10 @@ class LinkSet {
     bool served = false;
     std::size_t faulted = 0;  // where the sweep ended early: a link to be dropped; size(): nowhere
   };
-  // One round over the links that are due.
-  [[nodiscard]] Swept sweep(RequestHandler& handler, ServiceCounters& counters) noexcept;
+  // One round over the links that are due. Requests whose deadline lies before now_ns are skipped.
+  [[nodiscard]] Swept sweep(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
+  // Whether a sweep may find a request, for who polls: a load a link while they are few, else always yes.
+  [[nodiscard]] bool glance() const noexcept;
 
   // What the link that was served last says of its caller's processor; 0: nothing.
   [[nodiscard]] std::uint32_t placement() const noexcept;

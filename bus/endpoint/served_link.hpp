@@ -26,6 +26,8 @@ class ServedLink final : private ReplyWriter {
   // pad fit beside what a caller holds back, so one that has read its replies never keeps its own request waiting.
   ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
 
+  // Whether serve_one() is worth a call, for who polls: one load.
+  [[nodiscard]] bool glance() const noexcept { return blocked_ || channel_.glance(); }
   // Takes the next request, if its reply is sure to fit, and runs the handler. A deadline before now_ns has passed.
   [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.

@@ -91,11 +91,19 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
   while (!stopping_) {
     if (mailbox_.has_mail()) read_mail(handler);
     if (stopping_) break;  // one that never sleeps would look for requests for ever
+    clock_ns_ = coarse_now_ns();
     if (sweep(handler)) continue;
     const TimeNs start = now_ns();
     const TimeNs budget = placer.shares_caller_core() && options_.waiting != Waiting::spin ? 0 : spin_.ns();
-    const bool found = budget != 0 && spin_until([&] { return mailbox_.has_mail() || sweep(handler); },
-                                                 budget == no_deadline_ns ? no_deadline_ns : start + budget);
+    const auto glance = [&] { return mailbox_.has_mail() || links_.glance(); };
+    // A full sweep now and then: closing callers, space to be given back, and a newer clock.
+    const auto ready = [&] {
+      if (mailbox_.has_mail() || sweep(handler)) return true;
+      clock_ns_ = coarse_now_ns();
+      return false;
+    };
+    const bool found =
+        budget != 0 && spin_until(glance, ready, budget == no_deadline_ns ? no_deadline_ns : start + budget);
     if (found || stopping_) continue;
     placer.follow(links_.placement());
     // A sleep that ended without a reason is followed by the next, not by another spin.
@@ -110,7 +118,7 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
 
 // One round over the links.   True: something was served, or a link was dropped.
 bool ServiceCore::sweep(RequestHandler& handler) noexcept {
-  const LinkSet::Swept swept = links_.sweep(handler, counters_);
+  const LinkSet::Swept swept = links_.sweep(handler, counters_, clock_ns_);
   if (swept.faulted == links_.size()) return swept.served;
   fault(swept.faulted);
   return true;

@@ -75,6 +75,9 @@ class ServiceCore {
   std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
   LinkSet links_;                                                 // data thread; its watchers post into mailbox_
   SpinBudget spin_;
+  // Read while nobody waits, not between a request and its reply. A request may be handled by as much after its
+  // deadline as the clock is behind, at most the time between two looks at the clock; its caller has ended it anyway.
+  TimeNs clock_ns_ = 0;
   ServiceCounters counters_;  // wakes: of links that are gone
   SleepCounters sleep_;
   bool stopping_ = false;

@@ -80,6 +80,12 @@ class Consumer {
     return Poll::empty;
   }
 
+  // Whether try_peek() is worth a call, for who polls: one load.
+  [[nodiscard]] bool glance() const noexcept {
+    // sync ring.commit acquire: only whether there is a record; its bytes are read after a try_peek().
+    return has_next<Order::acquire>();
+  }
+
   // Whether a header stands at head: what a sleeper looks at once more (S1). Judges nothing.
   template <Order order>
   [[nodiscard]] bool has_next() const noexcept {

@@ -86,7 +86,7 @@ TEST(LinkSweep, OfIdleLinksIsMeasured) {
     for (int batch = 0; batch < 200; ++batch) {
       const TimeNs start = now_ns();
       for (int i = 0; i < 128; ++i) {
-        const auto swept = links.sweep(nobody, counters);
+        const auto swept = links.sweep(nobody, counters, coarse_now_ns());
         ASSERT_FALSE(swept.served || swept.faulted != count);
       }
       times.push_back(static_cast<double>(now_ns() - start) / 128);
@@ -116,14 +116,14 @@ TEST(LinkSweep, FindsARequestOnALongIdleLinkWithinSixteenSweeps) {
   }
   ServiceCounters counters;
   Echo echo;
-  for (int i = 0; i < 1000; ++i) (void)links.sweep(echo, counters);
+  for (int i = 0; i < 1000; ++i) (void)links.sweep(echo, counters, 0);
   for (std::size_t i = 0; i < count; ++i) {
     CallerChannel<> caller(callers[i]->own.data(), callers[i]->peer.data(), callers[i]->geometry);
     std::uint64_t at = 0;
     ASSERT_TRUE(caller.try_send({.id = 1, .type = 1, .flags = flag::request}, bytes_of("x"), 0, at));
     std::uint32_t sweeps = 0;
     while (counters.requests == i) {
-      (void)links.sweep(echo, counters);
+      (void)links.sweep(echo, counters, 0);
       ASSERT_LE(++sweeps, LinkSet::idle_period);
     }
   }
