@@ -140,8 +140,8 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
   h.all(now_ns_, random_, next_link_, waiting_opens_, stopping_, finished_, armed_ns_);
   for (const Pit& p : pits_) {
-    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.pid, p.reply_size_max, p.ready_since_ns,
-          p.timer_ns, p.end_code, p.links.size());
+    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.pid, p.reply_size_max, p.heavy_barriers,
+          p.ready_since_ns, p.timer_ns, p.end_code, p.links.size());
     for (const TimeNs t : p.failures) h.all(t);
   }
   for (const auto& [id, c] : conns_) {
@@ -151,7 +151,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   for (const auto& [id, l] : links_) {
     h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.go_in_doubt,
           l.caller_done, l.pit_done, l.correlation, l.last_id, l.request_capacity, l.reply_capacity_wanted,
-          l.reply_capacity, l.timer_ns);
+          l.reply_capacity, l.heavy_barriers, l.timer_ns);
   }
   return h.value;
 }

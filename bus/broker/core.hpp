@@ -80,6 +80,7 @@ class BrokerCore {
     std::uint32_t instance = 0;
     pid_t pid = 0;
     std::uint32_t reply_size_max = 0;
+    bool heavy_barriers = false;
     TimeNs ready_since_ns = 0;
     TimeNs timer_ns = no_deadline_ns;
     std::vector<TimeNs> failures;
@@ -114,6 +115,7 @@ class BrokerCore {
     std::uint32_t request_capacity = 0;
     std::uint32_t reply_capacity_wanted = 0;  // 0: as the pit needs
     std::uint32_t reply_capacity = 0;
+    bool heavy_barriers = false;  // the caller makes them
     TimeNs timer_ns = no_deadline_ns;
   };
 

@@ -70,6 +70,7 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   link.correlation = m.correlation;
   link.request_capacity = m.request_capacity != 0 ? m.request_capacity : ring_capacity_default;
   link.reply_capacity_wanted = m.reply_capacity;
+  link.heavy_barriers = m.heavy_barriers;
   ++waiting_opens_;
   conn.links.insert(id);
   pit->links.insert(id);
@@ -98,6 +99,7 @@ void BrokerCore::open_again(Conn& conn, Link& link, const control::Open& m) {
   }
   if (m.request_capacity != 0) link.request_capacity = m.request_capacity;
   if (m.reply_capacity != 0) link.reply_capacity_wanted = m.reply_capacity;
+  link.heavy_barriers = m.heavy_barriers;
   set_timer(link, m.deadline_ns);
   if (link.state == LinkState::waiting) settle(link);
 }
@@ -155,6 +157,7 @@ void BrokerCore::on(const SegmentsMade& e) {
   own.reply_size_max = largest_reply_in(link.reply_capacity);
   if (pit.reply_size_max != 0) own.reply_size_max = std::min(own.reply_size_max, pit.reply_size_max);
   own.trust = static_cast<std::uint8_t>(pit.config.trust);
+  own.heavy_barriers = link.heavy_barriers && pit.heavy_barriers;
   std::vector<FdName> for_pit{FdName::pit_segment_rw}, for_caller{FdName::caller_segment_rw};
   if (pit.config.trust != Trust::hostile) {  // write-back: each may write into the data it has consumed
     for_pit.push_back(FdName::caller_segment_rw);
@@ -267,8 +270,15 @@ void BrokerCore::refuse_open(const Conn& conn, std::uint64_t correlation, errc c
 }
 
 void BrokerCore::record_link(const Link& link) {
-  LinkRecord r{link.pit, link.instance, link.uid, link.request_capacity, link.reply_capacity_wanted, link.open_epoch,
-               0,        link.last_id};
+  LinkRecord r{link.pit,
+               link.instance,
+               link.uid,
+               link.request_capacity,
+               link.reply_capacity_wanted,
+               link.heavy_barriers,
+               link.open_epoch,
+               0,
+               link.last_id};
   std::vector<FdName> fds;
   if (link.state == LinkState::open) {
     fds = {FdName::caller_segment_rw, FdName::pit_segment_rw};
@@ -299,6 +309,7 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.epoch = std::max(record.open, record.attaching);
   link.last_id = record.last_id;
   link.request_capacity = record.request_capacity;
+  link.heavy_barriers = record.heavy_barriers;
   link.reply_capacity_wanted = record.reply_capacity;
   link.go_in_doubt = true;
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;

@@ -221,6 +221,7 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.was_ready = true;
   pit.ready_since_ns = now_ns_;
   pit.reply_size_max = m.reply_size_max;
+  pit.heavy_barriers = m.heavy_barriers;
   set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
   record_pit(pit);
   for (const LinkId id : std::set<LinkId>(pit.links)) {
@@ -232,7 +233,8 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
 
 void BrokerCore::record_pit(const Pit& pit) {
   act(PutRecord{pit_key(pit.index),
-                encode(PitRecord{pit.state, pit.instance, pit.reply_size_max, pit.end_code, pit.reason, pit.failures}),
+                encode(PitRecord{pit.state, pit.instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code,
+                                 pit.reason, pit.failures}),
                 0,
                 0,
                 {}});
@@ -243,6 +245,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
   if (record != nullptr) {
     pit.instance = record->instance;
     pit.reply_size_max = record->reply_size_max;
+    pit.heavy_barriers = record->heavy_barriers;
     pit.end_code = record->end_code;
     pit.reason = record->reason;
     pit.failures = record->failures;

@@ -42,6 +42,7 @@ std::vector<std::byte> encode(const PitRecord& record) {
   w.put(static_cast<std::uint8_t>(record.state));
   w.put(record.instance);
   w.put(record.reply_size_max);
+  w.put(static_cast<std::uint8_t>(record.heavy_barriers));
   w.put(static_cast<std::uint16_t>(record.end_code));
   const auto failures = std::min<std::size_t>(record.failures.size(), failures_limit);
   w.put(static_cast<std::uint8_t>(failures));
@@ -59,6 +60,7 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   record.state = static_cast<PitState>(state);
   record.instance = r.get<std::uint32_t>();
   record.reply_size_max = r.get<std::uint32_t>();
+  record.heavy_barriers = r.get<std::uint8_t>() != 0;
   const auto code = r.get<std::uint16_t>();
   record.end_code = static_cast<errc>(code);
   const auto failures = r.get<std::uint8_t>();
@@ -78,6 +80,7 @@ std::vector<std::byte> encode(const LinkRecord& record) {
   w.put(record.uid);
   w.put(record.request_capacity);
   w.put(record.reply_capacity);
+  w.put(static_cast<std::uint8_t>(record.heavy_barriers));
   w.put(record.open);
   w.put(record.attaching);
   w.put(record.last_id);
@@ -92,6 +95,7 @@ std::optional<LinkRecord> decode_link(std::span<const std::byte> blob) {
   record.uid = r.get<uid_t>();
   record.request_capacity = r.get<std::uint32_t>();
   record.reply_capacity = r.get<std::uint32_t>();
+  record.heavy_barriers = r.get<std::uint8_t>() != 0;
   record.open = r.get<Epoch>();
   record.attaching = r.get<Epoch>();
   record.last_id = r.get<std::uint64_t>();

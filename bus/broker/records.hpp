@@ -21,6 +21,7 @@ struct PitRecord {
   PitState state = PitState::known;
   std::uint32_t instance = 0;
   std::uint32_t reply_size_max = 0;
+  bool heavy_barriers = false;
   errc end_code = errc::internal;  // of quarantined and stopped
   std::string reason;              // at most 191 bytes are kept
   std::vector<TimeNs> failures;    // at most failures_limit
@@ -32,6 +33,7 @@ struct LinkRecord {
   uid_t uid = 0;
   std::uint32_t request_capacity = 0;
   std::uint32_t reply_capacity = 0;
+  bool heavy_barriers = false;
   Epoch open = 0;       // 0: none was open yet
   Epoch attaching = 0;  // 0: none under way; P may have mapped parts of it
   std::uint64_t last_id = 0;

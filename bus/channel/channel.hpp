@@ -41,7 +41,7 @@ class CallerChannel : public ChannelSide<Mem> {
                                        {&mine->request_tail, &theirs->requests_freed}, mem),
                          Consumer<Mem>(peer + data_offset, g.reply_capacity, g.reply_salt,
                                        {nullptr, nullptr, &mine->replies_freed}, mem, peer_data),
-                         &mine->side, &theirs->side, mem),
+                         &mine->side, &theirs->side, g.heavy_barriers, mem),
         mem_(mem),
         pit_(theirs) {}
 
@@ -66,7 +66,7 @@ class PitChannel : public ChannelSide<Mem> {
                           {&mine->reply_tail, &theirs->replies_freed}, mem),
             Consumer<Mem>(peer + data_offset, g.request_capacity, g.request_salt,
                           {&mine->requests_begun, &mine->requests_handled, &mine->requests_freed}, mem, peer_data),
-            &mine->side, &theirs->side, mem) {}
+            &mine->side, &theirs->side, g.heavy_barriers, mem) {}
 };
 
 }  // namespace symphony::detail

@@ -49,12 +49,14 @@ static_assert(offsetof(PitWords, requests_begun) == 64 && offsetof(PitWords, req
 static_assert(offsetof(PitWords, requests_freed) == 128 && offsetof(PitWords, side) == 192);
 static_assert(sizeof(PitWords) == 256 && sizeof(PitWords) <= page_size);
 
-// Sent to both sides over the control socket, never read from shared memory.
+// Of one epoch; sent to both sides over the control socket, never read from shared memory.
 struct Geometry {
   std::uint32_t request_capacity = 0;
   std::uint32_t reply_capacity = 0;
   std::uint32_t request_salt = 0;
   std::uint32_t reply_salt = 0;
+  // Both sides make a heavy barrier before they sleep, so both may publish with Order::light.
+  bool heavy_barriers = false;
 };
 
 }  // namespace symphony::detail

@@ -1,7 +1,8 @@
 // What the two sides of a channel have in common: an outgoing ring, an incoming ring, a doorbell, a state word.
 // Layer: channel (ring, wait and memory meet here).
 //
-// A publishing store is seq_cst, because the peer may sleep; then the doorbell is rung if it does.
+// A publishing store is seq_cst, because the peer may sleep; then the doorbell is rung if it does. On links whose sides
+// both make a heavy barrier before they sleep it is light instead, and no locked instruction stands on the path.
 // Threads: the thread that owns this side. Trust: see ring; every peer word is read once and checked or harmless.
 #pragma once
 
@@ -37,12 +38,13 @@ class ChannelSide {
   using In = Consumer<Mem>;
   using Position = typename Out::Position;
 
-  ChannelSide(Out out, In in, SideWords* own, const SideWords* peer, Mem mem = {}) noexcept
+  ChannelSide(Out out, In in, SideWords* own, const SideWords* peer, bool heavy_barriers, Mem mem = {}) noexcept
       : mem_(mem),
         out_(out),
         in_(in),
         own_(own),
         peer_(peer),
+        heavy_barriers_(heavy_barriers),
         doorbell_({&own->sleeping, &own->bell, &peer->sleeping, &peer->bell}, mem) {}
 
   // ---- outgoing
@@ -66,17 +68,30 @@ class ChannelSide {
     const auto words = words_of(envelope);
     mem_.copy_in(claim.bytes().data(), words.data(), sizeof words);
     const auto size = body_size + static_cast<std::uint32_t>(sizeof envelope);
-    // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
-    const Position at = out_.template commit<Order::seq_cst>(std::move(claim), size);
-    doorbell_.ring_if_sleeping();
+    Position at = 0;
+    if (heavy_barriers_) {
+      // sync ring.commit release: light, the peer's heavy barrier stands between this and the look at its flag.
+      at = out_.template commit<Order::light>(std::move(claim), size);
+      doorbell_.template ring_if_sleeping<Order::light>();
+    } else {
+      // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
+      at = out_.template commit<Order::seq_cst>(std::move(claim), size);
+      doorbell_.ring_if_sleeping();
+    }
     return at;
   }
   // Between begin_batch and publish_batch messages are kept back; publishing shows them all at once.
   void begin_batch() noexcept { out_.begin_batch(); }
   void publish_batch() noexcept {
-    // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
-    out_.template publish_batch<Order::seq_cst>();
-    doorbell_.ring_if_sleeping();
+    if (heavy_barriers_) {
+      // sync ring.commit release: light, as in commit().
+      out_.template publish_batch<Order::light>();
+      doorbell_.template ring_if_sleeping<Order::light>();
+    } else {
+      // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
+      out_.template publish_batch<Order::seq_cst>();
+      doorbell_.ring_if_sleeping();
+    }
   }
   // Copies a whole message. False: the ring is full (or the message larger than message_size_max()).
   [[nodiscard]] bool try_send(const Envelope& envelope, std::span<const std::byte> body, Position reserve,
@@ -129,13 +144,25 @@ class ChannelSide {
   void free_space(bool idle) noexcept {
     if (in_.held() == 0) return;
     if (!idle && !in_.frees_soon() && !peer_wants_space()) return;
-    // sync ring.freed release: seq_cst, because the peer may be about to sleep for space.
-    in_.template free<Order::seq_cst>();
-    // sync wait.want_space seq_cst load: ordered after freed; the peer's look at freed is ordered after its flag.
-    if (mem_.template load<Order::seq_cst, Site::want_space>(&peer_->want_space) != 0) doorbell_.ring_if_sleeping();
+    if (heavy_barriers_) {
+      // sync ring.freed release: light; a peer that sleeps for space made its barrier after saying so.
+      in_.template free<Order::light>();
+      // sync wait.want_space seq_cst load: light, as freed.
+      const auto wanted = mem_.template load<Order::light, Site::want_space>(&peer_->want_space);
+      if (wanted != 0) doorbell_.template ring_if_sleeping<Order::light>();
+    } else {
+      // sync ring.freed release: seq_cst, because the peer may be about to sleep for space.
+      in_.template free<Order::seq_cst>();
+      // sync wait.want_space seq_cst load: ordered after freed; the peer's look at freed is ordered after its flag.
+      const auto wanted = mem_.template load<Order::seq_cst, Site::want_space>(&peer_->want_space);
+      if (wanted != 0) doorbell_.ring_if_sleeping();
+    }
   }
 
-  // ---- sleeping (S1): arm(), look_again(), wait_any, disarm()
+  // ---- sleeping (S1): arm(), heavy_barrier() where the link has them, look_again(), wait_any, disarm()
+
+  // Whether this side must make a heavy barrier between arm() and look_again().
+  [[nodiscard]] bool needs_heavy_barrier() const noexcept { return heavy_barriers_; }
 
   [[nodiscard]] WaitWord arm() noexcept { return doorbell_.arm(); }
   // True: something came while arming, do not sleep.
@@ -191,6 +218,7 @@ class ChannelSide {
   In in_;
   SideWords* own_;
   const SideWords* peer_;
+  bool heavy_barriers_;
   Doorbell<Mem, Order, Site> doorbell_;
   RingFault fault_ = RingFault::none;
 };

@@ -44,13 +44,13 @@ struct Encoder {
   Built operator()(const PitReady& m) {
     const auto name = text(m.name, pit_name_size_max);
     const auto version = text(m.version, version_size_max);
-    return done(wire::Body::PitReady,
-                wire::CreatePitReady(b, m.protocol_min, m.protocol_max, m.clock_ns, name, version, m.reply_size_max));
+    return done(wire::Body::PitReady, wire::CreatePitReady(b, m.protocol_min, m.protocol_max, m.clock_ns, name, version,
+                                                           m.reply_size_max, m.heavy_barriers));
   }
   Built operator()(const Open& m) {
     const auto pit = text(m.pit, pit_name_size_max);
-    return done(wire::Body::Open,
-                wire::CreateOpen(b, m.correlation, pit, m.link, m.request_capacity, m.reply_capacity, m.deadline_ns));
+    return done(wire::Body::Open, wire::CreateOpen(b, m.correlation, pit, m.link, m.request_capacity, m.reply_capacity,
+                                                   m.deadline_ns, m.heavy_barriers));
   }
   Built operator()(const Mapped& m) {
     const auto at = to_wire(m.at);
@@ -83,7 +83,7 @@ struct Encoder {
     const auto at = to_wire(m.at);
     return done(wire::Body::Own,
                 wire::CreateOwn(b, &at, m.correlation, m.request_capacity, m.reply_capacity, m.request_salt,
-                                m.reply_salt, m.in_flight_max, m.reply_size_max, m.trust));
+                                m.reply_salt, m.in_flight_max, m.reply_size_max, m.trust, m.heavy_barriers));
   }
   Built operator()(const Peer& m) {
     const auto at = to_wire(m.at);
@@ -152,17 +152,21 @@ struct Decoder {
                     w.clock_ns(),
                     text(w.name(), pit_name_size_max),
                     text(w.version(), version_size_max),
-                    w.reply_size_max()};
+                    w.reply_size_max(),
+                    w.heavy_barriers()};
   }
   Message open(const wire::Open& w) {
-    return Open{w.correlation(), text(w.pit(), pit_name_size_max), w.link(), w.request_capacity(), w.reply_capacity(),
-                w.deadline_ns()};
+    return Open{w.correlation(),    text(w.pit(), pit_name_size_max),
+                w.link(),           w.request_capacity(),
+                w.reply_capacity(), w.deadline_ns(),
+                w.heavy_barriers()};
   }
   Message own(const wire::Own& w) {
     constexpr auto most = static_cast<std::uint8_t>(Trust::hostile);
     return Own{from_wire(*w.at()), w.correlation(),    w.request_capacity(),
                w.reply_capacity(), w.request_salt(),   w.reply_salt(),
-               w.in_flight_max(),  w.reply_size_max(), in_range(w.trust(), std::uint8_t{0}, most)};
+               w.in_flight_max(),  w.reply_size_max(), in_range(w.trust(), std::uint8_t{0}, most),
+               w.heavy_barriers()};
   }
   Message refused(const wire::Refused& w) {
     constexpr auto low = static_cast<std::uint16_t>(errc::invalid_argument);

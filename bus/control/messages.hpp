@@ -60,6 +60,7 @@ struct PitReady {
   std::string name;
   std::string version;
   std::uint32_t reply_size_max = 0;
+  bool heavy_barriers = false;  // it is registered for heavy barriers and makes one before each sleep
 };
 
 // C: a new link (link = 0) or the next epoch of one. Waits at the broker for a known pit that is not ready yet, until
@@ -71,6 +72,7 @@ struct Open {
   std::uint32_t request_capacity = 0;
   std::uint32_t reply_capacity = 0;
   TimeNs deadline_ns = 0;
+  bool heavy_barriers = false;  // as PitReady's
 };
 
 struct Mapped {
@@ -116,7 +118,8 @@ struct Own {
   std::uint32_t reply_salt = 0;
   std::uint32_t in_flight_max = 0;
   std::uint32_t reply_size_max = 0;
-  std::uint8_t trust = 0;  // symphony::Trust: towards C how far the pit is trusted
+  std::uint8_t trust = 0;       // symphony::Trust: towards C how far the pit is trusted
+  bool heavy_barriers = false;  // both sides make them
 };
 
 struct Peer {

@@ -21,7 +21,7 @@ result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segm
   }
   auto attached = std::make_unique<Attached>();
   attached->at = own.at;
-  attached->geometry = {own.request_capacity, own.reply_capacity, own.request_salt, own.reply_salt};
+  attached->geometry = {own.request_capacity, own.reply_capacity, own.request_salt, own.reply_salt, own.heavy_barriers};
   attached->in_flight_max = own.in_flight_max;
   attached->reply_size_max = own.reply_size_max;
   attached->trust = static_cast<Trust>(std::min<std::uint8_t>(own.trust, std::uint8_t{2}));

@@ -355,13 +355,14 @@ bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexc
       channel_->free_space(true);  // a pit may wait for it, and nobody looks here while we sleep
       if (for_space) channel_->want_space(true);
       words[count++] = channel_->arm();
-      if (for_space) channel_->look_again_for_space();
     }
     // done() may act (send what there is room for now), so once it has said yes it is not asked again.
     const auto look = [&] {
+      if (for_space && attached) channel_->look_again_for_space();
       return mailbox_->has_mail() || (attached && channel_->look_again()) || is_done || (is_done = done());
     };
-    sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, std::min(deadline_ns, now + bound), sleep_);
+    sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, std::min(deadline_ns, now + bound),
+                                       attached && channel_->needs_heavy_barrier(), sleep_);
     if (attached) {
       channel_->disarm();
       if (for_space) channel_->want_space(false);
@@ -454,6 +455,8 @@ bool LinkCore::arm_fd() noexcept {
   if (attached) {
     channel_->free_space(true);  // as before any sleep
     fd_words_[fd_armed_++] = channel_->arm();
+    // Where it is refused, the watch ends soon enough by its deadline.
+    if (channel_->needs_heavy_barrier()) (void)heavy_barrier();
   }
   Watch watch;
   watch.words = fd_words_;

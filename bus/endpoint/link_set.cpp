@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "bus/wait/heavy_barrier.hpp"
+
 namespace symphony::detail {
 
 void LinkSet::erase(std::size_t i) noexcept {
@@ -69,6 +71,10 @@ bool LinkSet::park(Slot& slot) noexcept {
   watch.tag = slot.link->at().link;
   // Armed before this look, as for any sleep: what comes after it rings.
   bool watched = false;
+  if (slot.link->needs_heavy_barrier() && !heavy_barrier()) {
+    slot.link->disarm();
+    return false;
+  }
   try {
     watched = !slot.link->look_again() && watchers_.add(std::move(watch)).has_value();
   } catch (const std::bad_alloc&) {
@@ -114,6 +120,10 @@ bool LinkSet::arm(std::span<WaitWord> words, std::size_t& count) noexcept {
     slot.armed = true;
   }
   return true;
+}
+
+bool LinkSet::needs_heavy_barrier() const noexcept {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.link->needs_heavy_barrier(); });
 }
 
 bool LinkSet::look_again() const noexcept {

@@ -53,6 +53,8 @@ class LinkSet {
   // ---- sleeping
   // Adds the words of all that is not parked and arms them. False: not all found a place, so the sleep must be short.
   [[nodiscard]] bool arm(std::span<WaitWord> words, std::size_t& count) noexcept;
+  // Whether one of the links wants a heavy barrier between arm() and look_again().
+  [[nodiscard]] bool needs_heavy_barrier() const noexcept;
   [[nodiscard]] bool look_again() const noexcept;
   void disarm() noexcept;
   // A watcher told that this link rang.

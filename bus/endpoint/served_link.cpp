@@ -117,14 +117,13 @@ void ServedLink::drain(RequestHandler& handler, ServiceCounters& counters) noexc
   channel_.set_state(SideState::closed);
 }
 
-WaitWord ServedLink::arm() noexcept {
-  const WaitWord word = channel_.arm();
-  if (blocked_) channel_.look_again_for_space();
-  return word;
-}
+WaitWord ServedLink::arm() noexcept { return channel_.arm(); }
 
 bool ServedLink::look_again() noexcept {
-  if (blocked_) return reply_fits();
+  if (blocked_) {
+    channel_.look_again_for_space();
+    return reply_fits();
+  }
   return channel_.look_again() || (!closed_ && channel_.peer_state() == SideState::closing);
 }
 

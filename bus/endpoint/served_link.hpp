@@ -33,10 +33,12 @@ class ServedLink final : private ReplyWriter {
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
   void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
-  // Before sleeping: announces it. look_again: true when there is something to do after all.
+  // Before sleeping: announces it; where needs_heavy_barrier(), then a heavy barrier. look_again: true when there is
+  // something to do after all.
   [[nodiscard]] WaitWord arm() noexcept;
   [[nodiscard]] bool look_again() noexcept;
   void disarm() noexcept;
+  [[nodiscard]] bool needs_heavy_barrier() const noexcept { return channel_.needs_heavy_barrier(); }
 
   // Tells a caller that said CLOSING, and whose requests are all handled, that it is CLOSED.
   void answer_close() noexcept;

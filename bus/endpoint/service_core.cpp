@@ -56,6 +56,7 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
   ready.name = options.name;
   ready.version = options.version;
   ready.reply_size_max = options.reply_size_max;
+  ready.heavy_barriers = makes_heavy_barriers(options.waiting);
   if (const auto sent = self->socket_.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
     return unexpected(sent.error());
   }
@@ -131,7 +132,8 @@ bool ServiceCore::sleep(TimeNs bound_ns) noexcept {
   words[count++] = mailbox_.wait_word();
   if (!links_.arm(words, count)) bound_ns = sleep_unwatched_ns;
   const auto look = [&] { return mailbox_.has_mail() || links_.look_again(); };
-  const bool found = sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, now_ns() + bound_ns, sleep_);
+  const bool found = sleep_unless<RealMem, Order, Site>(look, {words.data(), count}, now_ns() + bound_ns,
+                                                        links_.needs_heavy_barrier(), sleep_);
   links_.disarm();
   return found;
 }

@@ -1,8 +1,9 @@
-// What a user's way of waiting is to the wait layer.   Layer: endpoint. Threads: pure functions.
+// What a user's way of waiting is to the wait layer.   Layer: endpoint. Threads: any.
 #pragma once
 
 #include <symphony/waiting.hpp>
 
+#include "bus/wait/heavy_barrier.hpp"
 #include "bus/wait/spin.hpp"
 
 namespace symphony::detail {
@@ -19,6 +20,12 @@ namespace symphony::detail {
       break;
   }
   return WaitMode::adaptive;
+}
+
+// Whether a side that waits so can make a heavy barrier before it sleeps, and should. One that sleeps for every message
+// should not: the barrier would cost each sleep more than a commit costs its peer.   Registers this process.
+[[nodiscard]] inline bool makes_heavy_barriers(Waiting waiting, Placement placement = Placement::automatic) noexcept {
+  return mode_of(waiting, placement) != WaitMode::sleep && register_for_heavy_barriers();
 }
 
 }  // namespace symphony::detail

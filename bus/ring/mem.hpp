@@ -13,7 +13,10 @@
 
 namespace symphony::detail {
 
-enum class Order : std::uint8_t { relaxed, acquire, release, seq_cst };
+// light: a store of release, a load of acquire. Between such a store and such a load behind it stands the barrier that
+// the other side makes all processors pass before it sleeps (bus/wait/heavy_barrier.hpp): against that sleeper the two
+// are as good as seq_cst, and cost nothing. On links on which both sides said that they make it.
+enum class Order : std::uint8_t { relaxed, acquire, release, seq_cst, light };
 
 // Names of the places in the code that touch shared words; a table for mutants, coverage and instruction checks.
 enum class Site : std::uint8_t {
@@ -31,22 +34,29 @@ enum class Site : std::uint8_t {
   state,
 };
 
-// relaxed: this names the orders; each use of one names its pair.
+// relaxed: these name the orders; each use of one names its pair.
 template <Order order>
-inline constexpr std::memory_order std_order = order == Order::relaxed   ? std::memory_order_relaxed
-                                               : order == Order::acquire ? std::memory_order_acquire
-                                               : order == Order::release ? std::memory_order_release
-                                                                         : std::memory_order_seq_cst;
+inline constexpr std::memory_order load_order = order == Order::relaxed   ? std::memory_order_relaxed
+                                                : order == Order::seq_cst ? std::memory_order_seq_cst
+                                                                          : std::memory_order_acquire;
+// relaxed: as above.
+template <Order order>
+inline constexpr std::memory_order store_order = order == Order::relaxed   ? std::memory_order_relaxed
+                                                 : order == Order::seq_cst ? std::memory_order_seq_cst
+                                                                           : std::memory_order_release;
 
 struct RealMem {
   template <Order order, Site, class T>
   [[nodiscard]] static T load(const T* word) noexcept {
+    static_assert(order != Order::release);
+    if constexpr (order == Order::light) asm volatile("" ::: "memory");  // the store before it stays before it
     // atomic_ref of a const object comes with C++26; a load writes nothing, also where the page is read-only.
-    return std::atomic_ref<T>(*const_cast<T*>(word)).load(std_order<order>);
+    return std::atomic_ref<T>(*const_cast<T*>(word)).load(load_order<order>);
   }
   template <Order order, Site, class T>
   static void store(T* word, T value) noexcept {
-    std::atomic_ref<T>(*word).store(value, std_order<order>);
+    static_assert(order != Order::acquire);
+    std::atomic_ref<T>(*word).store(value, store_order<order>);
   }
   static void copy_in(std::byte* shared, const void* from, std::size_t size) noexcept {
     std::memcpy(shared, from, size);

@@ -3,9 +3,10 @@
 // Each side writes only its own two words: `sleeping` says that it is about to sleep, `bell` is counted up to wake the
 // peer, who sleeps on it. While the peer is awake, ringing costs one load of an unchanged, cached word and no system
 // call.
-//   sleeper: v = peer's bell; sleeping = 1; look again at everything it waits for; sleep while bell == v; sleeping = 0
-//   waker:   the store the sleeper waits for (seq_cst); if peer's sleeping: bell + 1, wake
-// Both stores come before both loads in one total order (seq_cst), so at least one side sees the other. The sleeper
+//   sleeper: v = peer's bell; sleeping = 1; (heavy barrier;) look again at everything it waits for; sleep while bell ==
+//   v; sleeping = 0 waker:   the store the sleeper waits for (seq_cst); if peer's sleeping: bell + 1, wake
+// Both stores come before both loads in one total order (seq_cst), so at least one side sees the other; where the waker
+// uses Order::light instead, the sleeper's heavy barrier stands for that (heavy_barrier.hpp). The sleeper
 // takes the bell's value before it says that it sleeps: a ring after that changes the value and the futex does not
 // sleep. Threads: the thread that owns this side of the link. Trust: a lying peer only wakes us, or lets us sleep to
 // our bound.
@@ -30,11 +31,13 @@ class Doorbell {
  public:
   explicit Doorbell(DoorbellWords words, Mem mem = {}) noexcept : mem_(mem), words_(words) {}
 
-  // After a seq_cst store that the peer may be waiting for.   True: a system call was made.
+  // After a store of the same order, seq_cst or light, that the peer may be waiting for.   True: a system call was
+  // made.
+  template <Order order = Order::seq_cst>
   bool ring_if_sleeping() noexcept {
     // sync wait.sleeping seq_cst load: ordered after our publishing store; the sleeper's look is ordered after its
     // flag.
-    if (mem_.template load<Order::seq_cst, Site::sleeping>(words_.peer_sleeping) == 0) return false;
+    if (mem_.template load<order, Site::sleeping>(words_.peer_sleeping) == 0) return false;
     ring();
     return true;
   }

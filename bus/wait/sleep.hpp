@@ -6,12 +6,14 @@
 // that does not ring, or steals wake-ups, raises our count and costs us the bound.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <thread>
 
 #include "bus/base/platform.hpp"
 #include "bus/wait/futex.hpp"
+#include "bus/wait/heavy_barrier.hpp"
 
 namespace symphony::detail {
 
@@ -39,10 +41,16 @@ template <class Mem, class Order, class Site>
   return true;
 }
 
+// A sleep before which the barrier was refused: then a wake-up may be lost.
+inline constexpr TimeNs sleep_without_barrier_ns = ms_ns;
+
 // Sleeps on armed words until one is rung or until deadline_ns, unless look() says that something is there already. To
-// be called between arm() and disarm() of every word.   Returns what look() says at the end.
+// be called between arm() and disarm() of every word. `barrier`: one of the peers publishes with Order::light.
+// Returns what look() says at the end.
 template <class Mem, class Order, class Site, class Look>
-bool sleep_unless(Look&& look, std::span<const WaitWord> words, TimeNs deadline_ns, SleepCounters& counters) noexcept {
+bool sleep_unless(Look&& look, std::span<const WaitWord> words, TimeNs deadline_ns, bool barrier,
+                  SleepCounters& counters) noexcept {
+  if (barrier && !heavy_barrier()) deadline_ns = std::min(deadline_ns, now_ns() + sleep_without_barrier_ns);
   if (look()) return true;
   ++counters.sleeps;
   const Wakeup why = wait_any(words, deadline_ns);

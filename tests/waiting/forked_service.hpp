@@ -25,6 +25,7 @@
 #include "bus/endpoint/link_core.hpp"
 #include "bus/endpoint/service_core.hpp"
 #include "bus/memory/segment.hpp"
+#include "bus/wait/heavy_barrier.hpp"
 #include "tests/unit/endpoint/epoch_fixture.hpp"
 
 namespace symphony::detail {
@@ -61,17 +62,21 @@ class ForkedService {
     TimeNs cpu_ns = 0;
   };
 
-  explicit ForkedService(Waiting waiting = Waiting::adaptive, Placement placement = Placement::automatic)
-      : control_(std::make_shared<QuietControl>()) {
+  // `light`: links on which both sides publish with Order::light and make a heavy barrier before they sleep.
+  explicit ForkedService(Waiting waiting = Waiting::adaptive, Placement placement = Placement::automatic,
+                         bool light = false)
+      : control_(std::make_shared<QuietControl>()), light_(light) {
     void* shared = ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     report_ = new (shared) Report;
     auto pair = control::make_socket_pair().value();
+    EXPECT_TRUE(!light_ || register_for_heavy_barriers());
     child_ = ::fork();
     if (child_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       pair.first.reset();
       const ServiceOptions options{
           .name = "echo", .version = "1", .reply_size_max = 256, .waiting = waiting, .placement = placement};
+      if (light_ && !register_for_heavy_barriers()) ::_exit(1);
       ::_exit(serve(std::move(pair.second), options, *report_));
     }
     pair.second.reset();
@@ -94,6 +99,7 @@ class ForkedService {
     own.request_salt = own.reply_salt = static_cast<std::uint32_t>(links_ * 77);
     own.in_flight_max = 64;
     own.reply_size_max = capacity / 4 - 128;
+    own.heavy_barriers = light_;
     own.trust = static_cast<std::uint8_t>(trust);
     auto pair = create_segment_pair(caller_segment_size(capacity), pit_segment_size(capacity), links_).value();
     auto mine = map_own(own, pair.caller.duplicate(), Side::caller).value();
@@ -148,6 +154,7 @@ class ForkedService {
   control::ControlSocket socket_;
   std::shared_ptr<QuietControl> control_;
   std::uint64_t links_ = 0;
+  bool light_;
 };
 
 }  // namespace symphony::detail

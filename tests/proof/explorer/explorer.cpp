@@ -259,14 +259,20 @@ bool Explorer::is_dead() noexcept {
 // ---- accesses
 
 Order Explorer::effective(Order order, Site site, Access access) noexcept {
-  const auto bit = static_cast<unsigned>(access) * 4 + static_cast<unsigned>(order);
+  const auto bit = static_cast<unsigned>(access) * 8 + static_cast<unsigned>(order);
   auto& bits = touched_bits_[static_cast<std::size_t>(site)];
   if ((bits >> bit & 1u) == 0) {
     bits |= std::uint64_t{1} << bit;
     touched_.push_back({site, access, order});
   }
   const bool weaker = mutation_.kind == Mutation::Kind::weaker && mutation_.at == OrderedAccess{site, access, order};
-  return weaker ? mutation_.to : order;
+  if (weaker) order = mutation_.to;
+  if (order != Order::light) return order;
+  // The sleeper's heavy barrier stands between its flag and its look. Wherever it meets the publisher, either the store
+  // is before it, and the look sees the record, or the load is behind it, and sees the flag: what seq_cst says of these
+  // four accesses. Without the barrier they are what the instructions are.
+  if (!is(Mutation::Kind::no_heavy_barrier)) return Order::seq_cst;
+  return access == Access::load ? Order::acquire : Order::release;
 }
 
 std::uint64_t Explorer::load_from(int word, Order order, int from) noexcept {

@@ -17,8 +17,9 @@ class LinkUnderTest {
   using Caller = detail::CallerChannel<ModelMem>;
   using Pit = detail::PitChannel<ModelMem>;
 
-  LinkUnderTest(Explorer& explorer, int caller_thread, int pit_thread, std::uint32_t capacity = 256)
-      : geometry_{capacity, capacity, 0x1111, 0x2222},
+  LinkUnderTest(Explorer& explorer, int caller_thread, int pit_thread, std::uint32_t capacity = 256,
+                bool heavy_barriers = false)
+      : geometry_{capacity, capacity, 0x1111, 0x2222, heavy_barriers},
         caller_memory_(explorer.allocate(detail::data_offset + capacity, static_cast<ThreadSet>(1u << caller_thread))),
         pit_memory_(explorer.allocate(detail::data_offset + capacity, static_cast<ThreadSet>(1u << pit_thread))),
         caller(caller_memory_, pit_memory_, geometry_),
@@ -78,7 +79,8 @@ std::uint64_t take(Explorer& e, Side& side) noexcept {
   return id;
 }
 
-// Announces a sleep, looks again by look(), and sleeps if there was nothing. `also`: another word that ends the sleep.
+// Announces a sleep, makes the heavy barrier that Order::light counts on (Explorer::effective), looks again by look(),
+// and sleeps if there was nothing. `also`: another word that ends the sleep.
 template <class Side, class Look>
 void sleep_unless(Explorer& e, Side& side, Look&& look, const std::uint32_t* also = nullptr) noexcept {
   std::array<detail::WaitWord, 2> words{side.arm(), {also, 0}};

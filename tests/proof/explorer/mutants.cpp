@@ -40,6 +40,14 @@ std::vector<Mutant> order_mutants() {
   add_both(Site::freed, load, "sleep_on_full");
   add_both(Site::want_space, store, "sleep_on_full");
   add_both(Site::want_space, load, "sleep_on_full");
+  const auto add_light = [&](Site site, Access access, const char* caught_by) {
+    add(site, access, Order::light, access == load ? Order::acquire : Order::release, caught_by);
+    add(site, access, Order::light, Order::relaxed, caught_by);
+  };
+  add_light(Site::header, store, "sleep_light");
+  add_light(Site::sleeping, load, "sleep_light");
+  add_light(Site::freed, store, "sleep_on_full_light");
+  add_light(Site::want_space, load, "sleep_on_full_light");
   add_both(Site::state, store, "both_close");
   add_both(Site::state, load, "both_close");
   return all;
@@ -60,6 +68,8 @@ std::vector<Mutant> code_mutants() {
       {"the sleeper says that it sleeps after its look", {Kind::store_late, at(Site::sleeping)}, "sleep_one_link"},
       {"the sleeper never says that it sleeps", {Kind::no_store, at(Site::sleeping)}, "sleep_one_link"},
       {"the sleeper does not look again", {Kind::look_once}, "sleep_one_link"},
+      {"the sleeper makes no heavy barrier", {Kind::no_heavy_barrier}, "sleep_light"},
+      {"the sleeper for space makes no heavy barrier", {Kind::no_heavy_barrier}, "sleep_on_full_light"},
       {"the sleeper takes the bell's value after its look", {Kind::bell_late}, "sleep_one_link"},
       {"the bell is not counted up", {Kind::no_store, at(Site::bell)}, "sleep_one_link"},
       {"the waker wakes nobody", {Kind::no_wake}, "sleep_one_link"},

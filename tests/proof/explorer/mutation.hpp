@@ -42,6 +42,7 @@ struct Mutation {
     no_drain,             // a recoverer does not drain the ring of the dead
     drain_before_death,   // ... drains it before it knows of the death, not after
     send_all_again,       // a recoverer sends again what has its reply
+    no_heavy_barrier,     // a sleeper makes no barrier between its flag and its look
     no_want_space,        // a sleeper for space does not say what it wants
     batch_unbatched,      // the records of a batch are published one by one
   };

@@ -48,7 +48,7 @@ inline std::vector<detail::Site> all_sites() {
 }
 
 inline const char* order_name(detail::Order order) {
-  constexpr std::array names{"relaxed", "acquire", "release", "seq_cst"};
+  constexpr std::array names{"relaxed", "acquire", "release", "seq_cst", "light"};
   return names[static_cast<std::size_t>(order)];
 }
 

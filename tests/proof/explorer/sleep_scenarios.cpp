@@ -17,7 +17,8 @@ std::uint64_t take_sleeping(Explorer& e, Side& side) noexcept {
 
 class OneSleeper : public Program {
  public:
-  OneSleeper(Explorer& e, unsigned messages) : e_(e), messages_(messages), link_(e, 0, 1) {}
+  OneSleeper(Explorer& e, unsigned messages, bool heavy_barriers)
+      : e_(e), messages_(messages), link_(e, 0, 1, 256, heavy_barriers) {}
   void run(int thread) override {
     for (unsigned id = 1; id <= messages_; ++id) {
       if (thread == 0) {
@@ -98,8 +99,8 @@ class TwoLinksOneSleeper : public Program {
 // eighth of the ring, is asked for it, or is idle. `reserve` makes the ring full at two records.
 class SleepOnFull : public Program {
  public:
-  SleepOnFull(Explorer& e, unsigned messages, bool pit_sleeps)
-      : e_(e), messages_(messages), pit_sleeps_(pit_sleeps), link_(e, 0, 1, capacity) {}
+  SleepOnFull(Explorer& e, unsigned messages, bool pit_sleeps, bool heavy_barriers)
+      : e_(e), messages_(messages), pit_sleeps_(pit_sleeps), link_(e, 0, 1, capacity, heavy_barriers) {}
   void run(int thread) override {
     for (unsigned id = 1; id <= messages_; ++id) {
       if (thread == 0) {
@@ -264,14 +265,18 @@ void add_sleep_scenarios(std::vector<Scenario>& all, bool large) {
                      return std::make_unique<P>(e, count, args...);
                    }});
   };
-  add(std::type_identity<OneSleeper>(), "sleep_one_link", large ? 3 : 2, " messages to a pit that sleeps", 2);
+  add(std::type_identity<OneSleeper>(), "sleep_one_link", large ? 3 : 2, " messages to a pit that sleeps", 2, false);
+  add(std::type_identity<OneSleeper>(), "sleep_light", large ? 3 : 2,
+      " messages by light stores to a pit that makes a heavy barrier", 2, true);
   add(std::type_identity<BothSleep>(), "both_sleep", large ? 2 : 1, " calls, both sides sleep", 2);
   add(std::type_identity<TwoLinksOneSleeper>(), "two_links_one_sleeper", large ? 2 : 1,
       " messages on each of two links to one sleeper", 3);
   add(std::type_identity<SleepOnFull>(), "sleep_on_full", large ? 5 : 4,
-      " messages through room for 2, the caller sleeps for space", 2, false);
+      " messages through room for 2, the caller sleeps for space", 2, false, false);
+  add(std::type_identity<SleepOnFull>(), "sleep_on_full_light", large ? 5 : 4,
+      " messages through room for 2, light, the caller sleeps for space", 2, false, true);
   add(std::type_identity<SleepOnFull>(), "sleep_on_full_and_empty", large ? 4 : 3,
-      " messages through room for 2, both sides sleep", 2, true);
+      " messages through room for 2, both sides sleep", 2, true, false);
   add(std::type_identity<ReplyRingFull>(), "reply_ring_full", large ? 3 : 2, " calls, room for 1 reply, the pit sleeps",
       2, false);
   if (large) {

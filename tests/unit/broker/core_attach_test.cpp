@@ -81,6 +81,25 @@ TEST(Attach, GivesBothSegmentsToBothSidesOfAWriteBackLinkBeforeTheSeal) {
   }
 }
 
+TEST(Attach, TellsBothSidesOfHeavyBarriersOnlyWhenBothMakeThem) {
+  for (const bool pit_makes : {false, true}) {
+    for (const bool caller_makes : {false, true}) {
+      CoreDriver d(some_pits(1));
+      d.begin();
+      d.pit_ready(0, pit_makes);
+      d.open(d.caller(), "pit0", 0, 30 * second_ns, caller_makes);
+      const auto made = d.take<MakeSegments>();
+      ASSERT_TRUE(made);
+      d.step(SegmentsMade{made->link, made->epoch});
+      const auto for_pit = d.to_pit<Own>();
+      const auto for_caller = d.to_caller<Own>();
+      ASSERT_TRUE(for_pit && for_caller);
+      EXPECT_EQ(for_pit->heavy_barriers, pit_makes && caller_makes);
+      EXPECT_EQ(for_caller->heavy_barriers, pit_makes && caller_makes);
+    }
+  }
+}
+
 TEST(Attach, SealsWhenBothHaveMappedAndNotBefore) {
   for (const bool caller_first : {true, false}) {
     auto d = ready_driver();

@@ -88,10 +88,10 @@ struct CoreDriver {
   }
 
   void begin() { step(Begin{}); }
-  void pit_ready(PitIndex pit = 0) {
+  void pit_ready(PitIndex pit = 0, bool heavy_barriers = false) {
     const std::uint32_t instance = core.status().at(pit).instance;
     step(PitSpawned{pit, instance, static_cast<pid_t>(100 + instance)});
-    step(PitMessage{pit, instance, control::PitReady{1, 1, now, "p", "1", 1000}});
+    step(PitMessage{pit, instance, control::PitReady{1, 1, now, "p", "1", 1000, heavy_barriers}});
   }
   void pit_exits(bool signalled, int value, PitIndex pit = 0) {
     step(PitExited{pit, core.status().at(pit).instance, signalled, value});
@@ -106,8 +106,9 @@ struct CoreDriver {
   void pit_says(control::Message m, PitIndex pit = 0) {
     step(PitMessage{pit, core.status().at(pit).instance, std::move(m)});
   }
-  void open(ConnId conn, const std::string& pit = "pit0", LinkId link = 0, TimeNs timeout = 30 * second_ns) {
-    say(conn, control::Open{++correlation, pit, link, 0, 0, now + timeout});
+  void open(ConnId conn, const std::string& pit = "pit0", LinkId link = 0, TimeNs timeout = 30 * second_ns,
+            bool heavy_barriers = false) {
+    say(conn, control::Open{++correlation, pit, link, 0, 0, now + timeout, heavy_barriers});
   }
   // From MakeSegments up to and including this state; the attachment.
   Attachment attach_until(ConnId conn, LinkState state, PitIndex pit = 0) {

@@ -424,29 +424,31 @@ TEST(NextBroker, LeavesAQuarantinedPitThere) {
 // ---- records ----
 
 TEST(Records, ComeBackAsTheyWere) {
-  const PitRecord pit{PitState::backoff, 9, 4096, errc::closed, "it failed", {1, 2, 3}};
+  const PitRecord pit{PitState::backoff, 9, 4096, true, errc::closed, "it failed", {1, 2, 3}};
   const auto back = decode_pit(encode(pit));
   ASSERT_TRUE(back);
-  EXPECT_EQ(std::tie(back->state, back->instance, back->reply_size_max, back->end_code, back->reason, back->failures),
-            std::tie(pit.state, pit.instance, pit.reply_size_max, pit.end_code, pit.reason, pit.failures));
-  const LinkRecord link{1, 2, 3, 4, 5, 6, 7, 8};
+  EXPECT_EQ(std::tie(back->state, back->instance, back->reply_size_max, back->heavy_barriers, back->end_code,
+                     back->reason, back->failures),
+            std::tie(pit.state, pit.instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code, pit.reason,
+                     pit.failures));
+  const LinkRecord link{1, 2, 3, 4, 5, true, 6, 7, 8};
   const auto same = decode_link(encode(link));
   ASSERT_TRUE(same);
-  EXPECT_EQ(std::tie(same->pit, same->instance, same->uid, same->request_capacity, same->reply_capacity, same->open,
-                     same->attaching, same->last_id),
-            std::tie(link.pit, link.instance, link.uid, link.request_capacity, link.reply_capacity, link.open,
-                     link.attaching, link.last_id));
+  EXPECT_EQ(std::tie(same->pit, same->instance, same->uid, same->request_capacity, same->reply_capacity,
+                     same->heavy_barriers, same->open, same->attaching, same->last_id),
+            std::tie(link.pit, link.instance, link.uid, link.request_capacity, link.reply_capacity, link.heavy_barriers,
+                     link.open, link.attaching, link.last_id));
 }
 
 TEST(Records, FitWhatTheKeeperTakes) {
-  PitRecord pit{PitState::ready, ~0U, ~0U, errc::internal, std::string(10'000, 'x'), {}};
+  PitRecord pit{PitState::ready, ~0U, ~0U, true, errc::internal, std::string(10'000, 'x'), {}};
   pit.failures.assign(100, 1);
   EXPECT_LE(encode(pit).size(), record_size_max);
   EXPECT_LE(encode(LinkRecord{}).size(), record_size_max);
 }
 
 TEST(Records, OfAnotherSizeAreRefused) {
-  const auto pit = encode(PitRecord{PitState::ready, 1, 1, errc::internal, "r", {1}});
+  const auto pit = encode(PitRecord{PitState::ready, 1, 1, true, errc::internal, "r", {1}});
   const auto link = encode(LinkRecord{});
   for (std::size_t size = 0; size < pit.size(); ++size) EXPECT_FALSE(decode_pit(std::span(pit).first(size)));
   for (std::size_t size = 0; size < link.size(); ++size) EXPECT_FALSE(decode_link(std::span(link).first(size)));

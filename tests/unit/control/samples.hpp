@@ -12,8 +12,8 @@ inline std::vector<Message> samples() {
   const Attachment at{3, 0x1122334455667788, 9};
   return {
       Hello{1, 2, 123456789, {{7, 1}, {8, 2}}},
-      PitReady{1, 1, 55, "dag_tracker", "1.2.3", 4096},
-      Open{77, "greeter", 5, 262144, 4096, 1'000'000},
+      PitReady{1, 1, 55, "dag_tracker", "1.2.3", 4096, true},
+      Open{77, "greeter", 5, 262144, 4096, 1'000'000, true},
       Mapped{at},
       Ready{at, 42},
       MapFailed{at, 12},
@@ -22,7 +22,7 @@ inline std::vector<Message> samples() {
       Close{5},
       StatusQuery{6},
       Welcome{3, 1},
-      Own{at, 77, 262144, 65536, 0xdeadbeef, 0xfeedface, 256, 1000, 2},
+      Own{at, 77, 262144, 65536, 0xdeadbeef, 0xfeedface, 256, 1000, 2, true},
       Peer{at},
       Go{at, 41},
       Drop{at, true},

@@ -108,7 +108,7 @@ struct OneSleep {
   [[nodiscard]] bool here() const { return RealMem::load<Order::seq_cst, Site::header>(&token) != 0; }
   template <class Look>
   bool wait(Look&& look, const WaitWord& word) {
-    return sleep_unless<RealMem, Order, Site>(look, {&word, 1}, deadline_after(2 * ms_ns), counters);
+    return sleep_unless<RealMem, Order, Site>(look, {&word, 1}, deadline_after(2 * ms_ns), false, counters);
   }
 };
 
