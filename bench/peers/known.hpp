@@ -37,6 +37,8 @@ inline constexpr std::array known_peers{
               "messages made in place, default water marks, one I/O thread"},
     PeerFacts{"nng", "nng", "libnng-dev", Wait::sleep, false, true, "nng pair0 over ipc",
               "messages made in place, 128 in each buffer"},
+    PeerFacts{"sdbus", "sdbus", "libsystemd-dev", Wait::sleep, false, true, "sd-bus over a Unix socket, no bus daemon",
+              "trusted; no descriptors, time stamps or credentials"},
     PeerFacts{"uds", "socket", "", Wait::sleep, false, true, "Unix socket, stream", "one system call a message"},
     PeerFacts{"uds_seqpacket", "socket", "", Wait::sleep, false, true, "Unix socket, seqpacket",
               "one system call a message"},
