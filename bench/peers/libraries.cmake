@@ -38,3 +38,29 @@ if(TARGET PkgConfig::SYMPHONY_SDBUS)
 else()
   symphony_peer_missing(sdbus libsystemd-dev)
 endif()
+
+# Code that others generate knows nothing of our warnings; it lies in the build tree only.
+function(symphony_peer_generated name sources)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-w")
+  target_sources(symphony-peer-${name} PRIVATE ${sources})
+  target_include_directories(symphony-peer-${name} SYSTEM PRIVATE "${CMAKE_CURRENT_BINARY_DIR}")
+endfunction()
+
+# Not its CMake package: that ends the configuration where libatomic.so lies with the compiler only, as in Debian.
+find_program(SYMPHONY_CAPNP capnp)
+find_program(SYMPHONY_CAPNPC_CXX capnpc-c++)
+if(PkgConfig_FOUND)
+  pkg_check_modules(SYMPHONY_CAPNP_RPC QUIET IMPORTED_TARGET capnp-rpc)
+endif()
+if(TARGET PkgConfig::SYMPHONY_CAPNP_RPC AND SYMPHONY_CAPNP AND SYMPHONY_CAPNPC_CXX)
+  set(capnp_sources "${CMAKE_CURRENT_BINARY_DIR}/echo.capnp.c++" "${CMAKE_CURRENT_BINARY_DIR}/echo.capnp.h")
+  add_custom_command(OUTPUT ${capnp_sources}
+    COMMAND "${SYMPHONY_CAPNP}" compile "-o${SYMPHONY_CAPNPC_CXX}:${CMAKE_CURRENT_BINARY_DIR}"
+      "--src-prefix=${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/echo.capnp"
+    DEPENDS echo.capnp VERBATIM)
+  symphony_peer(capnp capnp.cpp PkgConfig::SYMPHONY_CAPNP_RPC)
+  symphony_peer_generated(capnp "${capnp_sources}")
+  target_compile_options(symphony-peer-capnp PRIVATE -Wno-non-virtual-dtor)  # its servers are owned as what they are
+else()
+  symphony_peer_missing(capnp "libcapnp-dev and capnproto")
+endif()
