@@ -64,3 +64,21 @@ if(TARGET PkgConfig::SYMPHONY_CAPNP_RPC AND SYMPHONY_CAPNP AND SYMPHONY_CAPNPC_C
 else()
   symphony_peer_missing(capnp "libcapnp-dev and capnproto")
 endif()
+
+find_program(SYMPHONY_PROTOC protoc)
+find_program(SYMPHONY_GRPC_PLUGIN grpc_cpp_plugin)
+if(PkgConfig_FOUND)
+  pkg_check_modules(SYMPHONY_GRPC QUIET IMPORTED_TARGET grpc++ protobuf)
+endif()
+if(TARGET PkgConfig::SYMPHONY_GRPC AND SYMPHONY_PROTOC AND SYMPHONY_GRPC_PLUGIN)
+  set(grpc_sources echo.pb.cc echo.pb.h echo.grpc.pb.cc echo.grpc.pb.h)
+  list(TRANSFORM grpc_sources PREPEND "${CMAKE_CURRENT_BINARY_DIR}/")
+  add_custom_command(OUTPUT ${grpc_sources}
+    COMMAND "${SYMPHONY_PROTOC}" --cpp_out=. --grpc_out=. "--plugin=protoc-gen-grpc=${SYMPHONY_GRPC_PLUGIN}"
+      "-I${CMAKE_CURRENT_SOURCE_DIR}" echo.proto
+    WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}" DEPENDS echo.proto VERBATIM)
+  symphony_peer(grpc grpc.cpp PkgConfig::SYMPHONY_GRPC)
+  symphony_peer_generated(grpc "${grpc_sources}")
+else()
+  symphony_peer_missing(grpc "libgrpc++-dev, libprotobuf-dev and protobuf-compiler-grpc")
+endif()
