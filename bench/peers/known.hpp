@@ -11,6 +11,9 @@ namespace symphony::bench::peers {
 // How both sides wait: each table compares like with like.
 enum class Wait { spin, sleep };
 
+// How a program symphony-peer-* ends when the peer cannot run on this machine; its last line says why.
+inline constexpr int status_cannot_run = 3;
+
 struct PeerFacts {
   std::string_view name;     // of its figures
   std::string_view program;  // behind "symphony-peer-"

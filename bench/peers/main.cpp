@@ -2,7 +2,8 @@
 //
 // usage: symphony-peer-NAME PEER rtt|stream SIZE SEED BUDGET_MS
 // Prints one JSON object on one line. Started by `symphony bench peers`, with which it ends; also useful by hand.
-// Exit status: 0 measured, 1 could not (one line says why), 2 wrong arguments.
+// Exit status: 0 measured, 1 could not (one line says why), 2 wrong arguments, 3 the peer cannot run on this machine
+// (the line is the reason alone).
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -63,6 +64,10 @@ int run(int argc, char** argv) {
   if (const auto* text = std::get_if<std::string>(&outcome)) {
     std::fprintf(stderr, "%s: %s\n", argv[0], text->c_str());
     return 1;
+  }
+  if (const auto* cannot = std::get_if<CannotRun>(&outcome)) {
+    std::fprintf(stderr, "%s\n", cannot->why.c_str());
+    return status_cannot_run;
   }
   const PairResult& r = std::get<PairResult>(outcome);
   std::printf(

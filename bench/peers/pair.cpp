@@ -171,20 +171,20 @@ std::optional<std::string> supervise(const PairPlan& plan, Shared& shared, Side 
 
 }  // namespace
 
-std::variant<PairResult, std::string> run_pair(const PairPlan& plan, const AdapterEntry& entry) {
+std::variant<PairResult, CannotRun, std::string> run_pair(const PairPlan& plan, const AdapterEntry& entry) {
   const SharedMemory memory;
-  if (memory.get() == nullptr) return "no memory for the comparison";
+  if (memory.get() == nullptr) return std::string("no memory for the comparison");
   const auto ours = make_ours(plan.peer->wait);
   const auto peer = entry.make();
   if (const auto made = ours->prepare(plan.size); !made) return std::string("our own link: ") + made.error().text;
   if (const auto made = peer->prepare(plan.size); !made) {
     const int why = made.error().sys_errno;
-    return std::string(entry.name) + ": " + made.error().text +
-           (why == 0 ? "" : std::string(": ") + std::strerror(why));
+    return CannotRun{made.error().text + (why == 0 ? "" : std::string(": ") + std::strerror(why))};
   }
   Setting setting{plan, *ours, *peer, *memory.get(), {}, two_cpus()};
   int ends[2] = {-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return "no descriptors left; raise the limit";
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return std::string("no descriptors left; raise the limit");
   for (int i = 0; i < 2; ++i) setting.control[i].reset(ends[i]);
 
   Side sides[2];
@@ -193,7 +193,7 @@ std::variant<PairResult, std::string> run_pair(const PairPlan& plan, const Adapt
       run_side(setting, End::helper);
       return is_done(setting.shared.of[1]);
     };
-    if (!sides[1].start(helper)) return "no process left for the helper";
+    if (!sides[1].start(helper)) return std::string("no process left for the helper");
   }
   const auto caller = [&] {
     std::thread helper;
@@ -209,7 +209,7 @@ std::variant<PairResult, std::string> run_pair(const PairPlan& plan, const Adapt
     if (helper.joinable()) helper.join();
     return true;
   };
-  if (!sides[0].start(caller)) return "no process left for the caller";
+  if (!sides[0].start(caller)) return std::string("no process left for the caller");
   if (auto fault = supervise(plan, *memory.get(), sides)) {
     // Of two threads the one that failed may not be the one that the process is named after.
     const Report& helper = memory.get()->of[1];

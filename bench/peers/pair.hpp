@@ -47,7 +47,13 @@ struct PairResult {
   std::uint32_t reserved = 0;
 };
 
+// The peer could not be prepared: this machine does not let it run. One line says why.
+struct CannotRun {
+  std::string why;
+};
+
 // The result, or what went wrong: one line without the program's name.
-[[nodiscard]] std::variant<PairResult, std::string> run_pair(const PairPlan& plan, const AdapterEntry& entry);
+[[nodiscard]] std::variant<PairResult, CannotRun, std::string> run_pair(const PairPlan& plan,
+                                                                        const AdapterEntry& entry);
 
 }  // namespace symphony::bench::peers

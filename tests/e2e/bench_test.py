@@ -6,6 +6,7 @@ usage: bench_test.py SYMPHONY [unittest arguments]
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,26 @@ class Peers(unittest.TestCase):
                 figure = json.loads((pathlib.Path(folder) / f"peer.{row['peer']}.{kind}_ratio.72.json").read_text())
                 self.assertEqual((figure["value"], figure["n"]), (row["ratio"], 3))
             for missing in result["missing"]:
-                self.assertTrue(missing["package"])
+                said = "cannot run here: " if "cannot run" in missing["why"] else f"not built here; install {missing['package']} and"
+                self.assertTrue(missing["why"].startswith(said), missing)
+
+    def test_a_peer_that_cannot_run_here_is_missing_with_its_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # Programs are looked for beside the command: in this folder, only one that cannot run.
+            command = shutil.copy2(SYMPHONY, folder)
+            program = pathlib.Path(folder) / "symphony-peer-pipe"
+            program.write_text("#!/bin/sh\necho something else >&2\necho no luck >&2\nexit 3\n")
+            program.chmod(0o755)
+            words = [command, "bench", "peers", "--size", "72", "-o", "json"]
+            run = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            result = json.loads(run.stdout)
+            missing = {row["peer"]: row["why"] for row in result["missing"]}
+            self.assertEqual((result["points"], missing["pipe"]), ([], "cannot run here: no luck"))
+            self.assertIn("not built here", missing["tcp"])
+            named = subprocess.run([*words, "--peer", "pipe"], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((named.returncode, named.stdout), (4, ""))
+            self.assertEqual(named.stderr, "symphony bench peers: pipe cannot run here: no luck\n")
 
     def test_bad_arguments_are_one_line_and_the_status_of_usage(self):
         for words in (["peers", "--size", "9"], ["peers", "--size", "0"], ["peers", "--size", "65544"], ["peers", "--peer", "x"],

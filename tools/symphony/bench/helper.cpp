@@ -74,11 +74,12 @@ Printed run_helper(const std::vector<std::string>& arguments) {
   read_both(ends[0].get(), ends[2].get(), printed.out, errors);
   while (::waitpid(pid, &printed.status, 0) < 0 && errno == EINTR) {
   }
+  printed.last_line = last_line(errors);
   if (WIFSIGNALED(printed.status)) {
     printed.fault = name + " was killed by signal " + std::to_string(WTERMSIG(printed.status)) + " (" +
                     ::strsignal(WTERMSIG(printed.status)) + ")";
   } else if (printed.status != 0) {
-    printed.fault = last_line(errors);
+    printed.fault = printed.last_line;
     if (printed.fault.find(name) == std::string::npos) {
       printed.fault = name + " ended with status " + std::to_string(WEXITSTATUS(printed.status)) +
                       (printed.fault.empty() ? "" : ": " + printed.fault);

@@ -1,6 +1,7 @@
 #include "tools/symphony/bench/peers.hpp"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -71,6 +72,11 @@ Json summed_up(const Point& point, const Json& pairs) {
           {"pairs", pairs}};
 }
 
+std::string not_built(const bench::peers::PeerFacts& peer) {
+  if (peer.package.empty()) return "not built here; build the target symphony_peer_programs";
+  return fmt::format("not built here; install {} and configure with -DSYMPHONY_PEERS=ON", peer.package);
+}
+
 bool write_peer_figure(const Point& point, const Json& row, double seconds) {
   bench::Figure figure;
   const char* kind = point.pattern[0] == 's' ? "throughput_ratio" : "rtt_ratio";
@@ -104,8 +110,7 @@ std::string peers_table(const Json& document) {
     out += fmt::format("{} against {}\n{}\n", wait, wait, table.text());
   }
   for (const Json& missing : document["missing"]) {
-    out += fmt::format("{}: not built here; install {} and configure with -DSYMPHONY_PEERS=ON\n",
-                       missing["peer"].get<std::string>(), missing["package"].get<std::string>());
+    out += fmt::format("{}: {}\n", missing["peer"].get<std::string>(), missing["why"].get<std::string>());
   }
   return out +
          "ratio: ours over theirs; below 1 is ahead for round trips (time), above 1 for streams (messages a second)\n";
@@ -121,18 +126,16 @@ int bench_peers(BenchArguments arguments) {
   Json document = new_bench_document("bench peers");
   document["missing"] = Json::array();
   document["points"] = Json::array();
+  const auto add_missing = [&](const bench::peers::PeerFacts& peer, const std::string& why) {
+    document["missing"].push_back({{"peer", peer.name}, {"package", peer.package}, {"why", why}});
+  };
   std::vector<Point> points;
   for (const auto& peer : bench::peers::known_peers) {
     const bool named = std::find(arguments.peers.begin(), arguments.peers.end(), peer.name) != arguments.peers.end();
     if (!arguments.peers.empty() && !named) continue;
     if (find_program(fmt::format("symphony-peer-{}", peer.program)).empty()) {
-      if (named) {
-        return fail_bench("peers",
-                          fmt::format("{} is not built here; install {} and configure with -DSYMPHONY_PEERS=ON",
-                                      peer.name, peer.package),
-                          exit_not_found);
-      }
-      document["missing"].push_back({{"peer", peer.name}, {"package", peer.package}});
+      if (named) return fail_bench("peers", fmt::format("{} is {}", peer.name, not_built(peer)), exit_not_found);
+      add_missing(peer, not_built(peer));
       continue;
     }
     for (const std::size_t size : arguments.sizes) {
@@ -143,13 +146,25 @@ int bench_peers(BenchArguments arguments) {
   if (points.empty()) return fail_bench("peers", "no program symphony-peer-* beside this one", exit_not_found);
   const std::uint64_t pairs = arguments.quick ? 3 : 15;
   Progress progress("peers", points.size() * pairs);
+  const bench::peers::PeerFacts* cannot_run = nullptr;
   for (const Point& point : points) {
+    if (point.peer == cannot_run) continue;
     const TimeNs start = now_ns();
     Json results = Json::array();
     for (std::uint64_t pair = 0; pair < pairs; ++pair) {
       const Printed printed = run_helper({find_program(fmt::format("symphony-peer-{}", point.peer->program)),
                                           std::string(point.peer->name), point.pattern, std::to_string(point.size),
                                           std::to_string(pair + 1), arguments.quick ? "5" : "60"});
+      if (WIFEXITED(printed.status) && WEXITSTATUS(printed.status) == bench::peers::status_cannot_run) {
+        const std::string why = "cannot run here: " + printed.last_line;
+        if (!arguments.peers.empty()) {
+          progress.finish();
+          return fail_bench("peers", fmt::format("{} {}", point.peer->name, why), exit_not_found);
+        }
+        add_missing(*point.peer, why);
+        cannot_run = point.peer;
+        break;
+      }
       Json result = Json::parse(printed.out, nullptr, false);
       if (!printed.fault.empty() || !result.is_object()) {
         progress.finish();
@@ -159,6 +174,7 @@ int bench_peers(BenchArguments arguments) {
       results.push_back(std::move(result));
       progress.advance();
     }
+    if (point.peer == cannot_run) continue;
     document["points"].push_back(summed_up(point, results));
     const double seconds = static_cast<double>(now_ns() - start) / static_cast<double>(second_ns);
     if (!write_peer_figure(point, document["points"].back(), seconds)) return exit_internal;
