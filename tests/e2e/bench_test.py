@@ -6,6 +6,7 @@ usage: bench_test.py SYMPHONY [unittest arguments]
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -90,16 +91,34 @@ class Peers(unittest.TestCase):
                 self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1), run.stderr)
 
     def test_a_program_killed_in_the_middle_is_named_and_leaves_nothing(self):
+        self.kill_in_the_middle("pipe")
+
+    @unittest.skipUnless((BIN / "symphony-peer-iceoryx").exists(), "iceoryx is not built here")
+    def test_a_killed_program_leaves_no_daemon_and_no_shared_memory(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = bench("peers", "--quick", "--peer", "iceoryx", "--size", "72", env={**os.environ, "SYMPHONY_FIGURES": folder})
+        if run.returncode == 4:
+            self.skipTest(run.stderr)
+        folders = [pathlib.Path("/dev/shm"), pathlib.Path("/tmp")]
+
+        def traces():
+            return {str(path) for folder in folders for path in folder.iterdir() if re.match("iox-|iceoryx|roudi", path.name)}
+
+        before = traces()
+        self.kill_in_the_middle("iceoryx")
+        self.assertLessEqual(traces(), before)
+
+    def kill_in_the_middle(self, peer):
         for victim in range(3):  # the one that supervises, and its two sides
             with self.subTest(victim):
                 marker = str(uuid.uuid4())
-                run = subprocess.Popen([SYMPHONY, "bench", "peers", "--peer", "pipe"], stdout=subprocess.PIPE,
+                run = subprocess.Popen([SYMPHONY, "bench", "peers", "--peer", peer], stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True, env={**os.environ, "SYMPHONY_TEST_RUN": marker,
                                                                                "SYMPHONY_FIGURES": "/nowhere"})
                 struck = []
 
                 def strike():
-                    pids = sorted(processes_with(marker, "symphony-peer-pipe"))
+                    pids = sorted(processes_with(marker, f"symphony-peer-{peer}"))
                     if len(pids) == 3:
                         try:
                             os.kill(pids[victim], signal.SIGKILL)
@@ -111,7 +130,7 @@ class Peers(unittest.TestCase):
                 self.assertTrue(wait_until(strike))
                 out, err = run.communicate(timeout=60)
                 self.assertEqual((run.returncode, out, len(err.splitlines())), (70, "", 1), err)
-                self.assertIn("symphony-peer-pipe", err)
+                self.assertIn(f"symphony-peer-{peer}", err)
                 self.assertIn("killed by signal 9", err)
                 self.assertTrue(wait_until(lambda: not processes_with(marker)))
 
