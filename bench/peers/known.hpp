@@ -11,6 +11,9 @@ namespace symphony::bench::peers {
 // How both sides wait: each table compares like with like.
 enum class Wait { spin, sleep };
 
+// What is measured: round trips one after the other, or messages in one direction.
+enum class Pattern { rtt, stream };
+
 // How a program symphony-peer-* ends when the peer cannot run on this machine; its last line says why.
 inline constexpr int status_cannot_run = 3;
 

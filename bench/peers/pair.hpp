@@ -19,8 +19,6 @@
 
 namespace symphony::bench::peers {
 
-enum class Pattern : std::uint32_t { rtt, stream };
-
 struct PairPlan {
   const PeerFacts* peer = nullptr;
   Pattern pattern = Pattern::rtt;

@@ -82,7 +82,9 @@ void add_bench_command(CLI::App& app, int& exit_status) {
   peers->footer(
       "Ours and the peer's turns alternate in one pair of processes, each side on a processor of its own; the ratio "
       "is\n"
-      "that of medians over turns, and the median over 15 fresh pairs. Every message is written whole, read whole and\n"
+      "that of medians over turns, and the median over 15 fresh pairs; of streams, over pairs of one placement class: "
+      "up to\n"
+      "30 are run, and what the other classes say is printed apart. Every message is written whole, read whole and\n"
       "checked. Peers that spin meet our link spinning, those that sleep meet it sleeping.");
   peers->callback([arguments, &exit_status] { exit_status = bench_peers(*arguments); });
 }

@@ -9,6 +9,7 @@
 #include <symphony/clock.hpp>
 
 #include "bench/peers/known.hpp"
+#include "bench/peers/summary.hpp"
 #include "bench/support/figure.hpp"
 #include "tools/symphony/bench/helper.hpp"
 #include "tools/symphony/exit_status.hpp"
@@ -19,76 +20,81 @@
 namespace symphony::tools {
 namespace {
 
+using bench::peers::ClassSummary;
+using bench::peers::MeasuredPair;
+using bench::peers::Pattern;
+using bench::peers::PeerFacts;
+using bench::peers::Summary;
+using bench::peers::Wait;
 using Json = BenchJson;
-
-double middle(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // One peer, pattern and size, over fresh pairs of processes.
 struct Point {
-  const bench::peers::PeerFacts* peer;
-  const char* pattern;
+  const PeerFacts* peer;
+  Pattern pattern;
   std::size_t size;
 };
 
-// Within these the link against itself says that ratios mean something.
-constexpr double self_ratio_min = 0.93;
-constexpr double self_ratio_max = 1.07;
-// A pair whose raw line changed by so much moved to other processors or lines meanwhile.
-constexpr double class_change = 1.4;
+constexpr const char* name_of(Pattern pattern) noexcept { return pattern == Pattern::stream ? "stream" : "rtt"; }
+constexpr const char* name_of(Wait wait) noexcept { return wait == Wait::spin ? "spin" : "sleep"; }
 
-Json summed_up(const Point& point, const Json& pairs) {
-  std::vector<double> ours, peers, ratios, selves;
-  std::size_t changed = 0;
-  const bool streams = point.pattern[0] == 's';
-  for (const Json& pair : pairs) {
-    ours.push_back(pair["ours_ns"]);
-    peers.push_back(pair["peer_ns"]);
-    // Ours over the peer's: time of a round trip, messages a second of a stream.
-    ratios.push_back(streams ? peers.back() / ours.back() : ours.back() / peers.back());
-    selves.push_back(pair["self_ratio"]);
-    const double before = pair["raw_before_ns"];
-    const double after = pair["raw_after_ns"];
-    changed += std::max(before, after) > class_change * std::min(before, after) ? 1 : 0;
-  }
-  const double self = middle(selves);
-  const bool ok = self >= self_ratio_min && self <= self_ratio_max && 3 * changed < pairs.size();
-  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-  return {{"peer", point.peer->name},
-          {"wait", point.peer->wait == bench::peers::Wait::spin ? "spin" : "sleep"},
-          {"threads", point.peer->threads},
-          {"pattern", point.pattern},
-          {"size", point.size},
-          {"ours_ns", middle(ours)},
-          {"peer_ns", middle(peers)},
-          {"ratio", middle(ratios)},
-          {"ratio_min", *low},
-          {"ratio_max", *high},
-          {"self_ratio", self},
-          {"class_changes", changed},
-          {"verdict", ok ? "ok" : "inconclusive"},
-          {"pairs", pairs}};
+MeasuredPair measured_pair(const Json& pair) {
+  return {pair["ours_ns"], pair["peer_ns"], pair["self_ratio"], pair["raw_before_ns"], pair["raw_after_ns"]};
 }
 
-std::string not_built(const bench::peers::PeerFacts& peer) {
+Json class_row(const ClassSummary& one) {
+  return {{"raw_ns", one.raw_ns}, {"pairs", one.pairs},         {"ours_ns", one.ours_ns},    {"peer_ns", one.peer_ns},
+          {"ratio", one.ratio},   {"ratio_min", one.ratio_min}, {"ratio_max", one.ratio_max}};
+}
+
+Json row_of(const Point& point, const Summary& all, Json pairs) {
+  Json row = {{"peer", point.peer->name},
+              {"wait", name_of(point.peer->wait)},
+              {"threads", point.peer->threads},
+              {"pattern", name_of(point.pattern)},
+              {"size", point.size},
+              {"ours_ns", all.main.ours_ns},
+              {"peer_ns", all.main.peer_ns},
+              {"ratio", all.main.ratio},
+              {"ratio_min", all.main.ratio_min},
+              {"ratio_max", all.main.ratio_max},
+              {"raw_ns", all.main.raw_ns},
+              {"pairs_counted", all.main.pairs},
+              {"other_classes", Json::array()},
+              {"self_ratio", all.self_ratio},
+              {"class_changes", all.changed},
+              {"verdict", all.conclusive ? "ok" : "inconclusive"},
+              {"pairs", std::move(pairs)}};
+  for (const ClassSummary& other : all.others) row["other_classes"].push_back(class_row(other));
+  return row;
+}
+
+std::string not_built(const PeerFacts& peer) {
   if (peer.package.empty()) return "not built here; build the target symphony_peer_programs";
   return fmt::format("not built here; install {} and configure with -DSYMPHONY_PEERS=ON", peer.package);
 }
 
-bool write_peer_figure(const Point& point, const Json& row, double seconds) {
+std::string note_of(const Point& point, const Summary& all) {
+  std::string note = fmt::format("{}; {} against {}; ours {:.0f} ns, theirs {:.0f} ns; pairs of fresh processes",
+                                 all.conclusive ? "ok" : "inconclusive", name_of(point.peer->wait),
+                                 name_of(point.peer->wait), all.main.ours_ns, all.main.peer_ns);
+  if (point.pattern == Pattern::rtt) return note + ", classes pooled";
+  note += fmt::format(", class of {:.0f} ns a raw round trip", all.main.raw_ns);
+  for (const ClassSummary& other : all.others) {
+    note += fmt::format("; class of {:.0f} ns ({} pairs): {:.3f}", other.raw_ns, other.pairs, other.ratio);
+  }
+  return note;
+}
+
+bool write_peer_figure(const Point& point, const Summary& all, double seconds) {
   bench::Figure figure;
-  const char* kind = point.pattern[0] == 's' ? "throughput_ratio" : "rtt_ratio";
+  const char* kind = point.pattern == Pattern::stream ? "throughput_ratio" : "rtt_ratio";
   figure.name = fmt::format("peer.{}.{}.{}", point.peer->name, kind, point.size);
-  figure.value = row["ratio"];
+  figure.value = all.main.ratio;
   figure.unit = "ratio";
-  figure.n = row["pairs"].size();
+  figure.n = all.main.pairs;
   figure.seconds = seconds;
-  figure.note =
-      fmt::format("{}; {} against {}; ours {:.0f} ns, theirs {:.0f} ns; pairs of fresh processes, classes pooled",
-                  row["verdict"].get<std::string>(), row["wait"].get<std::string>(), row["wait"].get<std::string>(),
-                  row["ours_ns"].get<double>(), row["peer_ns"].get<double>());
+  figure.note = note_of(point, all);
   const auto written = bench::write_figure(figure);
   if (!written) std::fprintf(stderr, "symphony bench peers: %s\n", written.error().text);
   return written.has_value();
@@ -97,6 +103,7 @@ bool write_peer_figure(const Point& point, const Json& row, double seconds) {
 std::string peers_table(const Json& document) {
   std::string out;
   for (const char* wait : {"spin", "sleep"}) {
+    std::string others;
     Table table({"peer", "", "bytes", "ours", "theirs", "ratio", "least", "most", "pairs", "verdict"});
     for (const Json& row : document["points"]) {
       if (row["wait"] != wait) continue;
@@ -105,9 +112,14 @@ std::string peers_table(const Json& document) {
       table.add_row({row["peer"].get<std::string>() + (row["threads"].get<bool>() ? " (threads)" : ""),
                      row["pattern"] == "rtt" ? "round trip" : "stream", std::to_string(row["size"].get<int>()),
                      ns("ours_ns"), ns("peer_ns"), ratio("ratio"), ratio("ratio_min"), ratio("ratio_max"),
-                     std::to_string(row["pairs"].size()), row["verdict"].get<std::string>()});
+                     std::to_string(row["pairs_counted"].get<int>()), row["verdict"].get<std::string>()});
+      for (const Json& other : row["other_classes"]) {
+        others += fmt::format("  {} stream {}: {} pairs of another class, {:.0f} ns a raw round trip: {:.2f}\n",
+                              row["peer"].get<std::string>(), row["size"].get<int>(), other["pairs"].get<int>(),
+                              other["raw_ns"].get<double>(), other["ratio"].get<double>());
+      }
     }
-    out += fmt::format("{} against {}\n{}\n", wait, wait, table.text());
+    out += fmt::format("{} against {}\n{}{}\n", wait, wait, table.text(), others);
   }
   for (const Json& missing : document["missing"]) {
     out += fmt::format("{}: {}\n", missing["peer"].get<std::string>(), missing["why"].get<std::string>());
@@ -126,7 +138,7 @@ int bench_peers(BenchArguments arguments) {
   Json document = new_bench_document("bench peers");
   document["missing"] = Json::array();
   document["points"] = Json::array();
-  const auto add_missing = [&](const bench::peers::PeerFacts& peer, const std::string& why) {
+  const auto add_missing = [&](const PeerFacts& peer, const std::string& why) {
     document["missing"].push_back({{"peer", peer.name}, {"package", peer.package}, {"why", why}});
   };
   std::vector<Point> points;
@@ -139,22 +151,28 @@ int bench_peers(BenchArguments arguments) {
       continue;
     }
     for (const std::size_t size : arguments.sizes) {
-      points.push_back({&peer, "rtt", size});
-      if (peer.streams) points.push_back({&peer, "stream", size});
+      points.push_back({&peer, Pattern::rtt, size});
+      if (peer.streams) points.push_back({&peer, Pattern::stream, size});
     }
   }
   if (points.empty()) return fail_bench("peers", "no program symphony-peer-* beside this one", exit_not_found);
-  const std::uint64_t pairs = arguments.quick ? 3 : 15;
-  Progress progress("peers", points.size() * pairs);
-  const bench::peers::PeerFacts* cannot_run = nullptr;
+  const std::size_t wanted = arguments.quick ? 3 : 15;
+  Progress progress("peers", points.size() * wanted);
+  std::uint64_t done = 0;
+  const PeerFacts* cannot_run = nullptr;
   for (const Point& point : points) {
+    progress.set(done);
+    done += wanted;
     if (point.peer == cannot_run) continue;
     const TimeNs start = now_ns();
-    Json results = Json::array();
-    for (std::uint64_t pair = 0; pair < pairs; ++pair) {
-      const Printed printed = run_helper({find_program(fmt::format("symphony-peer-{}", point.peer->program)),
-                                          std::string(point.peer->name), point.pattern, std::to_string(point.size),
-                                          std::to_string(pair + 1), arguments.quick ? "5" : "60"});
+    Json printed_pairs = Json::array();
+    std::vector<MeasuredPair> pairs;
+    Summary all;
+    do {
+      const Printed printed =
+          run_helper({find_program(fmt::format("symphony-peer-{}", point.peer->program)), std::string(point.peer->name),
+                      name_of(point.pattern), std::to_string(point.size), std::to_string(pairs.size() + 1),
+                      arguments.quick ? "5" : "60"});
       if (WIFEXITED(printed.status) && WEXITSTATUS(printed.status) == bench::peers::status_cannot_run) {
         const std::string why = "cannot run here: " + printed.last_line;
         if (!arguments.peers.empty()) {
@@ -171,13 +189,15 @@ int bench_peers(BenchArguments arguments) {
         return fail_bench("peers", printed.fault.empty() ? "a program printed no result" : printed.fault,
                           exit_internal);
       }
-      results.push_back(std::move(result));
-      progress.advance();
-    }
+      pairs.push_back(measured_pair(result));
+      printed_pairs.push_back(std::move(result));
+      all = bench::peers::sum_up(point.pattern, pairs);
+      if (pairs.size() <= wanted) progress.advance();
+    } while (pairs.size() < wanted || (!arguments.quick && wants_more(all, pairs.size(), wanted)));
     if (point.peer == cannot_run) continue;
-    document["points"].push_back(summed_up(point, results));
+    document["points"].push_back(row_of(point, all, std::move(printed_pairs)));
     const double seconds = static_cast<double>(now_ns() - start) / static_cast<double>(second_ns);
-    if (!write_peer_figure(point, document["points"].back(), seconds)) return exit_internal;
+    if (!write_peer_figure(point, all, seconds)) return exit_internal;
   }
   progress.finish();
   return put_out(arguments, "peers", document, peers_table(document));
