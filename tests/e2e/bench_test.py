@@ -61,12 +61,24 @@ class Peers(unittest.TestCase):
                 kind = "rtt" if row["pattern"] == "rtt" else "throughput"
                 figure = json.loads((pathlib.Path(folder) / f"peer.{row['peer']}.{kind}_ratio.72.json").read_text())
                 self.assertEqual((figure["value"], figure["n"]), (row["ratio"], row["pairs_counted"]))
+                self.assertEqual(row["goal"] is None, row["goal_met"] is None, row)
                 classes = [row, *row["other_classes"]]
                 self.assertEqual(sum(c.get("pairs_counted") or c["pairs"] for c in classes), 3, row)
                 self.assertTrue(row["pattern"] == "stream" or len(classes) == 1, "round trips are of one class")
             for missing in result["missing"]:
                 said = "cannot run here: " if "cannot run" in missing["why"] else f"not built here; install {missing['package']} and"
                 self.assertTrue(missing["why"].startswith(said), missing)
+
+    def test_two_tables_name_peers_goals_and_settings(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = bench("peers", "--quick", "--size", "72", "--peer", "boost_mq", "--peer", "boost_mq_poll",
+                        env={**os.environ, "SYMPHONY_FIGURES": folder})
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        spin, sleep = run.stdout.split("spin against spin\n")[1].split("sleep against sleep\n")
+        for table, peer, setting in ((spin, "boost_mq_poll", "try_receive"), (sleep, "boost_mq", "receive")):
+            self.assertRegex(table, rf"(?m)^round trip +72  {peer} .* <= 1\.00 ")
+            self.assertRegex(table, rf"(?m)^stream +72  {peer} .* >= 1\.00 ")
+            self.assertRegex(table, rf"(?m)^{peer}  +Boost.Interprocess.* {setting}")
 
     def test_a_peer_that_cannot_run_here_is_missing_with_its_reason(self):
         with tempfile.TemporaryDirectory() as folder:

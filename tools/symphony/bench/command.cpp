@@ -74,7 +74,9 @@ void add_bench_command(CLI::App& app, int& exit_status) {
   ring->callback([arguments, &exit_status] { exit_status = bench_ring(*arguments); });
   auto* peers = bench_command->add_subcommand("peers", "Our link against what else a program could take");
   common(peers);
-  peers->add_option("--size", arguments->sizes, "Bytes of a message, 8 to 65536 (64 and 1024)")
+  peers
+      ->add_option("--size", arguments->sizes,
+                   "Bytes of a message, 8 to 65536; may be given again (64, 1024, 4096 and 65536)")
       ->check(CLI::Range(8, 65536));
   std::vector<std::string> names;
   for (const auto& peer : bench::peers::known_peers) names.emplace_back(peer.name);

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <symphony/clock.hpp>
 
+#include "bench/peers/goals.hpp"
 #include "bench/peers/known.hpp"
 #include "bench/peers/summary.hpp"
 #include "bench/support/figure.hpp"
@@ -51,6 +53,7 @@ Json row_of(const Point& point, const Summary& all, Json pairs) {
   Json row = {{"peer", point.peer->name},
               {"wait", name_of(point.peer->wait)},
               {"threads", point.peer->threads},
+              {"settings", point.peer->settings},
               {"pattern", name_of(point.pattern)},
               {"size", point.size},
               {"ours_ns", all.main.ours_ns},
@@ -58,6 +61,8 @@ Json row_of(const Point& point, const Summary& all, Json pairs) {
               {"ratio", all.main.ratio},
               {"ratio_min", all.main.ratio_min},
               {"ratio_max", all.main.ratio_max},
+              {"goal", nullptr},
+              {"goal_met", nullptr},
               {"raw_ns", all.main.raw_ns},
               {"pairs_counted", all.main.pairs},
               {"other_classes", Json::array()},
@@ -66,6 +71,10 @@ Json row_of(const Point& point, const Summary& all, Json pairs) {
               {"verdict", all.conclusive ? "ok" : "inconclusive"},
               {"pairs", std::move(pairs)}};
   for (const ClassSummary& other : all.others) row["other_classes"].push_back(class_row(other));
+  if (const auto goal = bench::peers::ratio_goal(*point.peer, point.pattern, point.size)) {
+    row["goal"] = *goal;
+    row["goal_met"] = bench::peers::meets(point.pattern, all.main.ratio, *goal);
+  }
   return row;
 }
 
@@ -100,38 +109,74 @@ bool write_peer_figure(const Point& point, const Summary& all, double seconds) {
   return written.has_value();
 }
 
+// Rows of one way to wait: round trips first, then by size, so that peers stand below one another.
+std::vector<Json> rows_of(const Json& document, const char* wait) {
+  std::vector<Json> rows;
+  for (const Json& row : document["points"]) {
+    if (row["wait"] == wait) rows.push_back(row);
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
+    return std::pair(a["pattern"] != "rtt", a["size"].get<int>()) <
+           std::pair(b["pattern"] != "rtt", b["size"].get<int>());
+  });
+  return rows;
+}
+
+std::vector<std::string> cells_of(const Json& row) {
+  const auto ns = [&](const char* key) { return duration_text(static_cast<std::int64_t>(row[key].get<double>())); };
+  const auto ratio = [&](const char* key) { return fmt::format("{:.2f}", row[key].get<double>()); };
+  const bool is_trip = row["pattern"] == "rtt";
+  const std::string verdict = row["verdict"];
+  const bool missed = row["goal_met"] == false && verdict == "ok";
+  return {is_trip ? "round trip" : "stream",
+          std::to_string(row["size"].get<int>()),
+          row["peer"].get<std::string>() + (row["threads"].get<bool>() ? " (threads)" : ""),
+          ns("ours_ns"),
+          ns("peer_ns"),
+          ratio("ratio"),
+          row["goal"].is_null() ? "-" : (is_trip ? "<= " : ">= ") + ratio("goal"),
+          ratio("ratio_min"),
+          ratio("ratio_max"),
+          std::to_string(row["pairs_counted"].get<int>()),
+          missed ? "goal missed" : verdict};
+}
+
 std::string peers_table(const Json& document) {
   std::string out;
   for (const char* wait : {"spin", "sleep"}) {
+    const auto rows = rows_of(document, wait);
+    if (rows.empty()) continue;
     std::string others;
-    Table table({"peer", "", "bytes", "ours", "theirs", "ratio", "least", "most", "pairs", "verdict"});
-    for (const Json& row : document["points"]) {
-      if (row["wait"] != wait) continue;
-      const auto ns = [&](const char* key) { return duration_text(static_cast<std::int64_t>(row[key].get<double>())); };
-      const auto ratio = [&](const char* key) { return fmt::format("{:.2f}", row[key].get<double>()); };
-      table.add_row({row["peer"].get<std::string>() + (row["threads"].get<bool>() ? " (threads)" : ""),
-                     row["pattern"] == "rtt" ? "round trip" : "stream", std::to_string(row["size"].get<int>()),
-                     ns("ours_ns"), ns("peer_ns"), ratio("ratio"), ratio("ratio_min"), ratio("ratio_max"),
-                     std::to_string(row["pairs_counted"].get<int>()), row["verdict"].get<std::string>()});
+    Table table({"", "bytes", "peer", "ours", "theirs", "ratio", "goal", "least", "most", "pairs", "verdict"});
+    for (const Json& row : rows) {
+      table.add_row(cells_of(row));
       for (const Json& other : row["other_classes"]) {
         others += fmt::format("  {} stream {}: {} pairs of another class, {:.0f} ns a raw round trip: {:.2f}\n",
                               row["peer"].get<std::string>(), row["size"].get<int>(), other["pairs"].get<int>(),
                               other["raw_ns"].get<double>(), other["ratio"].get<double>());
       }
     }
-    out += fmt::format("{} against {}\n{}{}\n", wait, wait, table.text(), others);
+    Table settings({"peer", "what it is", "its settings"});
+    for (const PeerFacts& peer : bench::peers::known_peers) {
+      const auto is_its = [&](const Json& row) { return row["peer"] == peer.name; };
+      if (std::none_of(rows.begin(), rows.end(), is_its)) continue;
+      settings.add_row({std::string(peer.name), std::string(peer.what), std::string(peer.settings)});
+    }
+    out += fmt::format("{} against {}\n{}{}\n{}\n", wait, wait, table.text(), others, settings.text());
   }
+  out +=
+      "ratio: ours over theirs; below 1 is ahead for round trips (time), above 1 for streams (messages a second)\n"
+      "goal: what we want of it; a row that is inconclusive says nothing about it\n";
   for (const Json& missing : document["missing"]) {
     out += fmt::format("{}: {}\n", missing["peer"].get<std::string>(), missing["why"].get<std::string>());
   }
-  return out +
-         "ratio: ours over theirs; below 1 is ahead for round trips (time), above 1 for streams (messages a second)\n";
+  return out;
 }
 
 }  // namespace
 
 int bench_peers(BenchArguments arguments) {
-  if (arguments.sizes.empty()) arguments.sizes = {64, 1024};
+  if (arguments.sizes.empty()) arguments.sizes = {64, 1024, 4096, 65536};
   for (const std::size_t size : arguments.sizes) {
     if (size % 8 != 0) return fail_bench("peers", "--size must be a multiple of 8", exit_usage);
   }
