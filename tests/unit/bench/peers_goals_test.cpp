@@ -9,7 +9,7 @@ namespace {
 TEST(PeerGoals, SpinningIsAheadOfEveryPeerUpTo4KiBAndCloseToTheBestAbove) {
   for (const PeerFacts& peer : known_peers) {
     if (peer.wait != Wait::spin) continue;
-    for (const std::size_t size : {8, 64, 4096}) {
+    for (const std::size_t size : {8u, 64u, 4096u}) {
       EXPECT_EQ(ratio_goal(peer, Pattern::rtt, size), 1) << peer.name;
       EXPECT_EQ(ratio_goal(peer, Pattern::stream, size), 1) << peer.name;
     }
@@ -21,7 +21,7 @@ TEST(PeerGoals, SpinningIsAheadOfEveryPeerUpTo4KiBAndCloseToTheBestAbove) {
 TEST(PeerGoals, SleepingIsAheadOfEveryLibraryAndCloseToABareUnixSocket) {
   for (const PeerFacts& peer : known_peers) {
     if (peer.wait != Wait::sleep) continue;
-    for (const std::size_t size : {64, 65536}) {
+    for (const std::size_t size : {64u, 65536u}) {
       const auto goal = ratio_goal(peer, Pattern::rtt, size);
       if (peer.library) {
         EXPECT_EQ(goal, 1) << peer.name;
