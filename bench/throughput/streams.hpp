@@ -159,7 +159,8 @@ template <std::size_t size, std::uint64_t batch>
 class ChannelStream {
  public:
   explicit ChannelStream(const StreamPlace& p) noexcept : reader_(!p.peer_writable) {
-    const detail::Geometry geometry{p.capacity, detail::ring_capacity_min, 0x5eed, 0xfeed};
+    // As a default link: nobody sleeps here, so nobody has to make the barrier.
+    const detail::Geometry geometry{p.capacity, detail::ring_capacity_min, 0x5eed, 0xfeed, true};
     if (p.end == End::caller) {
       caller_.emplace(p.own.data(), p.peer.data(), geometry);
     } else {
