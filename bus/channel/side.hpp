@@ -68,30 +68,21 @@ class ChannelSide {
     const auto words = words_of(envelope);
     mem_.copy_in(claim.bytes().data(), words.data(), sizeof words);
     const auto size = body_size + static_cast<std::uint32_t>(sizeof envelope);
-    Position at = 0;
-    if (heavy_barriers_) {
-      // sync ring.commit release: light, the peer's heavy barrier stands between this and the look at its flag.
-      at = out_.template commit<Order::light>(std::move(claim), size);
-      doorbell_.template ring_if_sleeping<Order::light>();
-    } else {
-      // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
-      at = out_.template commit<Order::seq_cst>(std::move(claim), size);
-      doorbell_.ring_if_sleeping();
-    }
-    return at;
+    return ordered([&]<Order order>() {
+      // sync ring.commit release: ordered before the look for a sleeper (doorbell).
+      const Position at = out_.template commit<order>(std::move(claim), size);
+      doorbell_.template ring_if_sleeping<order>();
+      return at;
+    });
   }
   // Between begin_batch and publish_batch messages are kept back; publishing shows them all at once.
   void begin_batch() noexcept { out_.begin_batch(); }
   void publish_batch() noexcept {
-    if (heavy_barriers_) {
-      // sync ring.commit release: light, as in commit().
-      out_.template publish_batch<Order::light>();
-      doorbell_.template ring_if_sleeping<Order::light>();
-    } else {
-      // sync ring.commit release: seq_cst, because the peer may be about to sleep (doorbell).
-      out_.template publish_batch<Order::seq_cst>();
-      doorbell_.ring_if_sleeping();
-    }
+    ordered([&]<Order order>() {
+      // sync ring.commit release: as in commit().
+      out_.template publish_batch<order>();
+      doorbell_.template ring_if_sleeping<order>();
+    });
   }
   // Copies a whole message. False: the ring is full (or the message larger than message_size_max()).
   [[nodiscard]] bool try_send(const Envelope& envelope, std::span<const std::byte> body, Position reserve,
@@ -144,19 +135,13 @@ class ChannelSide {
   void free_space(bool idle) noexcept {
     if (in_.held() == 0) return;
     if (!idle && !in_.frees_soon() && !peer_wants_space()) return;
-    if (heavy_barriers_) {
-      // sync ring.freed release: light; a peer that sleeps for space made its barrier after saying so.
-      in_.template free<Order::light>();
-      // sync wait.want_space seq_cst load: light, as freed.
-      const auto wanted = mem_.template load<Order::light, Site::want_space>(&peer_->want_space);
-      if (wanted != 0) doorbell_.template ring_if_sleeping<Order::light>();
-    } else {
-      // sync ring.freed release: seq_cst, because the peer may be about to sleep for space.
-      in_.template free<Order::seq_cst>();
+    ordered([&]<Order order>() {
+      // sync ring.freed release: ordered before the look at what the peer wants; it may be about to sleep for space.
+      in_.template free<order>();
       // sync wait.want_space seq_cst load: ordered after freed; the peer's look at freed is ordered after its flag.
-      const auto wanted = mem_.template load<Order::seq_cst, Site::want_space>(&peer_->want_space);
-      if (wanted != 0) doorbell_.ring_if_sleeping();
-    }
+      const auto wanted = mem_.template load<order, Site::want_space>(&peer_->want_space);
+      if (wanted != 0) doorbell_.template ring_if_sleeping<order>();
+    });
   }
 
   // ---- sleeping (S1): arm(), heavy_barrier() where the link has them, look_again(), wait_any, disarm()
@@ -208,6 +193,14 @@ class ChannelSide {
   [[nodiscard]] const Out& out() const noexcept { return out_; }
 
  private:
+  // Calls f with the order of a store that the peer may sleep for, and of the load behind it that asks whether it does:
+  // seq_cst, or light where sleepers make a heavy barrier.
+  template <class F>
+  decltype(auto) ordered(F&& f) noexcept {
+    // order policy: chosen for both sides of a link when it is attached.
+    return heavy_barriers_ ? f.template operator()<Order::light>() : f.template operator()<Order::seq_cst>();
+  }
+
   [[nodiscard]] bool peer_wants_space() const noexcept {
     // relaxed: seen late, the peer is served when this side is next idle.
     return mem_.template load<Order::relaxed, Site::want_space>(&peer_->want_space) != 0;

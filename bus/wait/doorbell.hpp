@@ -3,13 +3,13 @@
 // Each side writes only its own two words: `sleeping` says that it is about to sleep, `bell` is counted up to wake the
 // peer, who sleeps on it. While the peer is awake, ringing costs one load of an unchanged, cached word and no system
 // call.
-//   sleeper: v = peer's bell; sleeping = 1; (heavy barrier;) look again at everything it waits for; sleep while bell ==
-//   v; sleeping = 0 waker:   the store the sleeper waits for (seq_cst); if peer's sleeping: bell + 1, wake
-// Both stores come before both loads in one total order (seq_cst), so at least one side sees the other; where the waker
-// uses Order::light instead, the sleeper's heavy barrier stands for that (heavy_barrier.hpp). The sleeper
-// takes the bell's value before it says that it sleeps: a ring after that changes the value and the futex does not
-// sleep. Threads: the thread that owns this side of the link. Trust: a lying peer only wakes us, or lets us sleep to
-// our bound.
+//   sleeper: v = peer's bell; sleeping = 1; look again at everything it waits for; sleep while bell == v; sleeping = 0
+//   waker:   the store the sleeper waits for (seq_cst); if peer's sleeping: bell + 1, wake
+// Both stores come before both loads in one total order (seq_cst), so at least one side sees the other. Where the waker
+// uses Order::light instead, the sleeper makes a heavy barrier before it looks again, which stands for that
+// (heavy_barrier.hpp). The sleeper takes the bell's value before it says that it sleeps: a ring after that changes the
+// value and the futex does not sleep. Threads: the thread that owns this side of the link. Trust: a lying peer only
+// wakes us, or lets us sleep to our bound.
 #pragma once
 
 #include <cstdint>
