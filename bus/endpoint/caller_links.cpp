@@ -30,7 +30,7 @@ CallStatus ending_of(errc code) noexcept {
 void CallerLinks::ask(const std::string& pit, const LinkOptions& options, LinkId link, std::uint64_t correlation,
                       TimeNs deadline_ns) {
   broker_.send(Open{correlation, pit, link, options.request_capacity, options.reply_capacity, deadline_ns,
-                    makes_heavy_barriers(options.waiting, options.placement)});
+                    offer_heavy_barriers(options.waiting, options.placement)});
 }
 
 std::uint64_t CallerLinks::begin_opening(Opening& opening, TimeNs deadline_ns) {

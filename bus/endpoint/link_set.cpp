@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <new>
 
-#include "bus/wait/heavy_barrier.hpp"
-
 namespace symphony::detail {
 
 void LinkSet::erase(std::size_t i) noexcept {
@@ -69,12 +67,9 @@ bool LinkSet::park(Slot& slot) noexcept {
   watch.memory = slot.link;
   watch.target = rung_;
   watch.tag = slot.link->at().link;
-  // Armed before this look, as for any sleep: what comes after it rings.
+  // Armed before this look, as for any sleep: what comes after it rings. On a link of heavy barriers that holds from
+  // the one of the sleep that follows; what came before is seen by the look behind that, at all links.
   bool watched = false;
-  if (slot.link->needs_heavy_barrier() && !heavy_barrier()) {
-    slot.link->disarm();
-    return false;
-  }
   try {
     watched = !slot.link->look_again() && watchers_.add(std::move(watch)).has_value();
   } catch (const std::bad_alloc&) {

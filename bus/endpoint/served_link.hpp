@@ -22,8 +22,8 @@ class ServedLink final : private ReplyWriter {
     faulted,  // the caller broke the protocol: drop the link
   };
 
-  // `reply_size_max` is what the pit wants; the link's own bound is kept as well. With that, two largest replies and a
-  // pad fit beside what a caller holds back, so one that has read its replies never keeps its own request waiting.
+  // `reply_size_max` is what the pit wants; the link's own bound is kept as well (largest_reply_in), so that a caller
+  // that has read its replies never keeps its own request waiting.
   ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
 
   // Whether serve_one() is worth a call, for who polls: one load.

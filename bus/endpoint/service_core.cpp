@@ -56,7 +56,7 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
   ready.name = options.name;
   ready.version = options.version;
   ready.reply_size_max = options.reply_size_max;
-  ready.heavy_barriers = makes_heavy_barriers(options.waiting);
+  ready.heavy_barriers = offer_heavy_barriers(options.waiting);
   if (const auto sent = self->socket_.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
     return unexpected(sent.error());
   }

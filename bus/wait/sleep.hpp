@@ -41,16 +41,23 @@ template <class Mem, class Order, class Site>
   return true;
 }
 
-// A sleep before which the barrier was refused: then a wake-up may be lost.
 inline constexpr TimeNs sleep_without_barrier_ns = ms_ns;
 
+// To be called between arm() and the look of a sleep that shall end at deadline_ns. `needed`: one of the peers
+// publishes with Order::light. Returns when the sleep has to end: soon where the barrier was refused, since a wake-up
+// may be lost.
+[[nodiscard]] inline TimeNs barrier_before_sleep(bool needed, TimeNs deadline_ns) noexcept {
+  if (!needed || heavy_barrier()) return deadline_ns;
+  return std::min(deadline_ns, now_ns() + sleep_without_barrier_ns);
+}
+
 // Sleeps on armed words until one is rung or until deadline_ns, unless look() says that something is there already. To
-// be called between arm() and disarm() of every word. `barrier`: one of the peers publishes with Order::light.
-// Returns what look() says at the end.
+// be called between arm() and disarm() of every word. `barrier`: as barrier_before_sleep().   Returns what look() says
+// at the end.
 template <class Mem, class Order, class Site, class Look>
 bool sleep_unless(Look&& look, std::span<const WaitWord> words, TimeNs deadline_ns, bool barrier,
                   SleepCounters& counters) noexcept {
-  if (barrier && !heavy_barrier()) deadline_ns = std::min(deadline_ns, now_ns() + sleep_without_barrier_ns);
+  deadline_ns = barrier_before_sleep(barrier, deadline_ns);
   if (look()) return true;
   ++counters.sleeps;
   const Wakeup why = wait_any(words, deadline_ns);
