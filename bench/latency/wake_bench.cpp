@@ -85,7 +85,7 @@ result<std::unique_ptr<Attached>> attach(control::ControlSocket& pit) {
   own.request_capacity = own.reply_capacity = link_capacity;
   own.request_salt = own.reply_salt = 0x5eed;
   own.in_flight_max = 1;
-  own.reply_size_max = link_capacity / 4 - 128;
+  own.reply_size_max = largest_reply_in(link_capacity);
   own.trust = static_cast<std::uint8_t>(Trust::cooperative);
   auto pair = create_segment_pair(caller_segment_size(link_capacity), pit_segment_size(link_capacity), 1);
   if (!pair) return unexpected(pair.error());

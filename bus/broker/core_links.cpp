@@ -4,6 +4,7 @@
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
+#include "bus/channel/layout.hpp"
 #include "bus/control/codec.hpp"
 #include "bus/memory/segment.hpp"
 
@@ -17,13 +18,8 @@ bool has_own(LinkState s) {  // the pit was given its segment of the current epo
 }
 bool has_segments(LinkState s) { return s == LinkState::making || (has_own(s) && s != LinkState::open); }
 
-// Room for a record of header, envelope and `size` bytes, four times, so that a wrap and the reserve for endings always
-// fit.
-std::uint64_t ring_for(std::uint32_t size) {
-  constexpr std::uint64_t overhead = 128;
-  return std::bit_ceil(4 * (std::uint64_t{size} + overhead));
-}
-std::uint32_t largest_reply_in(std::uint32_t capacity) { return capacity / 4 - 128; }
+// The other way round: the ring for which largest_reply_in() is at least `size`.
+std::uint64_t ring_for(std::uint32_t size) { return std::bit_ceil(4 * (std::uint64_t{size} + reply_overhead)); }
 
 }  // namespace
 

@@ -49,6 +49,15 @@ static_assert(offsetof(PitWords, requests_begun) == 64 && offsetof(PitWords, req
 static_assert(offsetof(PitWords, requests_freed) == 128 && offsetof(PitWords, side) == 192);
 static_assert(sizeof(PitWords) == 256 && sizeof(PitWords) <= page_size);
 
+// Room for a reply's header, envelope and the rest of its last line.
+inline constexpr std::uint32_t reply_overhead = 128;
+
+// The largest body of a reply: four of its records fit, so that a wrap, the reserve for endings and what a caller holds
+// back of what it has read never keep one out.
+[[nodiscard]] constexpr std::uint32_t largest_reply_in(std::uint32_t reply_capacity) noexcept {
+  return reply_capacity / 4 - reply_overhead;
+}
+
 // Of one epoch; sent to both sides over the control socket, never read from shared memory.
 struct Geometry {
   std::uint32_t request_capacity = 0;

@@ -26,7 +26,7 @@ inline TestEpoch make_epoch(control::Epoch epoch, std::uint64_t last_id = 0, Tru
   own.request_salt = static_cast<std::uint32_t>(epoch * 31);
   own.reply_salt = static_cast<std::uint32_t>(epoch * 77);
   own.in_flight_max = 64;
-  own.reply_size_max = capacity / 4 - 128;  // as the broker does
+  own.reply_size_max = largest_reply_in(capacity);
   own.trust = static_cast<std::uint8_t>(trust);
   auto pair = create_segment_pair(caller_segment_size(capacity), pit_segment_size(capacity), epoch).value();
   TestEpoch made;
