@@ -263,15 +263,15 @@ struct Memory {
 };
 
 // A broker that dies with its link of pit0 in this state; what is left of it.
-std::pair<Memory, Attachment> dies_at(LinkState state) {
+std::pair<Memory, Attachment> dies_at(LinkState state, bool heavy_barriers = false) {
   CoreDriver d(some_pits(1), 1, true);
   Memory memory;
   d.begin();
-  d.pit_ready();
+  d.pit_ready(0, heavy_barriers);
   memory.watch(d.out);
   d.out.clear();
   const auto c = d.caller();
-  d.open(c);
+  d.open(c, "pit0", 0, 30 * second_ns, heavy_barriers);
   // Each step's actions are kept, as attach_until drops what it passes.
   Attachment at;
   const auto made = d.take<MakeSegments>();
@@ -322,6 +322,25 @@ TEST(NextBroker, MakesTheNextEpochOfAKeptLinkWhosePitDiedMeanwhile) {
   const auto next = d.attach_until(c, LinkState::open);
   EXPECT_EQ(next.link, at.link);
   EXPECT_GT(next.epoch, at.epoch);
+}
+
+TEST(NextBroker, KnowsWhoMakesHeavyBarriers) {
+  for (const bool heavy : {false, true}) {
+    const auto [memory, at] = dies_at(LinkState::open, heavy);
+    {  // the pit, of a link that is new
+      auto d = next_broker(memory.begin());
+      d.open(d.caller(), "pit0", 0, 30 * second_ns, true);
+      d.attach_until(d.conns, LinkState::owning);
+      EXPECT_EQ(d.to_pit<Own>()->heavy_barriers, heavy);
+    }
+    {  // the caller, of a link whose pit is new
+      auto d = next_broker(memory.begin(false));
+      const auto c = d.caller({{at.link, at.epoch}});
+      d.pit_ready(0, true);
+      d.attach_until(c, LinkState::owning);
+      EXPECT_EQ(d.to_pit<Own>()->heavy_barriers, heavy);
+    }
+  }
 }
 
 TEST(NextBroker, AnswersAnOpenWhoseGoWasLostWithThatGo) {
