@@ -19,7 +19,7 @@
 namespace symphony::detail {
 
 inline constexpr double idle_limit_us_per_s = 1000;  // 0.1 %
-inline constexpr int idle_seconds_max = 8;
+inline constexpr int idle_seconds_max = 5;
 
 inline TimeNs cpu_of(pid_t pid) {
   clockid_t clock{};

@@ -53,6 +53,13 @@ using In = Consumer<Machine>;
 using Caller = CallerChannel<Machine>;
 using Pit = PitChannel<Machine>;
 
+// On a copy, whose flag nothing else can change: so only the one kind of commit is compiled.
+template <bool light>
+[[gnu::always_inline]] inline Pit of_kind(const Pit& pit) {
+  if (pit.needs_heavy_barrier() != light) __builtin_unreachable();
+  return pit;
+}
+
 extern "C" {
 
 [[gnu::flatten]] bool ring_push(Out& out, const void* from) {
@@ -78,12 +85,24 @@ extern "C" {
 [[gnu::flatten]] void ring_finish(In& in, const In::Record& record) { in.finish(record); }
 [[gnu::flatten]] void ring_free(In& in) { in.free(); }
 
-[[gnu::flatten]] std::uint64_t link_commit(Pit& pit, Out::Claim& claim, const Envelope& envelope) {
+[[gnu::flatten]] std::uint64_t link_commit(const Pit& from, Out::Claim& claim, const Envelope& envelope) {
+  Pit pit = of_kind<false>(from);
+  return pit.commit(std::move(claim), envelope, 64);
+}
+[[gnu::flatten]] std::uint64_t link_commit_light(const Pit& from, Out::Claim& claim, const Envelope& envelope) {
+  Pit pit = of_kind<true>(from);
   return pit.commit(std::move(claim), envelope, 64);
 }
 [[gnu::flatten]] bool link_look_again(const Pit& pit) { return pit.look_again(); }
 [[gnu::flatten]] void link_look_for_space(Pit& pit) { pit.look_again_for_space(); }
-[[gnu::flatten]] void link_free_space(Pit& pit) { pit.free_space(false); }
+[[gnu::flatten]] void link_free_space(const Pit& from) {
+  Pit pit = of_kind<false>(from);
+  pit.free_space(false);
+}
+[[gnu::flatten]] void link_free_space_light(const Pit& from) {
+  Pit pit = of_kind<true>(from);
+  pit.free_space(false);
+}
 [[gnu::flatten]] void link_arm(Pit& pit, WaitWord& word) { word = pit.arm(); }
 [[gnu::flatten]] void link_disarm(Pit& pit) { pit.disarm(); }
 [[gnu::flatten]] void link_want_space(Pit& pit) { pit.want_space(true); }

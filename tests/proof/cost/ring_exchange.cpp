@@ -43,7 +43,7 @@ namespace {
 
 constexpr std::uint32_t capacity = 64 * 1024;
 constexpr std::size_t segment_size = data_offset + capacity;
-constexpr Geometry geometry{capacity, capacity, 0x11, 0x22};
+constexpr Geometry geometry{capacity, capacity, 0x11, 0x22, true};  // as a default link's
 constexpr std::uint64_t in_flight_max = 32;
 constexpr std::size_t body_size = 64;
 

@@ -13,7 +13,7 @@ namespace symphony::proof {
 namespace {
 
 constexpr Geometry small{512, 1024, 0x1111, 0x2222};
-constexpr Geometry ordinary{4096, 4096, 0x1111, 0x2222};
+constexpr Geometry ordinary{4096, 4096, 0x1111, 0x2222, true};  // commits as on a default link
 
 // Random operations of both sides; after each store its side dies, after each operation either.
 void live_through(ImageCheck& check, std::mt19937_64& random, int steps, Mutant mutant) {

@@ -12,7 +12,7 @@
 
 namespace symphony::proof {
 
-inline constexpr Geometry scene_geometry{4096, 4096, 0x1111, 0x2222};
+inline constexpr Geometry scene_geometry{4096, 4096, 0x1111, 0x2222, true};  // a default link's
 
 // Memory and ledger at one moment.
 struct Moment {

@@ -73,8 +73,9 @@ class ChannelSession {
   [[nodiscard]] std::size_t body_size_max() const { return expected_.capacity / 2 - 8 - sizeof(Envelope); }
   [[nodiscard]] detail::Geometry geometry() const {
     const auto in = static_cast<std::uint32_t>(expected_.capacity);
-    return is_pit ? detail::Geometry{in, capacity_out_, expected_.salt, 7}
-                  : detail::Geometry{capacity_out_, in, 7, expected_.salt};
+    const bool heavy_barriers = expected_.salt % 2 != 0;
+    return is_pit ? detail::Geometry{in, capacity_out_, expected_.salt, 7, heavy_barriers}
+                  : detail::Geometry{capacity_out_, in, 7, expected_.salt, heavy_barriers};
   }
 
   const char* operate() {
