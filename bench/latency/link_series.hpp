@@ -3,7 +3,7 @@
 // Every kind carries the same user data; all but the raw lines put the 24-byte envelope before it, as a link does.
 //   RawPair      the limit: raw_line.hpp
 //   RingPair     the ring alone: no doorbell, nobody may sleep, so a release store publishes
-//   ChannelPair  a link's channel: doorbell, sequentially consistent commit. `eager` gives space back after each
+//   ChannelPair  a link's channel: doorbell, commits as on a default link. `eager` gives space back after each
 //                message, otherwise after an eighth of the ring
 // A pair is made twice, once in each process, of the same segments. Messages are numbered from 1 on both sides.
 // Threads: one a process. Both trust each other.
@@ -22,7 +22,8 @@
 namespace symphony::bench {
 
 inline constexpr std::uint32_t link_capacity = 64 * 1024;  // a ring; all kinds together stay in a second-level cache
-inline constexpr detail::Geometry link_geometry{link_capacity, link_capacity, 0x5eed, 0xfeed};
+inline constexpr detail::Geometry link_geometry{link_capacity, link_capacity, 0x5eed, 0xfeed,
+                                                true};  // as a default link's
 enum class End { caller, pit };
 
 // Both segments of a pair, mapped by one process.

@@ -17,7 +17,9 @@ namespace symphony::bench::peers {
 namespace {
 
 constexpr std::uint32_t capacity = buffer_bytes;
-constexpr detail::Geometry geometry{capacity, capacity, 0x5eed, 0xfeed};
+// As a default link's: who sleeps for every message does not offer the barrier that makes commits cheap.
+template <Wait wait>
+constexpr detail::Geometry geometry{capacity, capacity, 0x5eed, 0xfeed, wait == Wait::spin};
 constexpr std::size_t built_aside_max = 4096;
 // A sleep is bounded although no wake-up is ever missed: a link's is too.
 constexpr TimeNs sleep_max_ns = 100 * ms_ns;
@@ -32,7 +34,7 @@ class OurWire {
  public:
   OurWire(Area area, std::size_t size)
       : area_(std::move(area)),
-        channel_(area_.own.data(), area_.peer.data(), geometry),
+        channel_(area_.own.data(), area_.peer.data(), geometry<wait>),
         buffer_(size / sizeof(std::uint64_t)),
         size_(static_cast<std::uint32_t>(size)) {}
 

@@ -1,9 +1,9 @@
 // Our own side of each comparison: a link's channel, as a default link uses it.   Layer: bench.
 //
-// Sequentially consistent commits, doorbell, begun and handled stored, every message visible when send() returns, space
-// given back by the eighth. Messages up to 4 KiB are built aside and copied in, larger ones built in place; every
-// message is copied out of the sender's reach before it is read, as bus/endpoint does. Peer segments are mapped
-// read-only. Threads, trust: adapter.hpp.
+// Commits that cost no locked instruction where we spin, sequentially consistent ones where we sleep; doorbell, begun
+// and handled stored, every message visible when send() returns, space given back by the eighth. Messages up to 4 KiB
+// are built aside and copied in, larger ones built in place; every message is copied out of the sender's reach before
+// it is read, as bus/endpoint does. Peer segments are mapped read-only. Threads, trust: adapter.hpp.
 #pragma once
 
 #include "bench/peers/adapter.hpp"

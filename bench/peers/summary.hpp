@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bench/peers/known.hpp"
+#include "bench/support/yardstick.hpp"
 #include "bench/throughput/classes.hpp"
 
 namespace symphony::bench::peers {
@@ -42,10 +43,6 @@ struct Summary {
   std::size_t changed = 0;           // pairs that moved to another class while they ran
   bool conclusive = false;
 };
-
-// Within these the link against itself says that ratios mean something.
-inline constexpr double self_ratio_min = 0.93;
-inline constexpr double self_ratio_max = 1.07;
 
 [[nodiscard]] constexpr double ratio_of(Pattern pattern, const MeasuredPair& pair) noexcept {
   return pattern == Pattern::stream ? pair.peer_ns / pair.ours_ns : pair.ours_ns / pair.peer_ns;
@@ -98,8 +95,7 @@ inline constexpr double self_ratio_max = 1.07;
   all.changed = static_cast<std::size_t>(std::count_if(pairs.begin(), pairs.end(), [](const MeasuredPair& pair) {
     return changed_class(pair.raw_before_ns, pair.raw_after_ns);
   }));
-  all.conclusive =
-      all.self_ratio >= self_ratio_min && all.self_ratio <= self_ratio_max && 3 * all.changed < pairs.size();
+  all.conclusive = SelfCheck{all.self_ratio, all.main.pairs}.conclusive() && 3 * all.changed < pairs.size();
   return all;
 }
 
