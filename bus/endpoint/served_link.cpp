@@ -17,6 +17,8 @@ ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_s
 bool ServedLink::reply_fits() noexcept { return channel_.has_room(reply_size_max_); }
 
 ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept {
+  if (busy_ && !flush_later()) [[unlikely]]
+    return channel_.fault() != RingFault::none ? Turn::faulted : Turn::blocked;
   Channel::Record record;
   switch (channel_.try_peek(record)) {
     case Poll::empty:
@@ -26,15 +28,22 @@ ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters&
     case Poll::record:
       break;
   }
-  if (!reply_fits()) {
-    if (channel_.fault() != RingFault::none) return Turn::faulted;
-    if (!blocked_) channel_.want_space(blocked_ = true);
-    return Turn::blocked;
-  }
-  if (blocked_) channel_.want_space(blocked_ = false);
+  if (!room_for_reply()) return channel_.fault() != RingFault::none ? Turn::faulted : Turn::blocked;
   handle(record, handler, counters, now_ns);
   channel_.free_space(false);
   return Turn::served;
+}
+
+bool ServedLink::room_for_reply() noexcept {
+  if (!reply_fits()) {
+    if (!blocked_ && channel_.fault() == RingFault::none) channel_.want_space(busy_ = blocked_ = true);
+    return false;
+  }
+  if (blocked_) {
+    channel_.want_space(blocked_ = false);
+    busy_ = !later_.empty();
+  }
+  return true;
 }
 
 void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
@@ -105,6 +114,55 @@ void ServedLink::fail(CallStatus ending, std::string_view text) noexcept {
   claim_ = {};
 }
 
+LaterReply ServedLink::defer() noexcept {
+  ended_ = true;
+  return {attached_->at.link, attached_->at.epoch, envelope_.id};
+}
+
+bool ServedLink::is_abandoned() const noexcept { return discarding_ || channel_.peer_state() == SideState::closing; }
+
+bool ServedLink::reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                             std::span<const std::byte> body) noexcept {
+  if (ending != status::ok) body = body.first(std::min<std::size_t>(body.size(), error_text_size_max));
+  if (body.size() > reply_size_max_) return false;
+  // Not past the claim of the request that is being handled.
+  if (later_.empty() && !claim_ && reply_fits()) return write_later(id, ending, type, body);
+  try {
+    later_.push_back({id, ending, type, {body.begin(), body.end()}});
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return busy_ = true;
+}
+
+// Precondition: reply_fits().
+bool ServedLink::write_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                             std::span<const std::byte> body) noexcept {
+  const ErrorBody error{.status = ending};
+  const std::size_t head = ending == status::ok ? 0 : sizeof error;
+  auto claim = channel_.try_claim(static_cast<std::uint32_t>(head + body.size()));
+  if (!claim) return false;
+  const auto to = Channel::body_of(claim);
+  if (head != 0) std::memcpy(to.data(), &error, head);
+  if (!body.empty()) std::memcpy(to.data() + head, body.data(), body.size());
+  const auto flags = static_cast<std::uint16_t>(flag::reply | (head != 0 ? flag::error : 0));
+  channel_.commit(std::move(claim), {.id = id, .type = head != 0 ? 0 : type, .flags = flags},
+                  static_cast<std::uint32_t>(head + body.size()));
+  return true;
+}
+
+// True: nothing waits any more.
+bool ServedLink::flush_later() noexcept {
+  while (!later_.empty()) {
+    if (!room_for_reply()) return false;
+    const Later& next = later_.front();
+    if (!write_later(next.id, next.ending, next.type, next.body)) return false;
+    later_.pop_front();
+  }
+  busy_ = blocked_;
+  return true;
+}
+
 void ServedLink::drain(RequestHandler& handler, ServiceCounters& counters) noexcept {
   discarding_ = true;
   // Bounded: the ring holds at most so many records, and a caller that still writes is cut off behind them.
@@ -120,6 +178,7 @@ void ServedLink::drain(RequestHandler& handler, ServiceCounters& counters) noexc
 WaitWord ServedLink::arm() noexcept { return channel_.arm(); }
 
 bool ServedLink::look_again() noexcept {
+  if (busy_ && !blocked_) return true;
   if (blocked_) {
     channel_.look_again_for_space();
     return reply_fits();

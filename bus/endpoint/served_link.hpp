@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <symphony/service.hpp>
 
@@ -27,9 +29,12 @@ class ServedLink final : private ReplyWriter {
   ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
 
   // Whether serve_one() is worth a call, for who polls: one load.
-  [[nodiscard]] bool glance() const noexcept { return blocked_ || channel_.glance(); }
+  [[nodiscard]] bool glance() const noexcept { return busy_ || channel_.glance(); }
   // Takes the next request, if its reply is sure to fit, and runs the handler. A deadline before now_ns has passed.
   [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
+  // Ends a request that was left for later. False: too large, or no memory.
+  [[nodiscard]] bool reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                                 std::span<const std::byte> body) noexcept;
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
   void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
@@ -55,6 +60,12 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] std::span<std::byte> claim(std::uint32_t size) noexcept override;
   void commit(std::uint32_t used, std::uint32_t type) noexcept override;
   void fail(CallStatus status, std::string_view text) noexcept override;
+  [[nodiscard]] LaterReply defer() noexcept override;
+  [[nodiscard]] bool is_abandoned() const noexcept override;
+  [[nodiscard]] bool room_for_reply() noexcept;  // false: blocked_, and the caller is asked for space
+  [[nodiscard]] bool write_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                                 std::span<const std::byte> body) noexcept;
+  [[nodiscard]] bool flush_later() noexcept;
   void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
               TimeNs now_ns) noexcept;
   [[nodiscard]] bool reply_fits() noexcept;
@@ -64,8 +75,17 @@ class ServedLink final : private ReplyWriter {
   std::uint32_t reply_size_max_;
   std::uint64_t last_id_ = 0;  // D6: ids only rise
   bool blocked_ = false;
+  bool busy_ = false;  // blocked_, or later_ is not empty
   bool discarding_ = false;
   bool closed_ = false;
+  // Later replies that found the ring full, in the order they were given. Bounded by how many requests a pit may leave.
+  struct Later {
+    std::uint64_t id;
+    CallStatus ending;
+    std::uint32_t type;
+    std::vector<std::byte> body;
+  };
+  std::deque<Later> later_;
   // Of the request being handled.
   Envelope envelope_;
   Channel::Out::Claim claim_;

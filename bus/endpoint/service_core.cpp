@@ -41,6 +41,7 @@ constexpr TimeNs sleep_min_ns = 100 * ms_ns;
 constexpr TimeNs sleep_max_ns = second_ns;
 constexpr TimeNs sleep_unwatched_ns = 8 * ms_ns;  // nobody could be found to watch all the bells
 constexpr TimeNs send_timeout_ns = 5 * second_ns;
+constexpr TimeNs coarse_tick_ns = 5 * ms_ns;  // the coarse clock is less than this behind
 
 }  // namespace
 
@@ -93,7 +94,7 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
     if (mailbox_.has_mail()) read_mail(handler);
     if (stopping_) break;  // one that never sleeps would look for requests for ever
     clock_ns_ = coarse_now_ns();
-    if (sweep(handler)) continue;
+    if (run_due(handler) || sweep(handler)) continue;
     const TimeNs start = now_ns();
     const TimeNs budget = placer.shares_caller_core() && options_.waiting != Waiting::spin ? 0 : spin_.ns();
     const auto glance = [&] { return mailbox_.has_mail() || links_.glance(); };
@@ -101,20 +102,40 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
     const auto ready = [&] {
       if (mailbox_.has_mail() || sweep(handler)) return true;
       clock_ns_ = coarse_now_ns();
-      return false;
+      return run_due(handler);
     };
     const bool found =
         budget != 0 && spin_until(glance, ready, budget == no_deadline_ns ? no_deadline_ns : start + budget);
     if (found || stopping_) continue;
     placer.follow(links_.placement());
     // A sleep that ended without a reason is followed by the next, not by another spin.
-    for (TimeNs bound = sleep_min_ns; !sleep(bound); bound = std::min(2 * bound, sleep_max_ns)) {
+    for (TimeNs bound = sleep_min_ns;; bound = std::min(2 * bound, sleep_max_ns)) {
+      const TimeNs due = handler.next_due_ns();
+      const TimeNs left = due == no_deadline_ns ? no_deadline_ns : due - now_ns();
+      if (left <= 0 || sleep(std::min(bound, left))) break;
     }
     spin_.slept(now_ns() - start);
   }
   // What was not begun is left to its callers: it ends as closed, or is sent to the next instance.
   for (std::size_t i = 0; i < links_.size(); ++i) count_wakes_of(links_[i], counters_);
   links_.clear();
+}
+
+// True: what was due has been done.
+bool ServiceCore::run_due(RequestHandler& handler) noexcept {
+  const TimeNs due = handler.next_due_ns();
+  if (due == no_deadline_ns || clock_ns_ + coarse_tick_ns < due) return false;
+  const TimeNs now = now_ns();
+  if (now < due) return false;
+  handler.on_due(now);
+  return true;
+}
+
+bool ServiceCore::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
+                        std::span<const std::byte> body) noexcept {
+  const std::size_t found = links_.find(to.link);
+  if (found == links_.size() || links_[found].at().epoch != to.epoch) return true;  // nobody is there to hear it
+  return links_[found].reply_later(to.id, ending, type, body);
 }
 
 // One round over the links.   True: something was served, or a link was dropped.
@@ -159,6 +180,8 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
       drop(gone->at, gone->drain, handler);
     } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
       links_.rang(rung->link);
+    } else if (std::holds_alternative<service_event::Nudge>(event)) {
+      handler.on_nudge();
     } else {
       stopping_ = true;
     }
@@ -288,6 +311,11 @@ result<Service> Service::adopt(UniqueFd control_socket, const ServiceOptions& op
 
 void Service::run(RequestHandler& handler) noexcept { core_->run(handler); }
 void Service::stop() noexcept { core_->stop(); }
+void Service::nudge() noexcept { core_->nudge(); }
+bool Service::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
+                    std::span<const std::byte> body) noexcept {
+  return core_->reply(to, ending, type, body);
+}
 ServiceCounters Service::counters() const noexcept { return core_->counters(); }
 
 }  // namespace symphony

@@ -30,12 +30,14 @@ struct Drop {
   bool drain = false;
 };
 struct Stop {};
+struct Nudge {};
 // A parked link has something to do.
 struct Rang {
   control::LinkId link = 0;
 };
 }  // namespace service_event
-using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Rang>;
+using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Nudge,
+                                  service_event::Rang>;
 
 class ServiceCore {
  public:
@@ -45,6 +47,9 @@ class ServiceCore {
 
   void run(RequestHandler& handler) noexcept;
   void stop() noexcept { mailbox_.post(service_event::Stop{}); }
+  void nudge() noexcept { mailbox_.post(service_event::Nudge{}); }
+  [[nodiscard]] bool reply(const LaterReply& to, CallStatus status, std::uint32_t type,
+                           std::span<const std::byte> body) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:
@@ -52,6 +57,7 @@ class ServiceCore {
 
   // data thread
   [[nodiscard]] bool sweep(RequestHandler& handler) noexcept;
+  [[nodiscard]] bool run_due(RequestHandler& handler) noexcept;
   void read_mail(RequestHandler& handler) noexcept;
   void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
   void fault(std::size_t index) noexcept;

@@ -28,6 +28,13 @@ struct Request {
   std::uint64_t link = 0;
 };
 
+// Names a request that was left for later; a value, good for as long as the Service.
+struct LaterReply {
+  std::uint64_t link = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t id = 0;
+};
+
 // Where a handler puts its one reply.
 class ReplyWriter {
  public:
@@ -39,13 +46,24 @@ class ReplyWriter {
   virtual void commit(std::uint32_t used, std::uint32_t type) noexcept = 0;
   // Ends the request with a status other than ok. Once, instead of commit.
   virtual void fail(CallStatus status, std::string_view text) noexcept = 0;
+  // Leaves the request without an ending: Service::reply() gives it one. Once, instead of commit. For its caller the
+  // request counts as accepted from now on: if the pit dies before the reply, it ends as crashed_accepted.
+  [[nodiscard]] virtual LaterReply defer() noexcept = 0;
+  // Whether the caller has closed the link, so that nobody waits.
+  [[nodiscard]] virtual bool is_abandoned() const noexcept = 0;
 };
 
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
-  // Handles one request and ends it: exactly one commit() or fail(). A request left without an ending ends as internal.
+  // Handles one request and ends it: exactly one commit(), fail() or defer(). One left without ends as internal.
   virtual void on_request(const Request& request, ReplyWriter& reply) noexcept = 0;
+  // When on_due() is wanted, as of now; read between requests.
+  [[nodiscard]] virtual TimeNs next_due_ns() const noexcept { return no_deadline_ns; }
+  // next_due_ns() has passed; `now` is the exact clock.
+  virtual void on_due(TimeNs now) noexcept { static_cast<void>(now); }
+  // After one or several nudge().
+  virtual void on_nudge() noexcept {}
 };
 
 struct ServiceOptions {
@@ -85,6 +103,13 @@ class Service {
   // Serves until the broker says stop, stop() is called, or keeper and broker are both gone.   [data-thread]
   void run(RequestHandler& handler) noexcept;
   void stop() noexcept;
+  // Has on_nudge() called soon on the data thread.   [any thread]
+  void nudge() noexcept;
+  // Ends a request that was left for later: with a reply, or, where status is not ok, with that and the body as its
+  // text. Waits in memory when the reply ring is full; dropped when the link is gone. False: larger than the link's
+  // replies may be, or no memory; the request still waits.   [data-thread, inside a function of the handler]
+  [[nodiscard]] bool reply(const LaterReply& to, CallStatus status, std::uint32_t type,
+                           std::span<const std::byte> body) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:

@@ -217,5 +217,100 @@ TEST_F(ServedLinkTest, ACallerThatClosesIsToldWhenAllIsHandled) {
   EXPECT_FALSE(served.look_again()) << "nothing more to do";
 }
 
+// ---- replies that come later
+
+TEST_F(ServedLinkTest, ARequestLeftForLaterHoldsUpNoOtherAndEndsWithItsId) {
+  LaterReply first{};
+  handler.answer = [&](const Request& request, ReplyWriter& reply) {
+    if (request.envelope.id == 1) {
+      first = reply.defer();
+    } else {
+      reply.commit(0, 3);
+    }
+  };
+  ask(1);
+  ask(2);
+  EXPECT_EQ(serve(), Turn::served);
+  EXPECT_EQ(serve(), Turn::served);
+  const auto second = answer();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->envelope.id, 2u);
+  EXPECT_FALSE(answer());
+  EXPECT_EQ(first.id, 1u);
+  ASSERT_TRUE(served.reply_later(first.id, status::ok, 12, bytes_of("later")));
+  const auto late = answer();
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->envelope.id, 1u);
+  EXPECT_EQ(late->envelope.type, 12u);
+  EXPECT_EQ(late->body, "later");
+}
+
+TEST_F(ServedLinkTest, ALaterReplyCanBeAFailure) {
+  ASSERT_TRUE(served.reply_later(4, status::overloaded, 12, bytes_of("too much")));
+  const auto late = answer();
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->envelope.flags, flag::reply | flag::error);
+  EXPECT_EQ(late->status(), status::overloaded);
+  EXPECT_EQ(late->body.substr(sizeof(ErrorBody)), "too much");
+}
+
+TEST_F(ServedLinkTest, ALaterReplyThatIsTooLargeIsRefused) {
+  EXPECT_FALSE(served.reply_later(4, status::ok, 12, bytes_of(std::string(801, 'x'))));
+  EXPECT_TRUE(served.reply_later(4, status::ok, 12, bytes_of(std::string(800, 'x'))));
+}
+
+// A caller that does not read: later replies wait in memory, in order, and none is lost or sent twice.
+TEST_F(ServedLinkTest, LaterRepliesThatFindTheRingFullComeWhenTheCallerReads) {
+  const std::string body(700, 'b');
+  constexpr std::uint64_t replies = 40;
+  for (std::uint64_t id = 1; id <= replies; ++id) ASSERT_TRUE(served.reply_later(id, status::ok, 12, bytes_of(body)));
+  EXPECT_TRUE(served.glance()) << "what waits is worth a look";
+  std::uint64_t next = 1;
+  for (int turn = 0; turn < 1000 && next <= replies; ++turn) {
+    (void)serve();
+    while (const auto late = answer()) {
+      EXPECT_EQ(late->envelope.id, next++);
+      EXPECT_EQ(late->body, body);
+      caller.free_space(true);
+    }
+  }
+  EXPECT_EQ(next, replies + 1);
+  EXPECT_FALSE(served.glance());
+}
+
+TEST_F(ServedLinkTest, ALaterReplyGivenWhileAnotherRequestIsAnsweredInPlaceHarmsNeither) {
+  handler.answer = [&](const Request&, ReplyWriter& reply) {
+    const auto to = reply.claim(5);
+    EXPECT_TRUE(served.reply_later(90, status::ok, 12, bytes_of("other")));
+    std::memcpy(to.data(), "mine!", 5);
+    reply.commit(5, 3);
+  };
+  ask(1);
+  EXPECT_EQ(serve(), Turn::served);
+  const auto mine = answer();
+  ASSERT_TRUE(mine);
+  EXPECT_EQ(mine->envelope.id, 1u);
+  EXPECT_EQ(mine->body, "mine!");
+  (void)serve();
+  const auto other = answer();
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->envelope.id, 90u);
+  EXPECT_EQ(other->body, "other");
+}
+
+TEST_F(ServedLinkTest, AHandlerSeesThatItsCallerHasGone) {
+  std::vector<bool> seen;
+  handler.answer = [&](const Request&, ReplyWriter& reply) {
+    seen.push_back(reply.is_abandoned());
+    reply.commit(0, 0);
+  };
+  ask(1);
+  (void)serve();
+  ask(2);
+  caller.set_state(SideState::closing);
+  (void)serve();
+  EXPECT_EQ(seen, (std::vector<bool>{false, true}));
+}
+
 }  // namespace
 }  // namespace symphony::detail
