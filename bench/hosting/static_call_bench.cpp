@@ -38,7 +38,7 @@ void direct_call(benchmark::State& state) {
   Ctx ctx(host);
   Echo echo;
   const symphony_envelope envelope{};
-  const symphony_msg message{sizeof message, 0, &envelope, {}};
+  const symphony_msg message{sizeof message, 0, &envelope, {}, 1};
   Status (Echo::*call)(Raw, Ctx&) = &Echo::on_raw;
   for (auto _ : state) {
     benchmark::DoNotOptimize(call);

@@ -19,14 +19,11 @@
 #include "pits/hosting/executor.hpp"
 
 #include <concurrentqueue/concurrentqueue.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <new>
 #include <utility>
+
+#include "pits/hosting/futex.hpp"
 
 namespace symphony::pit {
 namespace {
@@ -45,16 +42,6 @@ constexpr TimeNs sleep_ns_min = 1 * ms_ns;
 constexpr TimeNs sleep_ns_max = 64 * ms_ns;
 
 constexpr std::uint32_t phase_of(std::uint32_t word) noexcept { return word & ~asleep; }
-
-// Returns when the word is not `expected`, at a wake, at `until`, or for no reason.
-void futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, TimeNs until) noexcept {
-  const timespec at{until / second_ns, until % second_ns};
-  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, &at, nullptr, FUTEX_BITSET_MATCH_ANY);
-}
-
-// The word's owner may have returned and freed it by now: the kernel only hashes the address, and whoever else sleeps
-// there takes one wake for no reason.
-void futex_wake(const void* word) noexcept { ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
 }  // namespace
 

@@ -20,7 +20,7 @@ namespace symphony::pit {
 struct Request {
   std::uint32_t type = 0;
   std::uint32_t effect = SYMPHONY_EFFECT_ONCE;  // matters where a pit can die without its host: process mode
-  std::span<const std::byte> body;              // lent until call() returns; best 8-byte aligned, else it is copied
+  std::span<const std::byte> body{};            // lent until call() returns; best 8-byte aligned, else it is copied
   TimeNs deadline_ns = no_deadline_ns;          // a point on the clock, not a duration
 };
 
@@ -56,9 +56,17 @@ class Link {
   [[nodiscard]] virtual Tally tally() const noexcept = 0;
 };
 
+struct ArmedTimer {
+  std::uint64_t id = 0;
+  TimeNs remaining_ns = 0;  // below 0: it is overdue
+  friend bool operator==(const ArmedTimer&, const ArmedTimer&) = default;
+};
+
+// What moves an instance's state to another one: the pit's own bytes, and the timers that were armed.
 struct Snapshot {
   std::uint32_t revision = 0;
-  std::vector<std::byte> bytes;
+  std::vector<std::byte> bytes{};
+  std::vector<ArmedTimer> timers{};  // in order of their ids
 };
 
 // A mounted pit. Threads: any; each function may wait for the call that is being handled.

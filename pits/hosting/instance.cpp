@@ -21,19 +21,6 @@ std::uint64_t chosen_seed() noexcept {
   return seed | 1;
 }
 
-// splitmix64: small, seedable, good enough for what is not a secret.
-std::uint64_t next_random(std::uint64_t& state) noexcept {
-  std::uint64_t z = (state += 0x9E3779B97F4A7C15ULL);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-  return z ^ (z >> 31);
-}
-
-std::string_view text_of(symphony_span span) noexcept {
-  if (span.p == nullptr || span.n == 0) return {};
-  return {reinterpret_cast<const char*>(span.p), span.n};
-}
-
 }  // namespace
 
 std::string_view to_string(State state) noexcept {
@@ -48,6 +35,8 @@ std::string_view to_string(State state) noexcept {
       return "DRAINED";
     case State::stopped:
       return "STOPPED";
+    case State::trapped:
+      return "TRAPPED";
   }
   return "?";
 }
@@ -59,7 +48,7 @@ struct Instance::Rule {
 };
 
 const Instance::Rule& Instance::rule(Step step) noexcept {
-  static constexpr std::array<Rule, 7> rules{{
+  static constexpr std::array<Rule, 8> rules{{
       {"init", bit(State::created), "CREATED"},
       {"start", bit(State::inited) | bit(State::drained), "INITED or DRAINED"},
       {"handle", bit(State::running), "RUNNING"},
@@ -67,31 +56,17 @@ const Instance::Rule& Instance::rule(Step step) noexcept {
       {"snapshot", bit(State::running) | bit(State::drained), "RUNNING or DRAINED"},
       {"restore", bit(State::inited), "INITED"},
       {"stop", bit(State::drained), "DRAINED"},
+      {"timer", bit(State::running), "RUNNING"},
   }};
   return rules[static_cast<std::size_t>(step)];
 }
-
-// The time inside the pit: fresh reason, time and reply; nobody else gets in.
-class Instance::Entered {
- public:
-  explicit Entered(Instance& instance) noexcept : instance_(instance) {
-    instance.entered_ = true;
-    instance.reason_size_ = 0;
-    instance.now_ = 0;
-  }
-  ~Entered() { instance_.entered_ = false; }
-  Entered(const Entered&) = delete;
-  Entered& operator=(const Entered&) = delete;
-
- private:
-  Instance& instance_;
-};
 
 Instance::Instance(const InstanceOptions& options)
     : log_(options.log),
       extensions_(options.extensions),
       seed_(options.seed != 0 ? options.seed : chosen_seed()),
-      random_state_(seed_) {
+      random_state_(seed_),
+      services_(options.services) {
   host_.struct_size = sizeof host_;
   host_.abi_major = SYMPHONY_ABI_MAJOR;
   host_.abi_minor = SYMPHONY_ABI_MINOR;
@@ -103,6 +78,13 @@ Instance::Instance(const InstanceOptions& options)
   host_.error = &on_error;
   host_.random = &on_random;
   host_.get_extension = &on_get_extension;
+  host_.publish = &on_publish;
+  host_.call_async = &on_call_async;
+  host_.timer_set = &on_timer_set;
+  host_.timer_cancel = &on_timer_cancel;
+  host_.cancelled = &on_cancelled;
+  host_.mark_dirty = &on_mark_dirty;
+  host_.reply = &on_reply;
 }
 
 Outcome Instance::make(const symphony_pit_entry& entry, const InstanceOptions& options,
@@ -131,9 +113,19 @@ Outcome Instance::make(const symphony_pit_entry& entry, const InstanceOptions& o
 }
 
 Instance::~Instance() {
-  if (self_ == nullptr) return;
-  const Entered inside(*this);
-  table_.destroy(self_);
+  if (self_ != nullptr) {
+    const Entered inside(*this);
+    table_.destroy(self_);
+  }
+  end_pending(SYMPHONY_CRASHED_ACCEPTED, "the pit had accepted this call; its instance went before it answered");
+}
+
+// True: the instance trapped, and is not entered again.
+bool Instance::note_trap(std::int32_t status) noexcept {
+  if (status != SYMPHONY_TRAPPED) return false;
+  state_ = State::trapped;
+  end_pending(SYMPHONY_TRAPPED, "the pit had accepted this call; its instance trapped before it answered");
+  return true;
 }
 
 bool Instance::allowed(Step step) const noexcept { return !entered_ && (rule(step).legal & bit(state_)) != 0; }
@@ -165,7 +157,11 @@ Outcome Instance::take(Step step, State next, Call&& call) {
     const Entered inside(*this);
     status = call();
   }
-  if (status == SYMPHONY_OK) state_ = next;
+  if (status == SYMPHONY_OK) {
+    state_ = next;
+  } else {
+    note_trap(status);
+  }
   return outcome_of(status, rule(step).name);
 }
 
@@ -214,27 +210,33 @@ void Instance::handle(const symphony_envelope& envelope, std::span<const std::by
   } catch (const std::bad_alloc&) {
     return sink.fail(SYMPHONY_OVERLOADED, "no memory for a copy of the request: pass an 8-byte aligned body");
   }
+  const std::uint64_t request = ++last_request_;
+  ++entries_;
   {
     const Entered inside(*this);
     sink_ = &sink;
+    deadline_ns_ = envelope.deadline_ns;
     has_claim_ = committed_ = false;
     const symphony_msg message{
         sizeof(symphony_msg),
         0,
         &envelope,
-        {reinterpret_cast<const std::uint8_t*>(body.data()), static_cast<std::uint32_t>(body.size()), 0}};
+        {reinterpret_cast<const std::uint8_t*>(body.data()), static_cast<std::uint32_t>(body.size()), 0},
+        request};
     status = table_.handle(self_, &message);
     sink_ = nullptr;
   }
-  end_request(status, sink);
+  end_request(status, request, sink);
 }
 
-void Instance::end_request(std::int32_t status, ReplySink& sink) noexcept {
+void Instance::end_request(std::int32_t status, std::uint64_t request, ReplySink& sink) noexcept {
+  note_trap(status);
   if (committed_) {
     if (status != SYMPHONY_OK) blame_pit("handle() committed a reply and then failed; the reply stands");
     return sink.commit(used_, type_);
   }
   if (status == SYMPHONY_OK) return sink.commit(0, 0);
+  if (status == SYMPHONY_PENDING) return defer(request, sink);
   sink.fail(status, reason());
 }
 
@@ -261,7 +263,10 @@ Outcome Instance::snapshot(Snapshot& out) {
                            return SYMPHONY_OK;
                          }};
   Outcome taken = take(Step::snapshot, state_, [&] { return table_.snapshot(self_, info_.state_revision, &to); });
-  if (taken.ok()) out = {info_.state_revision, std::move(target.bytes)};
+  if (!taken.ok()) return taken;
+  out = {info_.state_revision, std::move(target.bytes), {}};
+  const TimeNs now = clock_ns();
+  for (const auto& [id, due_ns] : timers_.all()) out.timers.push_back({id, due_ns - now});
   return taken;
 }
 
@@ -285,105 +290,15 @@ Outcome Instance::restore(const Snapshot& from, std::uint32_t read_size_max) {
                                  at.left = at.left.subspan(n);
                                  return static_cast<std::int64_t>(n);
                                }};
-  return take(Step::restore, state_, [&] { return table_.restore(self_, from.revision, &source); });
-}
-
-void Instance::write_log(std::int32_t level, std::string_view line) noexcept {
-  if (log_ != nullptr) log_->write(level, info_.name, line);
-}
-
-void Instance::blame_pit(std::string_view what) noexcept {
-  if (log_ == nullptr) return;
-  std::array<char, 256> line{};
-  constexpr std::string_view head = "the pit misbehaved: ";
-  const std::size_t n = std::min(what.size(), line.size() - head.size());
-  std::memcpy(line.data(), head.data(), head.size());
-  std::memcpy(line.data() + head.size(), what.data(), n);
-  write_log(SYMPHONY_LOG_ERROR, {line.data(), head.size() + n});
-}
-
-void Instance::on_log(void* context, std::int32_t level, symphony_span text) noexcept {
-  auto& self = *static_cast<Instance*>(context);
-  if (self.log_ == nullptr) return;
-  // One line is one line: what a pit wrote cannot begin another, nor steer a terminal.
-  std::array<char, SYMPHONY_LOG_TEXT_MAX> line{};
-  const std::string_view cut = clip_utf8(text_of(text), line.size());
-  std::transform(cut.begin(), cut.end(), line.begin(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7F ? ' ' : c;
-  });
-  self.write_log(std::clamp<std::int32_t>(level, SYMPHONY_LOG_DEBUG, SYMPHONY_LOG_ERROR), {line.data(), cut.size()});
-}
-
-std::uint64_t Instance::on_now(void* context) noexcept {
-  auto& self = *static_cast<Instance*>(context);
-  if (self.now_ == 0) self.now_ = static_cast<std::uint64_t>(now_ns());
-  return self.now_;
-}
-
-std::int32_t Instance::on_claim(void* context, std::uint32_t size_min, symphony_mut_span* out) noexcept {
-  auto& self = *static_cast<Instance*>(context);
-  *out = {};
-  if (self.sink_ == nullptr) {
-    self.blame_pit("claim() outside handle()");
-    return SYMPHONY_BAD_STATE;
+  if (from.timers.size() > SYMPHONY_TIMERS_MAX) {
+    return {SYMPHONY_BAD_MESSAGE, "the snapshot has more timers than an instance may have"};
   }
-  if (self.committed_) {
-    self.blame_pit("claim() after commit(): a request has one reply");
-    return SYMPHONY_BAD_STATE;
-  }
-  if (size_min > self.info_.reply_size_max) {
-    self.blame_pit("claim() of more than the reply_size_max in its note");
-    return SYMPHONY_TOO_LARGE;
-  }
-  self.claimed_ = {};
-  self.has_claim_ = self.sink_->claim(size_min, self.claimed_);
-  if (!self.has_claim_) return SYMPHONY_OVERLOADED;
-  const std::size_t n = std::min<std::size_t>(self.claimed_.size(), self.info_.reply_size_max);
-  *out = {reinterpret_cast<std::uint8_t*>(self.claimed_.data()), static_cast<std::uint32_t>(n), 0};
-  return SYMPHONY_OK;
-}
-
-std::int32_t Instance::on_commit(void* context, std::uint32_t used, std::uint32_t type) noexcept {
-  auto& self = *static_cast<Instance*>(context);
-  if (self.sink_ == nullptr) {
-    self.blame_pit("commit() outside handle()");
-    return SYMPHONY_BAD_STATE;
-  }
-  if (self.committed_) {
-    self.blame_pit("a second commit(): the first reply stands");
-    return SYMPHONY_BAD_STATE;
-  }
-  if (!self.has_claim_) {
-    self.blame_pit("commit() without a claim");
-    return SYMPHONY_BAD_STATE;
-  }
-  if (used > self.claimed_.size() || used > self.info_.reply_size_max) {
-    self.blame_pit("commit() of more bytes than it claimed");
-    return SYMPHONY_TOO_LARGE;
-  }
-  self.used_ = used;
-  self.type_ = type;
-  self.committed_ = true;
-  return SYMPHONY_OK;
-}
-
-void Instance::on_error(void* context, symphony_span text) noexcept {
-  auto& self = *static_cast<Instance*>(context);
-  const std::string_view cut = clip_utf8(text_of(text), self.reason_.size());
-  std::copy(cut.begin(), cut.end(), self.reason_.begin());
-  self.reason_size_ = cut.size();
-}
-
-std::uint64_t Instance::on_random(void* context) noexcept {
-  return next_random(static_cast<Instance*>(context)->random_state_);
-}
-
-const void* Instance::on_get_extension(void* context, std::uint64_t id) noexcept {
-  for (const Extension& offered : static_cast<Instance*>(context)->extensions_) {
-    if (offered.id == id) return offered.table;
-  }
-  return nullptr;
+  Outcome restored = take(Step::restore, state_, [&] { return table_.restore(self_, from.revision, &source); });
+  if (!restored.ok()) return restored;
+  const TimeNs now = clock_ns();
+  for (const ArmedTimer& timer : from.timers) (void)timers_.set(timer.id, now + timer.remaining_ns);
+  tell_due();
+  return restored;
 }
 
 }  // namespace symphony::pit

@@ -2,8 +2,11 @@
 // host's functions, and the rule that each request has exactly one ending.   Layer: hosting (contract, bus/base).
 // Invariants:
 //   I1  the pit is entered once at a time, and only where the state machine allows it
-//   I2  each handle() makes exactly one call of commit() or fail() on its ReplySink, after the pit has returned
+//   I2  each handle() makes exactly one call of commit() or fail() on its ReplySink: after the pit has returned, or,
+//       where the sink was deferred, at the pit's reply(), at forget()'s wish never, or at the latest when the instance
+//       goes
 //   I3  a step that fails is not taken: the state stays
+//   I4  an instance that answered TRAPPED is never entered again
 // Threads: one at a time; whoever runs the instance sees to it (Executor, or a process with one thread).
 // Trust:   native pits run in this process and could do anything; the checks here are against mistakes.
 #pragma once
@@ -17,9 +20,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <symphony/clock.hpp>
+#include <unordered_map>
 #include <vector>
 
 #include "pits/hosting/host.hpp"
+#include "pits/hosting/services.hpp"
+#include "pits/hosting/timers.hpp"
 
 namespace symphony::pit {
 
@@ -35,6 +42,11 @@ class ReplySink {
   virtual void commit(std::uint32_t used, std::uint32_t type) noexcept = 0;
   // The request ends as an error; a claim is dropped. The text is lent, valid UTF-8 cut to 512 bytes is enough.
   virtual void fail(std::int32_t status, std::string_view text) noexcept = 0;
+  // The pit ends `request` later: the sink that will take its ending, valid until its commit() or fail(), or
+  // Instance::forget(request). Null: it cannot wait, for the reason that it has ended the request with.
+  [[nodiscard]] virtual ReplySink* defer(std::uint64_t request) noexcept = 0;
+  // Whether nobody waits for this request's ending any more. The deadline is the instance's to look at.
+  [[nodiscard]] virtual bool abandoned() const noexcept { return false; }
 
  protected:
   ~ReplySink() = default;
@@ -42,12 +54,13 @@ class ReplySink {
 
 struct InstanceOptions {
   std::string_view config{};                // JSON text for create(); lent
+  InstanceServices* services = nullptr;     // to outlive the instance; null: it can call nobody and publish nothing
   LogSink* log = nullptr;                   // null: lines are dropped
   std::uint64_t seed = 0;                   // of random(); 0: chosen, and told to the log
   std::span<const Extension> extensions{};  // lent for the instance's life
 };
 
-enum class State : std::uint8_t { created, inited, running, drained, stopped };
+enum class State : std::uint8_t { created, inited, running, drained, stopped, trapped };
 [[nodiscard]] std::string_view to_string(State state) noexcept;
 
 class Instance {
@@ -69,13 +82,31 @@ class Instance {
 
   // Runs one request to its one ending. A deadline that has passed ends it as DEADLINE without the pit.   [RUNNING]
   void handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept;
+  // Drops a deferred request whose caller has gone; its sink is not used any more. False: it has ended.   [any]
+  bool forget(std::uint64_t request) noexcept { return pending_.erase(request) != 0; }
+  // Gives the pit the one answer to a call of its own. `body` is the reply's, or the error text's.   [RUNNING]
+  void answer(std::uint64_t cookie, std::int32_t status, std::uint32_t type, std::span<const std::byte> body) noexcept;
+
+  // Runs the earliest timer that is due. False: there is none.   [RUNNING]
+  bool run_timer(TimeNs now_ns) noexcept;
+  [[nodiscard]] TimeNs next_timer_ns() const noexcept { return timers_.next_due_ns(); }
+  // From now on the pit's clock stands at `now_ns` until it is fed again, and random() begins anew with the seed: for
+  // replay. Timers follow the fed clock.
+  void feed(std::uint64_t seed, TimeNs now_ns) noexcept;
+  [[nodiscard]] bool is_fed() const noexcept { return fed_ns_ != 0; }
+  [[nodiscard]] TimeNs clock_ns() const noexcept { return is_fed() ? fed_ns_ : symphony::now_ns(); }
+
+  [[nodiscard]] std::size_t pending() const noexcept { return pending_.size(); }
+  [[nodiscard]] std::uint32_t calls() const noexcept { return calls_; }  // without an answer yet
+  // Rises with what may have changed the state: messages and timers, or what the pit marked once it marks at all.
+  [[nodiscard]] std::uint64_t changes() const noexcept { return marks_ != 0 ? marks_ : entries_; }
 
   Outcome snapshot(Snapshot& out);  // [RUNNING, DRAINED]
   // The pit gets the bytes in pieces of at most read_size_max.   [INITED]
   Outcome restore(const Snapshot& from, std::uint32_t read_size_max = snapshot_read_size_max);
 
  private:
-  enum class Step : std::uint8_t { init, start, handle, drain, snapshot, restore, stop };
+  enum class Step : std::uint8_t { init, start, handle, drain, snapshot, restore, stop, timer };
   struct Rule;
   class Entered;
 
@@ -86,7 +117,11 @@ class Instance {
   template <class Call>
   Outcome take(Step step, State next, Call&& call);
   Outcome outcome_of(std::int32_t status, std::string_view what);
-  void end_request(std::int32_t status, ReplySink& sink) noexcept;
+  void end_request(std::int32_t status, std::uint64_t request, ReplySink& sink) noexcept;
+  void defer(std::uint64_t request, ReplySink& sink) noexcept;
+  void end_pending(std::int32_t status, std::string_view text) noexcept;
+  bool note_trap(std::int32_t status) noexcept;
+  void tell_due() noexcept;
   void write_log(std::int32_t level, std::string_view line) noexcept;
   void blame_pit(std::string_view what) noexcept;
   [[nodiscard]] std::string_view reason() const noexcept { return {reason_.data(), reason_size_}; }
@@ -100,6 +135,14 @@ class Instance {
   static void on_error(void* context, symphony_span text) noexcept;
   static std::uint64_t on_random(void* context) noexcept;
   static const void* on_get_extension(void* context, std::uint64_t id) noexcept;
+  static std::int32_t on_publish(void* context, std::uint32_t type, symphony_span body) noexcept;
+  static std::int32_t on_call_async(void* context, const symphony_call* call) noexcept;
+  static std::int32_t on_timer_set(void* context, std::uint64_t id, std::uint64_t at_ns) noexcept;
+  static std::int32_t on_timer_cancel(void* context, std::uint64_t id) noexcept;
+  static std::int32_t on_cancelled(void* context) noexcept;
+  static void on_mark_dirty(void* context) noexcept;
+  static std::int32_t on_reply(void* context, std::uint64_t request, std::int32_t status, std::uint32_t type,
+                               symphony_span body) noexcept;
 
   symphony_pit_entry table_{};
   symphony_host host_{};
@@ -109,12 +152,21 @@ class Instance {
   std::span<const Extension> extensions_;
   std::uint64_t seed_;
   std::uint64_t random_state_;
+  InstanceServices* services_;
+  Timers timers_;
+  std::unordered_map<std::uint64_t, ReplySink*> pending_;  // deferred, by request number
+  std::uint64_t last_request_ = 0;
+  std::uint64_t entries_ = 0;
+  std::uint64_t marks_ = 0;
+  TimeNs fed_ns_ = 0;        // 0: the real clock
+  std::uint32_t calls_ = 0;  // that the pit made and that have no answer
   State state_ = State::created;
   bool entered_ = false;
 
   // Of the call that is inside the pit.
   ReplySink* sink_ = nullptr;  // in handle only
-  std::uint64_t now_ = 0;      // 0: not asked for yet
+  std::uint64_t deadline_ns_ = 0;
+  std::uint64_t now_ = 0;  // 0: not asked for yet
   std::span<std::byte> claimed_;
   std::uint32_t used_ = 0;
   std::uint32_t type_ = 0;
@@ -123,6 +175,22 @@ class Instance {
   std::size_t reason_size_ = 0;
   std::array<char, error_text_max> reason_{};
   std::vector<std::uint64_t> aligned_body_;  // for callers whose body is not 8-byte aligned
+};
+
+// The time inside the pit: fresh reason, time and reply; nobody else gets in.
+class Instance::Entered {
+ public:
+  explicit Entered(Instance& instance) noexcept : instance_(instance) {
+    instance.entered_ = true;
+    instance.reason_size_ = 0;
+    instance.now_ = 0;
+  }
+  ~Entered() { instance_.entered_ = false; }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+ private:
+  Instance& instance_;
 };
 
 }  // namespace symphony::pit

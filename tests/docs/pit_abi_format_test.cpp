@@ -68,29 +68,18 @@ TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
                                                   NUMBER(POISONED),    NUMBER(QUARANTINED),      NUMBER(MOVED),
                                                   NUMBER(INTERNAL),    NUMBER(CLOSED),           NUMBER(TOO_LARGE),
                                                   NUMBER(FORKED),      NUMBER(CRASHED_ACCEPTED), NUMBER(PEER_FAULT),
-                                                  NUMBER(UNREACHABLE), NUMBER(BAD_STATE)}));
+                                                  NUMBER(UNREACHABLE), NUMBER(BAD_STATE),        NUMBER(PENDING),
+                                                  NUMBER(DENIED)}));
   // A number of a C header may be a product of ints.
   // NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result)
-  EXPECT_TRUE(holds(table(document, "Other numbers"), {NUMBER(ABI_MAJOR),
-                                                       NUMBER(ABI_MINOR),
-                                                       NUMBER(EFFECT_ONCE),
-                                                       NUMBER(EFFECT_READ),
-                                                       NUMBER(EFFECT_IDEMPOTENT),
-                                                       NUMBER(LOG_DEBUG),
-                                                       NUMBER(LOG_INFO),
-                                                       NUMBER(LOG_WARNING),
-                                                       NUMBER(LOG_ERROR),
-                                                       NUMBER(ERROR_TEXT_MAX),
-                                                       NUMBER(LOG_TEXT_MAX),
-                                                       NUMBER(REPLY_SIZE_MAX),
-                                                       NUMBER(FLAG_REQUEST),
-                                                       NUMBER(FLAG_REPLY),
-                                                       NUMBER(FLAG_EVENT),
-                                                       NUMBER(FLAG_ERROR),
-                                                       NUMBER(FLAG_HAS_EXTENSION_BLOCK),
-                                                       NUMBER(FLAG_REDELIVERED),
-                                                       NUMBER(FLAG_BODY_AT_64),
-                                                       NUMBER(FLAG_MORE)}));
+  EXPECT_TRUE(holds(
+      table(document, "Other numbers"),
+      {NUMBER(ABI_MAJOR),         NUMBER(ABI_MINOR),       NUMBER(EFFECT_ONCE),    NUMBER(EFFECT_READ),
+       NUMBER(EFFECT_IDEMPOTENT), NUMBER(TIMERS_MAX),      NUMBER(PENDING_MAX),    NUMBER(CALLS_MAX),
+       NUMBER(LOG_DEBUG),         NUMBER(LOG_INFO),        NUMBER(LOG_WARNING),    NUMBER(LOG_ERROR),
+       NUMBER(ERROR_TEXT_MAX),    NUMBER(LOG_TEXT_MAX),    NUMBER(REPLY_SIZE_MAX), NUMBER(FLAG_REQUEST),
+       NUMBER(FLAG_REPLY),        NUMBER(FLAG_EVENT),      NUMBER(FLAG_ERROR),     NUMBER(FLAG_HAS_EXTENSION_BLOCK),
+       NUMBER(FLAG_REDELIVERED),  NUMBER(FLAG_BODY_AT_64), NUMBER(FLAG_MORE)}));
   // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
 }
 

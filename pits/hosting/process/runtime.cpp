@@ -45,19 +45,76 @@ class StderrLog final : public LogSink {
   const bool debug_ = std::getenv("SYMPHONY_PIT_DEBUG") != nullptr;
 };
 
+// The requests that the pit left for later. Each goes when it has its ending.
+class LaterSinks {
+ public:
+  class Sink final : public ReplySink {
+   public:
+    LaterReply to;
+
+    Sink(LaterSinks& all, std::uint64_t request) : all_(all), request_(request) {}
+    bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+      try {
+        bytes_.resize((std::size_t{size_min} + 7) / 8);
+      } catch (const std::bad_alloc&) {
+        return false;
+      }
+      out = std::as_writable_bytes(std::span(bytes_));
+      return true;
+    }
+    void commit(std::uint32_t used, std::uint32_t type) noexcept override {
+      end(SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used));
+    }
+    void fail(std::int32_t ending, std::string_view text) noexcept override {
+      end(ending, 0, std::as_bytes(std::span(text)));
+    }
+    ReplySink* defer(std::uint64_t) noexcept override { return this; }
+
+   private:
+    void end(std::int32_t ending, std::uint32_t type, std::span<const std::byte> body) noexcept {
+      if (!all_.service_->reply(to, ending, type, body)) (void)all_.service_->reply(to, SYMPHONY_OVERLOADED, 0, {});
+      all_.sinks_.erase(request_);  // the end of this
+    }
+    LaterSinks& all_;
+    std::uint64_t request_;
+    std::vector<std::uint64_t> bytes_;
+  };
+
+  // Before the first request.
+  void use(Service& service) noexcept { service_ = &service; }
+  // Throws bad_alloc.
+  [[nodiscard]] Sink& add(std::uint64_t request) { return sinks_.try_emplace(request, *this, request).first->second; }
+
+ private:
+  Service* service_ = nullptr;
+  std::map<std::uint64_t, Sink> sinks_;
+};
+
 // The pit's reply goes straight into the reply ring.
 class RingSink final : public ReplySink {
  public:
-  explicit RingSink(ReplyWriter& writer) : writer_(writer) {}
+  RingSink(ReplyWriter& writer, LaterSinks& later) : writer_(writer), later_(later) {}
   bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
     out = writer_.claim(size_min);
     return out.size() >= size_min;
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
   void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+  ReplySink* defer(std::uint64_t request) noexcept override {
+    try {
+      auto& sink = later_.add(request);
+      sink.to = writer_.defer();
+      return &sink;
+    } catch (const std::bad_alloc&) {
+      writer_.fail(SYMPHONY_OVERLOADED, "the pit runtime has no memory to keep this request for later");
+      return nullptr;
+    }
+  }
+  [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
 
  private:
   ReplyWriter& writer_;
+  LaterSinks& later_;
 };
 
 class Runtime final : public RequestHandler {
@@ -65,6 +122,7 @@ class Runtime final : public RequestHandler {
   Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
 
   Outcome start() { return make(nullptr, instance_); }
+  void use(Service& service) noexcept { later_.use(service); }
   [[nodiscard]] const Instance& instance() const noexcept { return *instance_; }
 
   void finish() {
@@ -72,8 +130,16 @@ class Runtime final : public RequestHandler {
     if (instance_->state() == State::drained) report(instance_->stop());
   }
 
+  TimeNs next_due_ns() const noexcept override {
+    return instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
+  }
+  void on_due(TimeNs now) noexcept override {
+    for (int i = 0; i < timers_per_turn_max && instance_->run_timer(now); ++i) {
+    }
+  }
+
   void on_request(const symphony::Request& request, ReplyWriter& reply) noexcept override {
-    RingSink sink(reply);
+    RingSink sink(reply, later_);
     try {
       switch (request.envelope.type) {
         case runtime::type_info:
@@ -183,6 +249,7 @@ class Runtime final : public RequestHandler {
   const symphony_pit_entry& entry_;
   std::string config_;
   StderrLog log_;
+  LaterSinks later_;
   std::unique_ptr<Instance> instance_;
   // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
   struct Outgoing {
@@ -190,6 +257,7 @@ class Runtime final : public RequestHandler {
     Snapshot snapshot;
   };
   static constexpr std::size_t outgoing_max = 8;
+  static constexpr int timers_per_turn_max = 64;  // then the links have a turn
   std::map<std::uint64_t, Outgoing> outgoing_;
   std::uint32_t outgoing_number_ = static_cast<std::uint32_t>(now_ns());  // differs from that of an instance before
   Snapshot incoming_;                                                     // being written by one
@@ -214,6 +282,7 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
     std::fprintf(stderr, "pit runtime: %s: %s\n", info.name.c_str(), service.error().text);
     return exit_try_again;
   }
+  runtime.use(*service);
   service->run(runtime);
   runtime.finish();
   return exit_finished;

@@ -63,7 +63,8 @@ class PitDriver {
     const symphony_msg message{sizeof(symphony_msg),
                                0,
                                &envelope_,
-                               {static_cast<const std::uint8_t*>(bytes), static_cast<std::uint32_t>(size), 0}};
+                               {static_cast<const std::uint8_t*>(bytes), static_cast<std::uint32_t>(size), 0},
+                               1};
     return entry_.handle(self_, &message);
   }
 

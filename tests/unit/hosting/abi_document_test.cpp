@@ -62,6 +62,16 @@ std::map<std::string, int> layout_lines() {
   FIELD(symphony_msg, reserved);
   FIELD(symphony_msg, envelope);
   FIELD(symphony_msg, body);
+  FIELD(symphony_msg, request);
+  SIZE(symphony_call);
+  FIELD(symphony_call, struct_size);
+  FIELD(symphony_call, type);
+  FIELD(symphony_call, effect);
+  FIELD(symphony_call, reserved);
+  FIELD(symphony_call, service);
+  FIELD(symphony_call, body);
+  FIELD(symphony_call, deadline_ns);
+  FIELD(symphony_call, cookie);
   SIZE(symphony_sink);
   FIELD(symphony_sink, struct_size);
   FIELD(symphony_sink, reserved);
@@ -84,6 +94,13 @@ std::map<std::string, int> layout_lines() {
   FIELD(symphony_host, error);
   FIELD(symphony_host, random);
   FIELD(symphony_host, get_extension);
+  FIELD(symphony_host, publish);
+  FIELD(symphony_host, call_async);
+  FIELD(symphony_host, timer_set);
+  FIELD(symphony_host, timer_cancel);
+  FIELD(symphony_host, cancelled);
+  FIELD(symphony_host, mark_dirty);
+  FIELD(symphony_host, reply);
   SIZE(symphony_message_note);
   FIELD(symphony_message_note, type);
   FIELD(symphony_message_note, effect);
@@ -112,6 +129,7 @@ std::map<std::string, int> layout_lines() {
   FIELD(symphony_pit_entry, stop);
   FIELD(symphony_pit_entry, destroy);
   FIELD(symphony_pit_entry, get_extension);
+  FIELD(symphony_pit_entry, timer);
 #undef SIZE
 #undef FIELD
   return lines;

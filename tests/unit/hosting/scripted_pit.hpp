@@ -27,6 +27,7 @@ struct Script {
   int destroyed = 0;
   std::function<std::int32_t(std::string_view step)> step;  // init, start, drain, stop
   std::function<std::int32_t(const symphony_host&, const symphony_msg&)> handle;
+  std::function<std::int32_t(std::uint64_t id, std::uint64_t now_ns)> timer;
   std::function<std::int32_t(const symphony_sink&)> snapshot;
   std::function<std::int32_t(std::uint32_t, const symphony_source&)> restore;
 
@@ -71,6 +72,10 @@ inline symphony_pit_entry scripted_entry() {
     auto& s = *static_cast<Script*>(self);
     return s.restore ? s.restore(revision, *from) : SYMPHONY_OK;
   };
+  e.timer = [](void* self, std::uint64_t id, std::uint64_t now_ns) -> std::int32_t {
+    auto& s = *static_cast<Script*>(self);
+    return s.timer ? s.timer(id, now_ns) : SYMPHONY_OK;
+  };
   e.destroy = [](void* self) { ++static_cast<Script*>(self)->destroyed; };
   return e;
 }
@@ -111,7 +116,14 @@ class RecordingSink final : public ReplySink {
     status = failed;
     text = why;
   }
+  ReplySink* defer(std::uint64_t request) noexcept override {
+    deferred = request;
+    return this;
+  }
+  [[nodiscard]] bool abandoned() const noexcept override { return is_abandoned; }
   std::size_t room = 8192;
+  std::uint64_t deferred = 0;  // the request that was left for later
+  bool is_abandoned = false;
   int claims = 0;
   int endings = 0;
   std::int32_t status = 12345;

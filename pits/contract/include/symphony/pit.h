@@ -10,7 +10,8 @@
  *    (claim, commit) or takes a copy of (write).
  *  - Statuses: 0 is success, below 0 the host's (SYMPHONY_...), above 0 the pit's own.
  *  - Every request gets exactly one ending: what the handler committed, else an empty reply where it returned 0, else
- *    an error reply with the status it returned and the text it left with error().
+ *    an error reply with the status it returned and the text it left with error(). A handler that returned PENDING ends
+ *    its request later, from any call into the instance, with reply().
  *  - Threads: an instance is never entered twice and never on two threads at once; the thread may change between calls.
  *    A pit never blocks, never calls the host outside a call from it, and the host never calls it from inside a call of
  *    the pit.
@@ -56,6 +57,8 @@ extern "C" {
 #define SYMPHONY_PEER_FAULT (-17)       /* the other side broke the protocol */
 #define SYMPHONY_UNREACHABLE (-18)      /* nobody serves this pit */
 #define SYMPHONY_BAD_STATE (-19)        /* a call outside the state machine, or a second reply */
+#define SYMPHONY_PENDING (-20)          /* handle() only: the request is ended by reply() later; never an ending */
+#define SYMPHONY_DENIED (-21)           /* the operator or the note does not grant this */
 
 /* Effect classes: what may be done with a message that was executing when its pit died. */
 #define SYMPHONY_EFFECT_ONCE 0       /* never sent again: ends as CRASHED */
@@ -67,6 +70,11 @@ extern "C" {
 #define SYMPHONY_LOG_INFO 1
 #define SYMPHONY_LOG_WARNING 2
 #define SYMPHONY_LOG_ERROR 3
+
+/* Limits of one instance. */
+#define SYMPHONY_TIMERS_MAX 1024  /* armed at once */
+#define SYMPHONY_PENDING_MAX 1024 /* requests that wait for reply() */
+#define SYMPHONY_CALLS_MAX 256    /* calls of its own without an answer */
 
 /* Limits, in bytes. */
 #define SYMPHONY_ERROR_TEXT_MAX 512
@@ -107,13 +115,27 @@ typedef struct symphony_envelope {
 #define SYMPHONY_FLAG_BODY_AT_64 64  /* the body begins on a cache line */
 #define SYMPHONY_FLAG_MORE 128       /* reserved; version 1 refuses it */
 
-/* A request as a handler sees it. */
+/* A request as a handler sees it; or, with the flag REPLY, the answer to a call of the pit's own: the envelope's id is
+ * then the call's cookie, and with the flag ERROR the body is an error body. An answer is not replied to. */
 typedef struct symphony_msg {
   uint32_t struct_size;
   uint32_t reserved;
   const symphony_envelope* envelope;
   symphony_span body; /* bytes that nobody changes until handle() returns; 8-byte aligned */
+  uint64_t request;   /* names the request for reply(), unique in the instance; 0 of an answer */
 } symphony_msg;
+
+/* A call of a pit to another one. Lent to call_async(), which takes a copy. */
+typedef struct symphony_call {
+  uint32_t struct_size;
+  uint32_t type;   /* of the body */
+  uint32_t effect; /* SYMPHONY_EFFECT_... */
+  uint32_t reserved;
+  symphony_span service; /* the other pit's name; one of the note's needs */
+  symphony_span body;
+  uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0 = the host's default */
+  uint64_t cookie;      /* comes back as the answer's envelope id; a value, never an address */
+} symphony_call;
 
 /* Where a snapshot goes. write: 0, or a status that the pit returns unchanged. Chunks of any size, in order. */
 typedef struct symphony_sink {
@@ -154,6 +176,27 @@ typedef struct symphony_host {
   uint64_t (*random)(void* context);
   /* A named, optional table of functions, or null.   [any state] */
   const void* (*get_extension)(void* context, uint64_t id);
+
+  /* Tells whoever is subscribed to this pit's events. DENIED where the operator granted nobody.   [RUNNING] */
+  int32_t (*publish)(void* context, uint32_t type, symphony_span body);
+  /* Calls another pit; returns at once. Its one answer comes to handle() later. DENIED: not among the note's needs.
+   * OVERLOADED above SYMPHONY_CALLS_MAX. UNREACHABLE: this host makes no calls.   [RUNNING] */
+  int32_t (*call_async)(void* context, const symphony_call* call);
+  /* Runs timer() once, not before `at_ns` of now()'s clock; arms a timer of that id anew. It survives snapshot and
+   * restore. OVERLOADED above SYMPHONY_TIMERS_MAX.   [any state] */
+  int32_t (*timer_set)(void* context, uint64_t id, uint64_t at_ns);
+  /* BAD_STATE where no such timer is armed.   [any state] */
+  int32_t (*timer_cancel)(void* context, uint64_t id);
+  /* 1 when nobody waits for the request being handled any more: its deadline passed, its caller gave up.   [in handle]
+   */
+  int32_t (*cancelled)(void* context);
+  /* The state changed and is worth keeping. A pit that never calls this is taken to change with every message and
+   * timer; one that does, with these calls only.   [any state] */
+  void (*mark_dirty)(void* context);
+  /* Ends a request whose handler returned PENDING: status 0 with a body of message type `type`, else that status with
+   * the body as its text. BAD_STATE: no such request waits. TOO_LARGE above the note's reply_size_max, and it waits on.
+   * [any state] */
+  int32_t (*reply)(void* context, uint64_t request, int32_t status, uint32_t type, symphony_span body);
 } symphony_host;
 
 /* One message type that a pit handles. */
@@ -194,6 +237,7 @@ typedef struct symphony_pit_entry {
   int32_t (*stop)(void* self);                                                    /* [DRAINED -> STOPPED] */
   void (*destroy)(void* self);                                                    /* [any; self is gone] */
   const void* (*get_extension)(void* self, uint64_t id);                          /* [any] */
+  int32_t (*timer)(void* self, uint64_t id, uint64_t now_ns);                     /* [RUNNING] */
 } symphony_pit_entry;
 
 /* The one symbol of a pit built as a shared object. */

@@ -11,6 +11,8 @@
 //   Status configure(std::string_view json, Ctx&)  the operator's configuration, if there is one; without this member a
 //                                               configuration is refused
 //   Status init(Ctx&), start(Ctx&), stop(Ctx&), drain(std::uint64_t deadline_ns, Ctx&)
+//   Status on_timer(std::uint64_t id, Ctx&)     a timer of Ctx::set_timer is due
+//   Status on_answer(Answer, Ctx&)              the answer to a Ctx::call
 //   Status snapshot(Sink) const  and  Status restore(Source, std::uint32_t revision)
 //       A restore that fails leaves the state it found. Bytes left over after a successful one are a BAD_MESSAGE.
 //   static constexpr std::uint32_t reply_size_max     default 65,536
@@ -68,8 +70,6 @@ template <class T>
 
 namespace pit {
 
-inline constexpr std::uint32_t verify_depth_max = 16;
-inline constexpr std::uint32_t verify_tables_max = 1'000'000;
 inline constexpr std::uint32_t message_size_max = std::uint32_t{1} << 30;
 inline constexpr std::uint32_t default_reply_size_max = 65'536;
 
@@ -107,6 +107,7 @@ class Face {
   static_assert(is_pit_name({name.chars, sizeof name.chars - 1}),
                 "a pit's name is a lower-case letter, then lower-case letters, digits or _; at most 63");
   static constexpr bool has_snapshot = requires(const T& t, Sink s) { t.snapshot(s); };
+  static constexpr bool has_timer = requires(T & t, Ctx& c) { t.on_timer(std::uint64_t{}, c); };
   static constexpr bool has_restore = requires(T & t, Source s) { t.restore(s, std::uint32_t{}); };
   static_assert(has_snapshot == has_restore,
                 "a pit has both snapshot(Sink) const and restore(Source, revision), or none");
@@ -164,7 +165,17 @@ class Face {
     return all;
   }();
 
+  static Status dispatch_answer(Instance& self, const symphony_msg& message) {
+    if constexpr (requires(T & t, Answer a, Ctx & c) { t.on_answer(a, c); }) {
+      if (message.body.n > message_size_max) return fail(SYMPHONY_TOO_LARGE, "the answer is larger than 1 GiB");
+      return self.pit.on_answer(Answer(message), self.ctx);
+    }
+    return fail(SYMPHONY_UNKNOWN_TYPE, "this pit calls other pits and has no on_answer()");
+  }
+
   static Status dispatch(Instance& self, const symphony_msg& message) {
+    if ((message.envelope->flags & SYMPHONY_FLAG_REPLY) != 0) [[unlikely]]
+      return dispatch_answer(self, message);
     const std::uint32_t type = message.envelope->type;
     const auto at = std::lower_bound(table.begin(), table.end(), type,
                                      [](const Entry& entry, std::uint32_t wanted) { return entry.type < wanted; });
@@ -179,11 +190,11 @@ class Face {
 
   // The barrier: whatever `step` does, a status comes out and its reason went to the host.
   template <class Step>
-  static std::int32_t guarded(Ctx& ctx, const symphony_envelope* envelope, Step&& step) noexcept {
+  static std::int32_t guarded(Ctx& ctx, const symphony_msg* message, Step&& step) noexcept {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      ctx.begin(envelope);
+      ctx.begin(message);
       const Status status = step();
       if (!status.ok() && !status.text().empty()) ctx.explain(status.text());
       return status.code();
@@ -238,7 +249,13 @@ class Face {
     });
   }
   static std::int32_t handle(void* self, const symphony_msg* message) noexcept {
-    return guarded(of(self).ctx, message->envelope, [&] { return dispatch(of(self), *message); });
+    return guarded(of(self).ctx, message, [&] { return dispatch(of(self), *message); });
+  }
+  static std::int32_t timer(void* self, std::uint64_t id, [[maybe_unused]] std::uint64_t now_ns) noexcept {
+    return guarded(of(self).ctx, nullptr, [&]() -> Status {
+      if constexpr (has_timer) return of(self).pit.on_timer(id, of(self).ctx);
+      return ok();
+    });
   }
   static std::int32_t drain(void* self, [[maybe_unused]] std::uint64_t deadline_ns) noexcept {
     return guarded(of(self).ctx, nullptr, [&]() -> Status {
@@ -300,6 +317,7 @@ class Face {
     }
     made.stop = &stop;
     made.destroy = &destroy;
+    if constexpr (has_timer) made.timer = &timer;
     return made;
   }
 

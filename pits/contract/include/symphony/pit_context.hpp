@@ -1,6 +1,7 @@
-// What a pit's handlers are given and what they return: Status, Result, In, Sink, Source, Ctx.   Layer: contract.
-// Authors include <symphony/pit.hpp>, which includes this. Nothing here throws; it compiles without exceptions and
-// RTTI. Threads: an instance is serial; none of these objects may be kept after the call that handed it out.
+// What a pit's handlers are given and what they return: Status, Result, In, Raw, Answer, Sink, Source, Ctx.   Layer:
+// contract. Authors include <symphony/pit.hpp>, which includes this. Nothing here throws; it compiles without
+// exceptions and RTTI. Threads: an instance is serial; none of these objects may be kept after the call that handed it
+// out.
 #pragma once
 
 #include <flatbuffers/flatbuffers.h>
@@ -18,6 +19,13 @@
 #include <symphony/message_type.hpp>
 
 namespace symphony {
+
+namespace pit {
+
+inline constexpr std::uint32_t verify_depth_max = 16;
+inline constexpr std::uint32_t verify_tables_max = 1'000'000;
+
+}  // namespace pit
 
 // 0, or a code (pit.h) with a reason. The text is borrowed: static, or made by Ctx::fail and valid until the handler
 // returns.
@@ -80,6 +88,38 @@ class Raw {
 
  private:
   const symphony_msg* message_;
+};
+
+// The one answer to a call of this pit's own (Ctx::call): with the cookie that the call was given, and the reply or why
+// there is none.
+class Answer {
+ public:
+  explicit Answer(const symphony_msg& message) noexcept : message_(&message) {
+    if ((message.envelope->flags & SYMPHONY_FLAG_ERROR) == 0) return;
+    std::memcpy(&status_, message.body.p, sizeof status_);
+    text_ = {reinterpret_cast<const char*>(message.body.p) + error_head_size, message.body.n - error_head_size};
+  }
+  [[nodiscard]] std::uint64_t cookie() const noexcept { return message_->envelope->id; }
+  [[nodiscard]] bool ok() const noexcept { return status_ == SYMPHONY_OK; }
+  // OK, or the ending that the call had: the other pit's status, or one of the host's.
+  [[nodiscard]] std::int32_t status() const noexcept { return status_; }
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  [[nodiscard]] std::uint32_t type() const noexcept { return message_->envelope->type; }
+  [[nodiscard]] symphony_span bytes() const noexcept { return ok() ? message_->body : symphony_span{}; }
+  // The reply as a table, verified; null when it is not a valid T, or the call failed.
+  template <class T>
+  [[nodiscard]] const T* get() const noexcept {
+    if (!ok() || type() != pit::message_type(T::GetFullyQualifiedName())) return nullptr;
+    flatbuffers::Verifier verifier(message_->body.p, message_->body.n, pit::verify_depth_max, pit::verify_tables_max);
+    return verifier.VerifyBuffer<T>(nullptr) ? flatbuffers::GetRoot<T>(message_->body.p) : nullptr;
+  }
+
+ private:
+  static constexpr std::size_t error_head_size = 8;
+
+  const symphony_msg* message_;
+  std::int32_t status_ = SYMPHONY_OK;
+  std::string_view text_;
 };
 
 namespace pit {
@@ -241,6 +281,74 @@ class Ctx {
     return {code, failure_};
   }
 
+  // --- replying later ------------------------------------------------------------------------------------------------
+  // A handler returns this to end its request later, with end(); keep request() for it. Whoever calls waits until then,
+  // or until the deadline.
+  [[nodiscard]] Status later() const noexcept { return {SYMPHONY_PENDING, {}}; }
+  // Names the request being handled; 0 outside a request's handler.
+  [[nodiscard]] std::uint64_t request() const noexcept { return request_; }
+  // Ends a request of before with this table. In a handler that has a reply of its own: end the other one first, for
+  // both use the builder.
+  template <class T>
+  Status end(std::uint64_t request, flatbuffers::Offset<T> root) {
+    builder().Finish(root);
+    const symphony_span bytes{builder_.GetBufferPointer(), builder_.GetSize(), 0};
+    const std::int32_t code =
+        host_->reply(host_->context, request, SYMPHONY_OK, pit::message_type(T::GetFullyQualifiedName()), bytes);
+    builder_used_ = false;
+    return of_reply(code);
+  }
+  // Ends a request of before without a body, or with a failure.
+  Status end(std::uint64_t request, Status ending) noexcept {
+    return of_reply(host_->reply(host_->context, request, ending.code(), 0, span(ending.text())));
+  }
+
+  // --- timers, calls, events -----------------------------------------------------------------------------------------
+  // Calls on_timer(id) once, not before that point of now_ns()'s clock. Armed timers travel with the state.
+  Status set_timer(std::uint64_t id, std::uint64_t at_ns) noexcept {
+    const std::int32_t code = host_->timer_set(host_->context, id, at_ns);
+    return code == SYMPHONY_OK ? ok() : symphony::fail(code, "the timer was refused: too many are armed");
+  }
+  // BAD_STATE where it is not armed.
+  Status cancel_timer(std::uint64_t id) noexcept {
+    const std::int32_t code = host_->timer_cancel(host_->context, id);
+    return code == SYMPHONY_OK ? ok() : symphony::fail(code, "no such timer is armed");
+  }
+  // Calls another pit, one of this pit's needs. Its answer comes to on_answer() with the cookie, once.
+  template <class T>
+  Status call(std::string_view service, flatbuffers::Offset<T> root, std::uint64_t cookie,
+              std::uint32_t effect = SYMPHONY_EFFECT_ONCE, std::uint64_t deadline_ns = 0) {
+    builder().Finish(root);
+    const Status made = call_bytes(service, pit::message_type(T::GetFullyQualifiedName()),
+                                   {builder_.GetBufferPointer(), builder_.GetSize(), 0}, cookie, effect, deadline_ns);
+    builder_used_ = false;
+    return made;
+  }
+  Status call_bytes(std::string_view service, std::uint32_t type, symphony_span body, std::uint64_t cookie,
+                    std::uint32_t effect = SYMPHONY_EFFECT_ONCE, std::uint64_t deadline_ns = 0) noexcept {
+    const symphony_call call{sizeof call, type, effect, 0, span(service), body, deadline_ns, cookie};
+    const std::int32_t code = host_->call_async(host_->context, &call);
+    return code == SYMPHONY_OK ? ok() : symphony::fail(code, "the call of another pit was refused");
+  }
+  // Tells this pit's subscribers. DENIED where the operator granted none.
+  template <class T>
+  Status publish(flatbuffers::Offset<T> root) {
+    builder().Finish(root);
+    const Status told = publish_bytes(pit::message_type(T::GetFullyQualifiedName()),
+                                      {builder_.GetBufferPointer(), builder_.GetSize(), 0});
+    builder_used_ = false;
+    return told;
+  }
+  Status publish_bytes(std::uint32_t type, symphony_span body) noexcept {
+    const std::int32_t code = host_->publish(host_->context, type, body);
+    return code == SYMPHONY_OK ? ok()
+                               : symphony::fail(code, "the event was refused: nobody may hear this pit's events");
+  }
+  // True when nobody waits for the request being handled any more.
+  [[nodiscard]] bool is_cancelled() const noexcept { return host_->cancelled(host_->context) != 0; }
+  // The state changed and is worth keeping: see pit.h.
+  void mark_dirty() noexcept { host_->mark_dirty(host_->context); }
+
   // --- the host's services ------------------------------------------------------------------------------------------
   // The envelope of the message being handled; null in the other hooks.
   [[nodiscard]] const symphony_envelope* envelope() const noexcept { return envelope_; }
@@ -252,8 +360,9 @@ class Ctx {
   void log(std::int32_t level, std::string_view line) const noexcept { host_->log(host_->context, level, span(line)); }
 
   // --- for the generated wrappers -----------------------------------------------------------------------------------
-  void begin(const symphony_envelope* envelope) noexcept {
-    envelope_ = envelope;
+  void begin(const symphony_msg* message) noexcept {
+    envelope_ = message != nullptr ? message->envelope : nullptr;
+    request_ = message != nullptr ? message->request : 0;
     builder_used_ = false;
   }
   void explain(std::string_view reason) const noexcept { host_->error(host_->context, span(reason)); }
@@ -279,8 +388,13 @@ class Ctx {
     }
   }
 
+  static Status of_reply(std::int32_t code) noexcept {
+    return code == SYMPHONY_OK ? ok() : symphony::fail(code, "the later reply was refused: no such request waits");
+  }
+
   const symphony_host* host_;
   const symphony_envelope* envelope_ = nullptr;
+  std::uint64_t request_ = 0;
   bool builder_used_ = true;
   flatbuffers::FlatBufferBuilder builder_;
   std::string scratch_;

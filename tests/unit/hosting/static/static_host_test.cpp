@@ -49,7 +49,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::unique_ptr<StaticHost> mounted(const symphony_pit_entry& entry = probe::ProbeFace::entry,
-                                    const StaticOptions& options = {}) {
+                                    const InProcessOptions& options = {}) {
   std::unique_ptr<StaticHost> host;
   const Outcome outcome = StaticHost::mount(entry, options, host);
   EXPECT_TRUE(outcome.ok()) << outcome.text;
@@ -297,6 +297,63 @@ TEST(StaticHost, GivesThePitRisingMessageIdsOnEachLink) {
   auto two = link_to(*host);
   for (Link* link : {one.get(), one.get(), two.get(), one.get()}) (void)link->call({7, 0, {}, no_deadline_ns});
   EXPECT_EQ(ids, (std::vector<std::uint64_t>{1, 2, 1, 3}));
+}
+
+// ---- replies that come later
+
+struct Later : ::testing::Test {
+  Later() {
+    test::script() = &script;
+    script.handle = [this](const symphony_host& h, const symphony_msg& m) -> std::int32_t {
+      if (m.envelope->type == 9) {
+        waits = m.request;
+        waiting.count_down();
+        return SYMPHONY_PENDING;
+      }
+      return h.reply(h.context, waits, SYMPHONY_OK, 31, test::span_of("granted"));
+    };
+  }
+  test::Script script;
+  std::uint64_t waits = 0;
+  std::latch waiting{1};
+  symphony_pit_entry entry = test::scripted_entry();
+};
+
+TEST_F(Later, ACallThatThePitLeftForLaterWaitsForTheOtherCallThatEndsIt) {
+  auto host = mounted(entry);
+  std::thread other([&] {
+    auto link = link_to(*host);
+    waiting.wait();
+    EXPECT_EQ(link->call({7}).status, SYMPHONY_OK);
+  });
+  auto link = link_to(*host);
+  const Reply reply = link->call({9});
+  other.join();
+  EXPECT_EQ(reply.status, SYMPHONY_OK) << reply.text;
+  EXPECT_EQ(reply.type, 31U);
+  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(reply.body.data()), reply.body.size()), "granted");
+}
+
+TEST_F(Later, ACallLeftForLaterEndsAtItsDeadlineAndTheReplyAfterItIsRefused) {
+  auto host = mounted(entry);
+  auto link = link_to(*host);
+  const Reply late = link->call({.type = 9, .deadline_ns = now_ns() + 20 * ms_ns});
+  EXPECT_EQ(late.status, SYMPHONY_DEADLINE);
+  EXPECT_THAT(late.text, HasSubstr("accepted"));
+  EXPECT_EQ(link->call({7}).status, SYMPHONY_BAD_STATE);
+}
+
+TEST_F(Later, ACallLeftForLaterEndsWhenTheInstanceIsReplaced) {
+  auto host = mounted(entry);
+  std::thread other([&] {
+    waiting.wait();
+    Snapshot taken;
+    EXPECT_TRUE(host->snapshot(taken).ok());
+    EXPECT_TRUE(host->restore(taken).ok());
+  });
+  auto link = link_to(*host);
+  EXPECT_EQ(link->call({9}).status, SYMPHONY_CRASHED_ACCEPTED);
+  other.join();
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include "pits/hosting/call_task.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "pits/hosting/futex.hpp"
+
+namespace symphony::pit {
+namespace {
+
+constexpr std::size_t first_reply_size = 1024;
+
+}  // namespace
+
+bool CallTask::claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept {
+  const std::size_t words = (std::size_t{size_min} + 7) / 8;
+  if (words > bytes_.size()) {
+    try {
+      bytes_.resize(std::max(words, first_reply_size / 8));
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+  out = std::as_writable_bytes(std::span(bytes_));
+  return true;
+}
+
+void CallTask::commit(std::uint32_t used, std::uint32_t type) noexcept {
+  reply = {SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used), {}};
+  tell();
+}
+
+void CallTask::fail(std::int32_t status, std::string_view text) noexcept {
+  const std::string_view cut = clip_utf8(text, text_.size());
+  if (!cut.empty()) std::memcpy(text_.data(), cut.data(), cut.size());
+  reply = {status, 0, {}, {text_.data(), cut.size()}};
+  tell();
+}
+
+ReplySink* CallTask::defer(std::uint64_t request) noexcept {
+  request_ = request;
+  // relaxed: the caller looks at it only after the executor said that the task has run.
+  ending_.store(0, std::memory_order_relaxed);
+  return this;
+}
+
+// A call that was not deferred is told by the executor.
+void CallTask::tell() noexcept {
+  if (request_ == 0) return;
+  // sync call_task.ending release: the reply, for the caller that waits for it. The task may be gone after this.
+  ending_.store(1, std::memory_order_release);
+  futex_wake(&ending_);
+}
+
+bool CallTask::wait_ended(TimeNs deadline_ns) noexcept {
+  for (;;) {
+    // sync call_task.ending acquire: the reply is whole.
+    if (ending_.load(std::memory_order_acquire) == 1) return true;
+    const TimeNs now = now_ns();
+    if (now >= deadline_ns) return false;
+    futex_wait_until(ending_, 0, std::min(deadline_ns, now + second_ns));
+  }
+}
+
+}  // namespace symphony::pit

@@ -1,0 +1,58 @@
+// One call into an instance of this process: the request as it came, and the reply where its caller will read it.
+// Layer: hosting (contract, bus/base).
+// Threads: run() and the sink's functions on whoever holds the executor; the rest on the caller's thread. A deferred
+// call is handed from one to the other by `ending_`.
+#pragma once
+
+#include <symphony/pit.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <symphony/clock.hpp>
+
+#include "pits/hosting/executor.hpp"
+#include "pits/hosting/host.hpp"
+#include "pits/hosting/in_process_core.hpp"
+#include "pits/hosting/instance.hpp"
+
+namespace symphony::pit {
+
+class CallTask final : public Executor::Task, public ReplySink {
+ public:
+  explicit CallTask(InProcessCore& core) noexcept : core_(core) {}
+
+  symphony_envelope envelope{};
+  std::span<const std::byte> body;
+  Reply reply;
+
+  void run() noexcept override {
+    request_ = 0;
+    core_.handle(envelope, body, *this);
+  }
+
+  // Whether the pit ends this call later. After run().
+  [[nodiscard]] bool is_deferred() const noexcept { return request_ != 0; }
+  [[nodiscard]] std::uint64_t request() const noexcept { return request_; }
+  // True when a deferred call has its reply; waits for it until the deadline.
+  [[nodiscard]] bool wait_ended(TimeNs deadline_ns) noexcept;
+
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override;
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override;
+  void fail(std::int32_t status, std::string_view text) noexcept override;
+  ReplySink* defer(std::uint64_t request) noexcept override;
+
+ private:
+  void tell() noexcept;
+
+  InProcessCore& core_;
+  std::uint64_t request_ = 0;
+  std::atomic<std::uint32_t> ending_{0};  // of a deferred call; 1: the reply is there
+  std::vector<std::uint64_t> bytes_;
+  std::array<char, error_text_max> text_;
+};
+
+}  // namespace symphony::pit

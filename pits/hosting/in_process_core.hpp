@@ -1,0 +1,110 @@
+// What an in-process host and its links share: one instance behind its executor, and the next one after a trap.
+// Layer: hosting (contract, bus/base).
+// Invariants:
+//   C1  everything below `Only inside the executor` is touched by the executor's holder alone
+//   C2  there is always an instance; one that trapped is replaced before the executor is left, or `broken` says why not
+// Lifetime: shared by the host, its links, and whoever runs its timers.
+#pragma once
+
+#include <symphony/pit.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pits/hosting/executor.hpp"
+#include "pits/hosting/in_process_host.hpp"
+#include "pits/hosting/instance.hpp"
+
+namespace symphony::pit {
+
+class InProcessCore {
+ public:
+  InProcessCore(std::string_view mode, std::unique_ptr<InstanceFactory> factory, const InProcessOptions& options);
+
+  // An instance up to RUNNING in the place of the one that is there; on failure that one stays.   [inside]
+  Outcome make_running(const Snapshot* from);
+  void handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept {
+    if (!broken_.empty()) [[unlikely]]
+      return sink.fail(SYMPHONY_QUARANTINED, broken_);
+    instance_->handle(envelope, body, sink);
+    look_after();
+  }
+  [[nodiscard]] Instance& instance() noexcept { return *instance_; }
+  // Takes the state for the instance that may have to follow.   [inside]
+  Outcome keep(Snapshot& out);
+
+  // Runs `work`, which returns an Outcome, inside the executor.   [any thread but the executor's holder]
+  template <class Work>
+  Outcome run(Work&& work);
+
+  const std::string_view mode;
+  Executor executor;
+  PitInfo info;
+  // relaxed everywhere: only a number for people.
+  std::atomic<std::uint64_t> rebuilds{0};
+
+ private:
+  // After each entry: an instance that trapped is replaced. Two loads where nothing happened.
+  void look_after() noexcept {
+    if (instance_->state() == State::trapped) [[unlikely]] {
+      rebuild();
+    } else if (options_.checkpoint_after != 0) [[unlikely]] {
+      checkpoint();
+    }
+  }
+  void rebuild() noexcept;
+  void checkpoint() noexcept;
+  void log_error(std::string_view line) noexcept;
+
+  const std::unique_ptr<InstanceFactory> factory_;
+  InProcessOptions options_;
+
+  // Only inside the executor:
+  std::unique_ptr<Instance> instance_;
+  std::optional<Snapshot> kept_;
+  std::uint64_t kept_at_change_ = 0;
+  std::string broken_;  // why there is nothing to run; empty: there is
+};
+
+// Work of the control side, run in the executor like a call.
+template <class Work>
+class ControlTask final : public Executor::Task {
+ public:
+  explicit ControlTask(Work& work) noexcept : work_(work) {}
+  void run() noexcept override {
+    try {
+      outcome = work_();
+    } catch (const std::bad_alloc&) {
+      outcome.status = SYMPHONY_OVERLOADED;
+    }
+  }
+  Outcome outcome;
+
+ private:
+  Work& work_;
+};
+
+[[nodiscard]] inline std::string_view refused_by_executor(Executor::Ran ran) noexcept {
+  return ran == Executor::Ran::nested
+             ? "called from inside the same pit, which would wait for itself: call after it returned"
+             : "too many calls wait for this pit: try later, or raise queue_max";
+}
+
+template <class Work>
+Outcome InProcessCore::run(Work&& work) {
+  auto seat = executor.make_seat();
+  if (!seat) return {SYMPHONY_OVERLOADED, seat.error().text};
+  // Without a deadline it cannot be abandoned, so it may live here.
+  ControlTask<Work> task(work);
+  const Executor::Ran ran = executor.run(task, *seat, no_deadline_ns);
+  if (ran == Executor::Ran::yes) return std::move(task.outcome);
+  return {ran == Executor::Ran::nested ? SYMPHONY_BAD_STATE : SYMPHONY_OVERLOADED,
+          std::string(refused_by_executor(ran))};
+}
+
+}  // namespace symphony::pit
