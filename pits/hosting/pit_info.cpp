@@ -54,10 +54,9 @@ Outcome bad(std::string_view pit, std::string_view what) {
   return {SYMPHONY_BAD_MESSAGE, "pit '" + std::string(pit) + "': " + std::string(what)};
 }
 
-Outcome check_messages(const symphony_note& note, PitInfo& info) {
-  if (note.message_count > pit_messages_max) return bad(info.name, "its note lists more than 1,024 messages");
-  if (note.message_count > 0 && note.messages == nullptr) return bad(info.name, "its note has no message list");
-  info.messages.assign(note.messages, note.messages + note.message_count);
+Outcome check_messages(const NoteFields& fields, PitInfo& info) {
+  if (fields.messages.size() > pit_messages_max) return bad(info.name, "its note lists more than 1,024 messages");
+  info.messages = fields.messages;
   std::uint32_t before = 0;
   for (const symphony_message_note& message : info.messages) {
     if (message.type <= before)
@@ -67,6 +66,26 @@ Outcome check_messages(const symphony_note& note, PitInfo& info) {
     before = message.type;
   }
   return {};
+}
+
+Outcome check_needs(const NoteFields& fields, PitInfo& info) {
+  if (fields.needs.size() > pit_needs_max) return bad(info.name, "its note needs more than 64 other pits");
+  for (const std::string_view need : fields.needs) {
+    if (!is_name(need) || need.size() > pit_name_size_max || need == info.name)
+      return bad(info.name, "its note needs something that is no name of another pit");
+    if (std::find(info.needs.begin(), info.needs.end(), need) != info.needs.end())
+      return bad(info.name, "its note needs a pit twice");
+    info.needs.emplace_back(need);
+  }
+  return {};
+}
+
+// The list behind a pointer and a count of a note; nothing when the pointer is null or the count above its limit.
+template <class T>
+std::optional<std::span<const T>> bounded(const T* list, std::uint32_t count, std::uint32_t count_max) noexcept {
+  if (count == 0) return std::span<const T>();
+  if (list == nullptr || count > count_max) return std::nullopt;
+  return std::span(list, count);
 }
 
 }  // namespace
@@ -79,6 +98,56 @@ std::optional<std::uint32_t> PitInfo::effect_of(std::uint32_t type) const noexce
   return at->effect;
 }
 
+std::string_view first_difference(const PitInfo& a, const PitInfo& b) noexcept {
+  const auto same_message = [](const symphony_message_note& x, const symphony_message_note& y) {
+    return x.type == y.type && x.effect == y.effect;
+  };
+  if (a.name != b.name) return "name";
+  if (a.version != b.version) return "version";
+  if (a.abi_major != b.abi_major || a.abi_minor != b.abi_minor) return "ABI";
+  if (!std::equal(a.messages.begin(), a.messages.end(), b.messages.begin(), b.messages.end(), same_message))
+    return "messages";
+  if (a.needs != b.needs) return "needs";
+  if (a.reply_size_max != b.reply_size_max) return "reply_size_max";
+  if (a.state_revision != b.state_revision || a.state_revision_min != b.state_revision_min) return "state revisions";
+  if (a.thread_model != b.thread_model) return "thread model";
+  if (a.schema_hash != b.schema_hash) return "schema hash";
+  return {};
+}
+
+Outcome check_note(const NoteFields& fields, PitInfo& info) {
+  info = PitInfo{};
+  const bool named = fields.name && is_name(*fields.name);
+  if (fields.abi_major != SYMPHONY_ABI_MAJOR || fields.abi_minor > SYMPHONY_ABI_MINOR) {
+    return {SYMPHONY_VERSION, "pit '" + std::string(named ? *fields.name : "?") + "' needs ABI " +
+                                  std::to_string(fields.abi_major) + "." + std::to_string(fields.abi_minor) +
+                                  " and this host offers " + std::to_string(SYMPHONY_ABI_MAJOR) + "." +
+                                  std::to_string(SYMPHONY_ABI_MINOR) + ": build both from one release"};
+  }
+  if (!named) return bad("?", "the name in its note is not 1 to 63 of a-z, 0-9, _ beginning with a letter");
+  info.name = *fields.name;
+  if (!fields.version || !is_version(*fields.version))
+    return bad(info.name, "the version in its note is not MAJOR.MINOR.PATCH");
+  info.version = *fields.version;
+  info.abi_major = fields.abi_major;
+  info.abi_minor = fields.abi_minor;
+  if (fields.reply_size_max > pit_reply_size_max) return bad(info.name, "its note asks for replies above 16 MiB");
+  info.reply_size_max = fields.reply_size_max;
+  info.state_revision = fields.state_revision;
+  // A pit of before this field existed reads what it writes.
+  info.state_revision_min = fields.state_revision_min == 0 ? fields.state_revision : fields.state_revision_min;
+  if (info.state_revision_min > info.state_revision)
+    return bad(info.name, "its note reads only snapshots newer than it writes");
+  if (fields.thread_model != SYMPHONY_THREAD_MODEL_SERIAL) {
+    return {SYMPHONY_VERSION, "pit '" + info.name + "' has thread model " + std::to_string(fields.thread_model) +
+                                  ", which this host does not know: use a newer one"};
+  }
+  info.thread_model = fields.thread_model;
+  info.schema_hash = fields.schema_hash;
+  if (Outcome checked = check_messages(fields, info); !checked.ok()) return checked;
+  return check_needs(fields, info);
+}
+
 Outcome read_entry(const symphony_pit_entry& entry, symphony_pit_entry& table, PitInfo& info) {
   info = PitInfo{};
   if (!copy_sized(entry, table, offsetof(symphony_pit_entry, create)))
@@ -88,32 +157,30 @@ Outcome read_entry(const symphony_pit_entry& entry, symphony_pit_entry& table, P
   symphony_note note{};
   if (!copy_sized(*table.note, note, offsetof(symphony_note, state_revision)))
     return bad("?", "the size of its note makes no sense: not a pit");
-  if (note.abi_major != SYMPHONY_ABI_MAJOR || note.abi_minor > SYMPHONY_ABI_MINOR) {
-    const auto name = bounded(note.name, pit_name_size_max);
-    return {SYMPHONY_VERSION, "pit '" + std::string(name && is_name(*name) ? *name : "?") + "' needs ABI " +
-                                  std::to_string(note.abi_major) + "." + std::to_string(note.abi_minor) +
-                                  " and this host offers " + std::to_string(SYMPHONY_ABI_MAJOR) + "." +
-                                  std::to_string(SYMPHONY_ABI_MINOR) + ": build both from one release"};
+  NoteFields fields;
+  fields.abi_major = note.abi_major;
+  fields.abi_minor = note.abi_minor;
+  fields.name = bounded(note.name, pit_name_size_max);
+  fields.version = bounded(note.version, pit_version_size_max);
+  fields.reply_size_max = note.reply_size_max;
+  fields.state_revision = note.state_revision;
+  fields.state_revision_min = note.state_revision_min;
+  fields.thread_model = note.thread_model;
+  fields.schema_hash = note.schema_hash;
+  // Of another ABI only that and the name are looked at: the lists may mean something else there.
+  if (note.abi_major == SYMPHONY_ABI_MAJOR) {
+    const std::string_view name = fields.name ? *fields.name : "?";
+    const auto messages = bounded(note.messages, note.message_count, pit_messages_max);
+    if (!messages) return bad(name, "its note has no message list, or one of more than 1,024 messages");
+    fields.messages.assign(messages->begin(), messages->end());
+    const auto needs = bounded(note.needs, note.need_count, pit_needs_max);
+    if (!needs) return bad(name, "its note has no list of needs, or one of more than 64");
+    for (const char* need : *needs) fields.needs.push_back(bounded(need, pit_name_size_max).value_or(""));
   }
-
-  const auto name = bounded(note.name, pit_name_size_max);
-  if (!name || !is_name(*name))
-    return bad("?", "the name in its note is not 1 to 63 of a-z, 0-9, _ beginning with a letter");
-  info.name = *name;
-  const auto version = bounded(note.version, pit_version_size_max);
-  if (!version || !is_version(*version)) return bad(*name, "the version in its note is not MAJOR.MINOR.PATCH");
-  info.version = *version;
-  if (note.reply_size_max > pit_reply_size_max) return bad(*name, "its note asks for replies above 16 MiB");
-  info.reply_size_max = note.reply_size_max;
-  info.state_revision = note.state_revision;
-  // A pit of before this field existed reads what it writes.
-  info.state_revision_min = note.state_revision_min == 0 ? note.state_revision : note.state_revision_min;
-  if (info.state_revision_min > info.state_revision)
-    return bad(*name, "its note reads only snapshots newer than it writes");
-  if (Outcome checked = check_messages(note, info); !checked.ok()) return checked;
+  if (Outcome checked = check_note(fields, info); !checked.ok()) return checked;
 
   if (table.create == nullptr || table.handle == nullptr || table.destroy == nullptr) {
-    return bad(*name, "its table lacks create, handle or destroy");
+    return bad(info.name, "its table lacks create, handle or destroy");
   }
   if (info.state_revision == 0) table.snapshot = nullptr, table.restore = nullptr;
   return {};

@@ -5,8 +5,11 @@
 #include <symphony/pit.h>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
+
+#include <symphony/pit_note.hpp>
 
 #include "pits/hosting/process/runtime_protocol.hpp"
 #include "tests/docs/document.hpp"
@@ -72,14 +75,32 @@ TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
                                                   NUMBER(DENIED)}));
   // A number of a C header may be a product of ints.
   // NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result)
-  EXPECT_TRUE(holds(
-      table(document, "Other numbers"),
-      {NUMBER(ABI_MAJOR),         NUMBER(ABI_MINOR),       NUMBER(EFFECT_ONCE),    NUMBER(EFFECT_READ),
-       NUMBER(EFFECT_IDEMPOTENT), NUMBER(TIMERS_MAX),      NUMBER(PENDING_MAX),    NUMBER(CALLS_MAX),
-       NUMBER(LOG_DEBUG),         NUMBER(LOG_INFO),        NUMBER(LOG_WARNING),    NUMBER(LOG_ERROR),
-       NUMBER(ERROR_TEXT_MAX),    NUMBER(LOG_TEXT_MAX),    NUMBER(REPLY_SIZE_MAX), NUMBER(FLAG_REQUEST),
-       NUMBER(FLAG_REPLY),        NUMBER(FLAG_EVENT),      NUMBER(FLAG_ERROR),     NUMBER(FLAG_HAS_EXTENSION_BLOCK),
-       NUMBER(FLAG_REDELIVERED),  NUMBER(FLAG_BODY_AT_64), NUMBER(FLAG_MORE)}));
+  EXPECT_TRUE(holds(table(document, "Other numbers"), {NUMBER(ABI_MAJOR),
+                                                       NUMBER(ABI_MINOR),
+                                                       NUMBER(EFFECT_ONCE),
+                                                       NUMBER(EFFECT_READ),
+                                                       NUMBER(EFFECT_IDEMPOTENT),
+                                                       NUMBER(THREAD_MODEL_SERIAL),
+                                                       NUMBER(NOTE_TYPE),
+                                                       NUMBER(NEEDS_MAX),
+                                                       NUMBER(TIMERS_MAX),
+                                                       NUMBER(PENDING_MAX),
+                                                       NUMBER(CALLS_MAX),
+                                                       NUMBER(LOG_DEBUG),
+                                                       NUMBER(LOG_INFO),
+                                                       NUMBER(LOG_WARNING),
+                                                       NUMBER(LOG_ERROR),
+                                                       NUMBER(ERROR_TEXT_MAX),
+                                                       NUMBER(LOG_TEXT_MAX),
+                                                       NUMBER(REPLY_SIZE_MAX),
+                                                       NUMBER(FLAG_REQUEST),
+                                                       NUMBER(FLAG_REPLY),
+                                                       NUMBER(FLAG_EVENT),
+                                                       NUMBER(FLAG_ERROR),
+                                                       NUMBER(FLAG_HAS_EXTENSION_BLOCK),
+                                                       NUMBER(FLAG_REDELIVERED),
+                                                       NUMBER(FLAG_BODY_AT_64),
+                                                       NUMBER(FLAG_MORE)}));
   // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
 }
 
@@ -91,6 +112,18 @@ TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesInfo) {
   const HexBlock block = hex_block(document, "greeter-info");
   EXPECT_TRUE(shows(block, bytes));
   EXPECT_EQ(block.bytes.size(), bytes.size());
+}
+
+TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesNote) {
+  symphony_note source = *symphony_pit_greeter()->note;
+  source.schema_hash = 0;
+  pit::ElfNote<156> image;
+  const pit::NoteWriter writer(source, image.description.data(), "gcc 12.2.0",
+                               pit::note_build_exceptions | pit::note_build_rtti);
+  ASSERT_EQ(writer.size(), image.description.size());
+  const HexBlock block = hex_block(document, "greeter-note");
+  EXPECT_TRUE(shows(block, std::as_bytes(std::span(&image, 1))));
+  EXPECT_EQ(block.bytes.size(), sizeof image);
 }
 
 }  // namespace

@@ -115,6 +115,10 @@ std::map<std::string, int> layout_lines() {
   FIELD(symphony_note, reply_size_max);
   FIELD(symphony_note, state_revision);
   FIELD(symphony_note, state_revision_min);
+  FIELD(symphony_note, needs);
+  FIELD(symphony_note, need_count);
+  FIELD(symphony_note, thread_model);
+  FIELD(symphony_note, schema_hash);
   SIZE(symphony_pit_entry);
   FIELD(symphony_pit_entry, struct_size);
   FIELD(symphony_pit_entry, reserved);

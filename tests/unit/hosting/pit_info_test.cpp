@@ -45,6 +45,12 @@ TEST(PitInfo, RefusesEachWrongFieldAndNamesIt) {
   static constexpr symphony_message_note odd_effect[] = {{7, 3}};
   const std::string long_name(64, 'a');
   const std::string longest_name(63, 'a');
+  static constexpr const char* itself[] = {"scripted"};
+  static constexpr const char* pool_twice[] = {"pool", "pool"};
+  static constexpr const char* null_need[] = {nullptr};
+  const auto needs = [](const char* const* list, std::uint32_t n) {
+    return [=](symphony_pit_entry&, symphony_note& note) { note.needs = list, note.need_count = n; };
+  };
   const auto messages = [](const symphony_message_note* list, std::uint32_t n) {
     return [=](symphony_pit_entry&, symphony_note& note) { note.messages = list, note.message_count = n; };
   };
@@ -61,8 +67,8 @@ TEST(PitInfo, RefusesEachWrongFieldAndNamesIt) {
       {"entry size huge", [](E& e, N&) { e.struct_size = 4097; }, SYMPHONY_BAD_MESSAGE, "size of its entry"},
       {"no note", [](E& e, N&) { e.note = nullptr; }, SYMPHONY_BAD_MESSAGE, "no note"},
       {"note size", [](E&, N& n) { n.struct_size = 4; }, SYMPHONY_BAD_MESSAGE, "size of its note"},
-      {"abi major", [](E&, N& n) { n.abi_major = 2; }, SYMPHONY_VERSION, "needs ABI 2.0"},
-      {"abi minor", [](E&, N& n) { n.abi_minor = SYMPHONY_ABI_MINOR + 1; }, SYMPHONY_VERSION, "this host offers 1.0"},
+      {"abi major", [](E&, N& n) { n.abi_major = 2; }, SYMPHONY_VERSION, "needs ABI 2."},
+      {"abi minor", [](E&, N& n) { n.abi_minor = SYMPHONY_ABI_MINOR + 1; }, SYMPHONY_VERSION, "this host offers 1."},
       {"null name", name(nullptr), SYMPHONY_BAD_MESSAGE, "the name in its note"},
       {"empty name", name(""), SYMPHONY_BAD_MESSAGE, "the name in its note"},
       {"upper-case name", name("Scripted"), SYMPHONY_BAD_MESSAGE, "the name in its note"},
@@ -82,7 +88,13 @@ TEST(PitInfo, RefusesEachWrongFieldAndNamesIt) {
       {"type 0", messages(nothing, 1), SYMPHONY_BAD_MESSAGE, "or 0"},
       {"effect", messages(odd_effect, 1), SYMPHONY_BAD_MESSAGE, "effect class"},
       {"null list", messages(nullptr, 1), SYMPHONY_BAD_MESSAGE, "no message list"},
-      {"too many", messages(unsorted, pit_messages_max + 1), SYMPHONY_BAD_MESSAGE, "1,024"},
+      {"too many", messages(unsorted, pit_messages_max + 1), SYMPHONY_BAD_MESSAGE, "1,024 messages"},
+      {"null needs", needs(nullptr, 1), SYMPHONY_BAD_MESSAGE, "no list of needs"},
+      {"too many needs", needs(pool_twice, pit_needs_max + 1), SYMPHONY_BAD_MESSAGE, "more than 64"},
+      {"null need", needs(null_need, 1), SYMPHONY_BAD_MESSAGE, "no name of another pit"},
+      {"needs itself", needs(itself, 1), SYMPHONY_BAD_MESSAGE, "no name of another pit"},
+      {"needs twice", needs(pool_twice, 2), SYMPHONY_BAD_MESSAGE, "a pit twice"},
+      {"thread model", [](E&, N& n) { n.thread_model = 1; }, SYMPHONY_VERSION, "thread model 1"},
       {"no create", [](E& e, N&) { e.create = nullptr; }, SYMPHONY_BAD_MESSAGE, "lacks create"},
       {"no handle", [](E& e, N&) { e.handle = nullptr; }, SYMPHONY_BAD_MESSAGE, "lacks create, handle"},
       {"no destroy", [](E& e, N&) { e.destroy = nullptr; }, SYMPHONY_BAD_MESSAGE, "destroy"},
@@ -97,10 +109,15 @@ TEST(PitInfo, RefusesEachWrongFieldAndNamesIt) {
     EXPECT_THAT(outcome.text, HasSubstr(wrong.text)) << wrong.what;
   }
   // The bounds themselves are fine.
+  std::vector<std::string> need_names;
+  std::vector<const char*> many_needs;
+  for (std::uint32_t i = 0; i < pit_needs_max; ++i) need_names.push_back("p" + std::to_string(i));
+  for (const std::string& need : need_names) many_needs.push_back(need.c_str());
   symphony_pit_entry entry = test::scripted_entry();
   test::scripted_note().name = longest_name.c_str();
-  entry.note = &(test::scripted_note() = symphony_note{sizeof(symphony_note), 1, 0, longest_name.c_str(),
-                                                       "0.0.999999999", nullptr, 0, pit_reply_size_max, 0, 0});
+  entry.note = &(test::scripted_note() =
+                     symphony_note{sizeof(symphony_note), 1, 0, longest_name.c_str(), "0.0.999999999", nullptr, 0,
+                                   pit_reply_size_max, 0, 0, many_needs.data(), pit_needs_max, 0, 0});
   symphony_pit_entry table{};
   PitInfo info;
   EXPECT_TRUE(read_entry(entry, table, info).ok());
@@ -122,6 +139,20 @@ TEST(PitInfo, FunctionsThatThePitWasCompiledWithoutAreNullWhateverStandsBehindIt
   ASSERT_TRUE(read_entry(entry, table, info).ok());
   EXPECT_EQ(table.get_extension, nullptr);
   EXPECT_NE(table.drain, nullptr);
+}
+
+TEST(PitInfo, APitFromBeforeTheNoteHadNeedsNeedsNone) {
+  symphony_pit_entry entry = test::scripted_entry();
+  static constexpr const char* someone_elses[] = {"pool"};
+  test::scripted_note().needs = someone_elses;
+  test::scripted_note().need_count = 1;
+  symphony_note old = *entry.note;
+  old.struct_size = offsetof(symphony_note, needs);
+  entry.note = &old;
+  symphony_pit_entry table{};
+  PitInfo info;
+  ASSERT_TRUE(read_entry(entry, table, info).ok());
+  EXPECT_TRUE(info.needs.empty());
 }
 
 TEST(PitInfo, APitOfANewerMinorThatAsksForNoMoreIsAccepted) {

@@ -42,7 +42,20 @@ inline Script*& script() {
 inline symphony_note& scripted_note() {
   static constexpr symphony_message_note messages[] = {{7, SYMPHONY_EFFECT_READ}, {9, SYMPHONY_EFFECT_ONCE}};
   static symphony_note note;
-  note = {sizeof(symphony_note), SYMPHONY_ABI_MAJOR, SYMPHONY_ABI_MINOR, "scripted", "1.2.3", messages, 2, 4096, 3, 2};
+  note = {sizeof(symphony_note),
+          SYMPHONY_ABI_MAJOR,
+          SYMPHONY_ABI_MINOR,
+          "scripted",
+          "1.2.3",
+          messages,
+          2,
+          4096,
+          3,
+          2,
+          nullptr,
+          0,
+          0,
+          0};
   return note;
 }
 

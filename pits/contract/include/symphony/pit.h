@@ -65,6 +65,16 @@ extern "C" {
 #define SYMPHONY_EFFECT_READ 1       /* sent again */
 #define SYMPHONY_EFFECT_IDEMPOTENT 2 /* sent again */
 
+/* Who may be inside an instance. */
+#define SYMPHONY_THREAD_MODEL_SERIAL 0 /* one thread at a time, whichever it is */
+
+/* Where a file says who it is: the description of an ELF note of this owner and type, in a section of this name; a
+ * WebAssembly module has it in a custom section. Its bytes: schemas/pit_note.fbs. */
+#define SYMPHONY_NOTE_SECTION ".note.symphony.pit"
+#define SYMPHONY_NOTE_OWNER "Symphony"
+#define SYMPHONY_NOTE_TYPE 1
+#define SYMPHONY_NOTE_WASM_SECTION "symphony.pit"
+
 /* Log levels. */
 #define SYMPHONY_LOG_DEBUG 0
 #define SYMPHONY_LOG_INFO 1
@@ -79,6 +89,7 @@ extern "C" {
 /* Limits, in bytes. */
 #define SYMPHONY_ERROR_TEXT_MAX 512
 #define SYMPHONY_LOG_TEXT_MAX 1024
+#define SYMPHONY_NEEDS_MAX 64                      /* entries, not bytes */
 #define SYMPHONY_REPLY_SIZE_MAX (16 * 1024 * 1024) /* no note may ask for more */
 
 /* Bytes lent to the callee until it returns. p may be null when n is 0. */
@@ -217,6 +228,10 @@ typedef struct symphony_note {
   uint32_t reply_size_max;     /* bytes; what claim() may be asked for */
   uint32_t state_revision;     /* of the snapshots it writes; 0 = it writes none */
   uint32_t state_revision_min; /* the oldest that it restores */
+  const char* const* needs;    /* names under which the pits that it calls are mounted */
+  uint32_t need_count;
+  uint32_t thread_model; /* SYMPHONY_THREAD_MODEL_... */
+  uint64_t schema_hash;  /* of the text of its schemas; 0 = unknown */
 } symphony_note;
 
 /* A pit. Required: note, create, handle, destroy. The others may be null: then the step is a success that does nothing,

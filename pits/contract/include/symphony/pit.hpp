@@ -18,10 +18,14 @@
 //   static constexpr std::uint32_t reply_size_max     default 65,536
 //   static constexpr std::uint32_t state_revision     of the snapshots it writes; default 1
 //   static constexpr std::uint32_t state_revision_min the oldest it restores; default state_revision
+//   static constexpr auto needs = std::array{"pool"}  names under which the pits that it calls are mounted; default
+//   none
 //
 // Each message is verified before its handler sees it (depth and table limits below). A handler that throws ends the
-// request as INTERNAL with what() as text. With SYMPHONY_PIT_SHARED defined the macro also exports the one symbol of a
-// shared object. Two pits of different names can be linked into one program.
+// request as INTERNAL with what() as text. Two pits of different names can be linked into one program.
+// symphony_add_pit (cmake/SymphonyPit.cmake) defines: SYMPHONY_PIT_SHARED, for a shared object, whose one symbol the
+// macro then exports; SYMPHONY_SCHEMA_HASH, of the text of its schemas; SYMPHONY_PIT_RESTORES_MIN and _MAX, to which
+// the class must agree where the build file names the revisions that it restores.
 #pragma once
 
 #include <symphony/pit.h>
@@ -40,6 +44,7 @@
 
 #include <symphony/message_type.hpp>
 #include <symphony/pit_context.hpp>
+#include <symphony/pit_note.hpp>
 
 namespace symphony {
 
@@ -72,6 +77,11 @@ namespace pit {
 
 inline constexpr std::uint32_t message_size_max = std::uint32_t{1} << 30;
 inline constexpr std::uint32_t default_reply_size_max = 65'536;
+#if defined(SYMPHONY_SCHEMA_HASH)
+inline constexpr std::uint64_t schema_hash = SYMPHONY_SCHEMA_HASH;
+#else
+inline constexpr std::uint64_t schema_hash = 0;
+#endif
 
 // A string as a template argument.
 template <std::size_t N>
@@ -125,6 +135,10 @@ class Face {
     return state_revision();
   }
   static_assert(!has_snapshot || (1 <= state_revision_min() && state_revision_min() <= state_revision()));
+#if defined(SYMPHONY_PIT_RESTORES_MIN)
+  static_assert(state_revision_min() == SYMPHONY_PIT_RESTORES_MIN && state_revision() == SYMPHONY_PIT_RESTORES_MAX,
+                "RESTORES of symphony_add_pit differs from the class: state_revision_min, state_revision");
+#endif
 
   template <class M>
   static Status finish(Ctx& ctx, const Result<M>& result) {
@@ -164,6 +178,42 @@ class Face {
     for (std::size_t i = 0; i < count; ++i) all[i] = {table[i].type, table[i].effect};
     return all;
   }();
+
+  static constexpr std::size_t need_count() {
+    if constexpr (requires { T::needs; }) return T::needs.size();
+    return 0;
+  }
+  static constexpr std::size_t need_size_max = 64;
+  // Copies: a std::string_view need not end in a 0. One more than needed, as above.
+  static constexpr auto need_texts = [] {
+    std::array<std::array<char, need_size_max>, need_count() + 1> all{};
+    if constexpr (requires { T::needs; }) {
+      for (std::size_t i = 0; i < need_count(); ++i) {
+        const std::string_view need = T::needs[i];
+        for (std::size_t c = 0; c < need.size() && c < need_size_max; ++c) all[i][c] = need[c];
+      }
+    }
+    return all;
+  }();
+  static constexpr auto needs = [] {
+    std::array<const char*, need_count() + 1> all{};
+    for (std::size_t i = 0; i < need_count(); ++i) all[i] = need_texts[i].data();
+    return all;
+  }();
+  static constexpr bool needs_are_names() {
+    if constexpr (requires { T::needs; }) {
+      for (std::size_t i = 0; i < need_count(); ++i) {
+        const std::string_view need = T::needs[i];
+        if (!is_pit_name(need) || need == std::string_view(name.chars)) return false;
+        for (std::size_t j = 0; j < i; ++j) {
+          if (need == std::string_view(T::needs[j])) return false;
+        }
+      }
+    }
+    return true;
+  }
+  static_assert(needs_are_names(), "what a pit needs are names of other pits, each once");
+  static_assert(need_count() <= SYMPHONY_NEEDS_MAX, "a pit needs at most 64 others");
 
   static Status dispatch_answer(Instance& self, const symphony_msg& message) {
     if constexpr (requires(T & t, Answer a, Ctx & c) { t.on_answer(a, c); }) {
@@ -331,7 +381,11 @@ class Face {
                                          static_cast<std::uint32_t>(count),
                                          reply_size_max(),
                                          state_revision(),
-                                         state_revision_min()};
+                                         state_revision_min(),
+                                         needs.data(),
+                                         static_cast<std::uint32_t>(need_count()),
+                                         SYMPHONY_THREAD_MODEL_SERIAL,
+                                         schema_hash};
   static constexpr symphony_pit_entry entry = make_entry();
 };
 
@@ -345,11 +399,22 @@ class Face {
 #define SYMPHONY_PIT_EXPORT(...)
 #endif
 
+// A WebAssembly module gets its note from outside: the compiler has no way to put constant data into a custom section.
+#if defined(__ELF__)
+#define SYMPHONY_PIT_PLACE_NOTE(name, ...)                                                                         \
+  alignas(4)                                                                                                       \
+      __attribute__((section(SYMPHONY_NOTE_SECTION), used)) static constinit const auto symphony_pit_note_##name = \
+          ::symphony::pit::elf_note<::symphony::pit::Face<__VA_ARGS__>::note>;
+#else
+#define SYMPHONY_PIT_PLACE_NOTE(name, ...)
+#endif
+
 // SYMPHONY_PIT(Class, name, "MAJOR.MINOR.PATCH", effect<Message>...)   once a pit, at namespace scope.
 #define SYMPHONY_PIT(Class, name, version, ...)                                             \
   SYMPHONY_DECLARE_PIT(name);                                                               \
   const symphony_pit_entry* SYMPHONY_PIT_ACCESSOR(name)(void) {                             \
     return &::symphony::pit::Face<Class, #name, version __VA_OPT__(, ) __VA_ARGS__>::entry; \
   }                                                                                         \
+  SYMPHONY_PIT_PLACE_NOTE(name, Class, #name, version __VA_OPT__(, ) __VA_ARGS__)           \
   SYMPHONY_PIT_EXPORT(Class, #name, version __VA_OPT__(, ) __VA_ARGS__)                     \
   static_assert(true)
