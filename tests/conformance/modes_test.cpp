@@ -20,9 +20,10 @@ SYMPHONY_DECLARE_PIT(dag_tracker);
 namespace symphony {
 namespace {
 
-std::string program(const char* name) {
+std::string program(const std::string& name) {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
 }
+std::string pit_file(const std::string& name) { return program("../pits/" + name + ".so"); }
 
 // One pit mounted, ready to call.
 class Mounted {
@@ -33,7 +34,8 @@ class Mounted {
       BrokerOptions options;
       options.pits.emplace_back();
       options.pits[0].name = name;
-      options.pits[0].executable = program((std::string("symphony-pit-") + name).c_str());
+      options.pits[0].executable = program("symphony-pit-host");
+      options.pits[0].args = {pit_file(name)};
       broker_.emplace(EmbeddedBroker::start(std::move(options)).value());
       endpoint_.emplace(Endpoint::adopt(broker_->connect().value()).value());
     }

@@ -11,7 +11,8 @@ import time
 import unittest
 
 SYMPHONY = sys.argv[1]
-PIT = pathlib.Path(SYMPHONY).resolve().parent / "symphony-pit-dag_tracker"
+PITS = pathlib.Path(SYMPHONY).resolve().parent.parent / "pits"
+PIT = PITS / "dag_tracker.so"
 
 
 def symphony(*arguments):
@@ -52,7 +53,7 @@ class Broker(unittest.TestCase):
                 return pit
 
     def test_runs_a_pit_starts_it_again_and_ends_orderly(self):
-        broker = self.start(self.manifest(f'name = "dag_tracker"\nexecutable = "{PIT}"\n'))
+        broker = self.start(self.manifest(f'name = "dag_tracker"\nfile = "{PIT}"\n'))
         first = self.wait_ready(1)
         os.kill(first["pid"], signal.SIGKILL)
         second = self.wait_ready(2)
@@ -61,6 +62,11 @@ class Broker(unittest.TestCase):
         self.assertEqual(broker.wait(30), 0)
         self.assertFalse(pathlib.Path(self.socket).exists())
         self.assertFalse(pathlib.Path(f"/proc/{second['pid']}").exists())
+
+    def test_a_file_is_seen_from_the_manifest(self):
+        (self.folder / "pit.so").symlink_to(PIT)
+        self.start(self.manifest('name = "dag_tracker"\nfile = "pit.so"\n'))
+        self.wait_ready(1)
 
     def test_a_second_broker_of_the_realm_is_refused(self):
         self.start()
@@ -78,7 +84,8 @@ class Broker(unittest.TestCase):
         for text, word in (('nmae = "x"\n', "did you mean 'name'"), ('name = "x"\n', "executable"), ("name = \n", "line 1"),
                            ('name = 3\nexecutable = "x"\n', "text in quotes"), ('name="x"\nexecutable="x"\ntrust="yes"\n', "hostile"),
                            ('name="x"\nexecutable="x"\nargs=[1]\n', "list of texts"),
-                           ("", "'name' is missing"),
+                           ("", "'name' is missing"), ('name="x"\nfile="x.so"\nexecutable="x"\n', "leave out 'executable'"),
+                           ('name="x"\nfile="x.so"\nargs=["x"]\n', "leave out 'executable'"),
                            ('name="x"\nexecutable="x"\nwaiting="busy"\n', "adaptive, spin or sleep"),
                            ('name="x"\nexecutable="x"\nplacement="core 1"\n', "same_core or other_core"),
                            ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"), ('name="a b"\nexecutable="x"\n', "a-z")):

@@ -44,17 +44,17 @@ inline bool comes_true(const std::function<bool()>& condition, TimeNs timeout_ns
   return condition();
 }
 
-inline PitConfig pit_config(const char* name, const char* executable) {
+// A pit of this build, in a process of its own.
+inline PitConfig pit_config(const char* name) {
   PitConfig config;
   config.name = name;
-  config.executable = program(executable);
+  config.executable = program("symphony-pit-host");
+  config.args = {program("../pits/") + name + ".so"};
   return config;
 }
 
 struct BusTest : testing::Test {
-  void SetUp() override {
-    start({pit_config("greeter", "symphony-pit-greeter"), pit_config("probe", "symphony-pit-probe")});
-  }
+  void SetUp() override { start({pit_config("greeter"), pit_config("probe")}); }
   void start(std::vector<PitConfig> pits) {
     BrokerOptions options;
     options.pits = std::move(pits);

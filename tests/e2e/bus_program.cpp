@@ -18,9 +18,9 @@ namespace {
 int serve(const char* path) {
   DaemonOptions options;
   options.socket_path = path;
-  PitConfig greeter = pit_config("greeter", "symphony-pit-greeter");
+  PitConfig greeter = pit_config("greeter");
   greeter.restart.failures_max = 16;
-  options.pits = {greeter, pit_config("probe", "symphony-pit-probe")};
+  options.pits = {greeter, pit_config("probe")};
   return run_daemon(options);
 }
 

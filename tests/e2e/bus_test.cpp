@@ -24,7 +24,7 @@ TEST_F(BusTest, CallsAPitInItsOwnProcess) {
 }
 
 TEST_F(BusTest, AnOpenWaitsForAPitThatIsNotReadyYet) {
-  PitConfig lazy = pit_config("greeter", "symphony-pit-greeter");
+  PitConfig lazy = pit_config("greeter");
   lazy.start_at_once = false;
   endpoint.reset();
   broker.reset();
@@ -141,7 +141,7 @@ TEST_F(BusTest, AMessageThatKillsThePitEachTimeIsPoisonedAndItsNeighboursAreServ
 }
 
 TEST_F(BusTest, APitThatKeepsFailingIsQuarantinedAndEveryCallIsTold) {
-  PitConfig fragile = pit_config("probe", "symphony-pit-probe");
+  PitConfig fragile = pit_config("probe");
   fragile.restart.failures_max = 2;
   endpoint.reset();
   broker.reset();
@@ -156,7 +156,8 @@ TEST_F(BusTest, APitThatKeepsFailingIsQuarantinedAndEveryCallIsTold) {
 }
 
 TEST_F(BusTest, APitWhoseProgramIsMissingEndsInAnErrorNotInAHang) {
-  PitConfig missing = pit_config("probe", "no-such-program");
+  PitConfig missing = pit_config("probe");
+  missing.executable = program("no-such-program");
   missing.restart.failures_max = 2;
   endpoint.reset();
   broker.reset();
@@ -168,7 +169,7 @@ TEST_F(BusTest, APitWhoseProgramIsMissingEndsInAnErrorNotInAHang) {
 
 // Callers call without a pause while the pit is killed again and again. Each call ends exactly once.
 TEST_F(BusTest, UnderRepeatedKillsNoCallHangsAndEachEndsExactlyOnce) {
-  PitConfig sturdy = pit_config("greeter", "symphony-pit-greeter");
+  PitConfig sturdy = pit_config("greeter");
   sturdy.restart.failures_max = 16;
   sturdy.restart.window_ns = ms_ns;
   sturdy.restart.backoff_max_ns = ms_ns;

@@ -99,7 +99,7 @@ TEST_F(FdTest, ADeadlineMakesItReadable) {
 TEST_F(BusTest, AManifestsPlacementAndWaitingReachThePit) {
   endpoint.reset();
   broker.reset();
-  PitConfig near = pit_config("greeter", "symphony-pit-greeter");
+  PitConfig near = pit_config("greeter");
   near.placement = Placement::same_core;
   near.waiting = Waiting::sleep;
   start({near});

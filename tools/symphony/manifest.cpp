@@ -10,11 +10,13 @@
 #include <optional>
 #include <vector>
 
+#include "tools/symphony/programs.hpp"
+
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 8> keys{"name",  "executable",   "args",    "config",
-                                               "trust", "failures_max", "waiting", "placement"};
+constexpr std::array<std::string_view, 9> keys{"name",  "file",         "executable", "args",     "config",
+                                               "trust", "failures_max", "waiting",    "placement"};
 
 // How many letters must be changed, added or left out to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -79,7 +81,11 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   PitConfig pit;
   std::string trust = "cooperative";
   if (auto e = read.text("name", true, pit.name)) return *std::move(e);
-  if (auto e = read.text("executable", true, pit.executable)) return *std::move(e);
+  std::string file;
+  if (auto e = read.text("file", false, file)) return *std::move(e);
+  if (auto e = read.text("executable", file.empty(), pit.executable)) return *std::move(e);
+  if (!file.empty() && (!pit.executable.empty() || table.contains("args")))
+    return read.wrong("'file' is a pit for symphony-pit-host; leave out 'executable' and 'args', or 'file'");
   if (auto e = read.text("config", false, pit.config)) return *std::move(e);
   if (auto e = read.text("trust", false, trust)) return *std::move(e);
   if (trust == "trusted") {
@@ -106,6 +112,11 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
     }
     if (list == nullptr) return read.wrong("'args' must be a list of texts");
   }
+  if (!file.empty()) {
+    pit.executable = find_program(pit_host_program);
+    if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");
+    pit.args = {std::move(file)};
+  }
   if (const auto* node = table.get("failures_max")) {
     const auto value = node->value_exact<std::int64_t>();
     if (!value || *value < 1 || *value > 16) return read.wrong("'failures_max' must be a number from 1 to 16");
@@ -124,18 +135,21 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
   }
   auto pit = parse_manifest(text, path);
   // A path without a leading / is seen from the manifest, not from where the broker happens to be started.
-  if (pit && pit->executable.front() != '/') {
-    const auto folder = path.rfind('/');
-    if (folder != std::string::npos) pit->executable = path.substr(0, folder + 1) + pit->executable;
-  }
+  const auto folder = path.rfind('/');
+  const auto from_manifest = [&](std::string& name) {
+    if (name.front() != '/' && folder != std::string::npos) name.insert(0, path, 0, folder + 1);
+  };
+  if (pit) from_manifest(pit->executable);
+  if (pit && pit->executable == find_program(pit_host_program) && pit->args.size() == 1) from_manifest(pit->args[0]);
   return pit;
 }
 
 std::string_view manifest_help() noexcept {
   return "A manifest describes one pit in TOML:\n"
          "  name = \"dag_tracker\"          what callers open\n"
-         "  executable = \"/path/to/pit\"   relative paths are seen from the manifest\n"
-         "  args = [\"...\"]                optional\n"
+         "  file = \"/path/to/pit.so\"      relative paths are seen from the manifest\n"
+         "  executable = \"/path/to/pit\"   instead of file: a program that is a pit by itself\n"
+         "  args = [\"...\"]                optional; of that program\n"
          "  config = '{...}'              optional; JSON for the pit\n"
          "  trust = \"cooperative\"         or trusted, hostile\n"
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"

@@ -18,4 +18,22 @@ std::string find_program(std::string_view name) {
   return {};
 }
 
+std::string pit_folder() {
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  if (self.empty()) return {};
+  const auto root = self.parent_path() / "..";
+  for (const auto& folder : {root / "pits", root / "lib" / "symphony" / "pits"}) {
+    if (std::filesystem::is_directory(folder, ignored)) return folder.lexically_normal().string();
+  }
+  return {};
+}
+
+std::string find_pit_file(std::string_view name) {
+  const std::string folder = pit_folder();
+  if (folder.empty()) return {};
+  const std::string path = folder + "/" + std::string(name) + ".so";
+  return ::access(path.c_str(), R_OK) == 0 ? path : std::string();
+}
+
 }  // namespace symphony::tools

@@ -32,11 +32,12 @@ struct ProcessSide {
   Endpoint endpoint;
 };
 
-result<ProcessSide> start_process_side(const std::string& executable) {
+result<ProcessSide> start_process_side(const std::string& file) {
   BrokerOptions options;
   PitConfig pit;
   pit.name = pit_name;
-  pit.executable = executable;
+  pit.executable = find_program(pit_host_program);
+  pit.args = {file};
   options.pits.push_back(std::move(pit));
   options.keeper_executable = find_program("symphony-keeper");
   auto broker = EmbeddedBroker::start(std::move(options));
@@ -138,11 +139,12 @@ int run_demo(const DemoOptions& options) {
   result.graph = std::move(*loaded);
   result.read_ns = now_ns() - read_begin;
 
-  const std::string executable = find_program("symphony-pit-dag_tracker");
-  if (executable.empty()) {
-    return fail(exit_not_found, "the program symphony-pit-dag_tracker is not beside this one: build the whole tree");
+  const std::string file = find_pit_file(pit_name);
+  if (file.empty() || find_program(pit_host_program).empty()) {
+    return fail(exit_not_found,
+                "dag_tracker.so or symphony-pit-host is not where this program is: build the whole tree");
   }
-  auto side = start_process_side(executable);
+  auto side = start_process_side(file);
   if (!side) return fail(exit_status_of(side.error().code), side.error().text);
   Conductor linked;
   Conductor remote(&side->endpoint);

@@ -268,9 +268,6 @@ __attribute__((visibility("default"))) extern const symphony_pit_entry symphony_
 #define SYMPHONY_DECLARE_PIT(name) extern const symphony_pit_entry* SYMPHONY_PIT_ACCESSOR(name)(void)
 #endif
 
-/* The pit of a process executable, by whatever name: defined by symphony_add_pit, called by the pit runtime's main. */
-const symphony_pit_entry* symphony_hosted_pit(void);
-
 #ifdef __cplusplus
 }
 #endif

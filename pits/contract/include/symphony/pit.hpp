@@ -393,8 +393,9 @@ class Face {
 }  // namespace symphony
 
 #if defined(SYMPHONY_PIT_SHARED)
-#define SYMPHONY_PIT_EXPORT(...) \
-  extern "C" constinit const symphony_pit_entry symphony_pit_entry_v1 = ::symphony::pit::Face<__VA_ARGS__>::entry;
+#define SYMPHONY_PIT_EXPORT(...)                                                                               \
+  extern "C" __attribute__((visibility("default"))) constinit const symphony_pit_entry symphony_pit_entry_v1 = \
+      ::symphony::pit::Face<__VA_ARGS__>::entry;
 #else
 #define SYMPHONY_PIT_EXPORT(...)
 #endif

@@ -1,0 +1,35 @@
+// A pit whose answer is how often its library was asked, whichever instance of it: a local static of an inline
+// function, which compilers like to make one for the whole process. COUNTER_REVISION is also its major version.
+#include <symphony/pit.hpp>
+
+#include <array>
+#include <cstdint>
+
+#define COUNTER_TEXT(n) #n
+#define COUNTER_VERSION(n) COUNTER_TEXT(n) ".0.0"
+
+template <class>
+struct Asked {
+  static std::uint64_t& count() {
+    static std::uint64_t asked = 0;
+    return asked;
+  }
+};
+
+struct Counter {
+#if defined(COUNTER_NEEDS)
+  static constexpr auto needs = std::array{COUNTER_NEEDS};
+#endif
+  static constexpr std::uint32_t state_revision = COUNTER_REVISION;
+
+  symphony::Status on_raw(symphony::Raw, symphony::Ctx& ctx) {
+    const std::uint64_t answer[] = {++Asked<int>::count(), ++own_, COUNTER_REVISION};
+    return ctx.reply_bytes(1, answer, sizeof answer);
+  }
+  symphony::Status snapshot(symphony::Sink out) const { return out.write_value(own_); }
+  symphony::Status restore(symphony::Source in, std::uint32_t) { return in.read_value(own_); }
+
+  std::uint64_t own_ = 0;
+};
+
+SYMPHONY_PIT(Counter, counter, COUNTER_VERSION(COUNTER_REVISION));

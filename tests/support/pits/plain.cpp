@@ -1,0 +1,4 @@
+// A shared object that is no pit.
+#include "tests/support/pits/ran.hpp"
+
+extern "C" int plain() { return 1; }
