@@ -12,7 +12,7 @@ static constexpr symphony_note note = [] {
   said.reply_size_max = 1;
   return said;
 }();
-alignas(4) __attribute__((section(SYMPHONY_NOTE_SECTION), used)) static constinit const auto image = elf_note<note>;
+SYMPHONY_PIT_NOTE_PLACE auto image = elf_note<note>;
 
 }  // namespace symphony::pit
 

@@ -402,10 +402,9 @@ class Face {
 
 // A WebAssembly module gets its note from outside: the compiler has no way to put constant data into a custom section.
 #if defined(__ELF__)
-#define SYMPHONY_PIT_PLACE_NOTE(name, ...)                                                                         \
-  alignas(4)                                                                                                       \
-      __attribute__((section(SYMPHONY_NOTE_SECTION), used)) static constinit const auto symphony_pit_note_##name = \
-          ::symphony::pit::elf_note<::symphony::pit::Face<__VA_ARGS__>::note>;
+#define SYMPHONY_PIT_PLACE_NOTE(name, ...)                \
+  SYMPHONY_PIT_NOTE_PLACE auto symphony_pit_note_##name = \
+      ::symphony::pit::elf_note<::symphony::pit::Face<__VA_ARGS__>::note>;
 #else
 #define SYMPHONY_PIT_PLACE_NOTE(name, ...)
 #endif

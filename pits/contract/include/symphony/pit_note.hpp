@@ -142,6 +142,14 @@ struct ElfNote {
   std::array<std::uint8_t, description_size> description{};
 };
 
+// Before a variable: it is the note of a file. Clang's AddressSanitizer would put a zone behind it, GCC's does not.
+#if defined(__clang__)
+#define SYMPHONY_PIT_NOTE_PLACE \
+  alignas(4) __attribute__((section(SYMPHONY_NOTE_SECTION), used, no_sanitize("address"))) static constinit const
+#else
+#define SYMPHONY_PIT_NOTE_PLACE alignas(4) __attribute__((section(SYMPHONY_NOTE_SECTION), used)) static constinit const
+#endif
+
 // The image of a note that is constant data with static storage.
 template <const symphony_note& note>
 inline constexpr auto elf_note = [] {

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""symphony pit list and show as commands.   usage: pit_command_test.py SYMPHONY TEST_PITS [unittest arguments]"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SYMPHONY = sys.argv[1]
+TEST_PITS = pathlib.Path(sys.argv[2])
+PITS = pathlib.Path(SYMPHONY).resolve().parent.parent / "pits"
+
+
+def symphony(*arguments):
+    return subprocess.run([SYMPHONY, "pit", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Pit(unittest.TestCase):
+    def json(self, *arguments):
+        run = symphony(*arguments, "-o", "json")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        document = json.loads(run.stdout)
+        self.assertEqual((document["schema"], document["command"]), ("symphony.cli/1", f"pit {arguments[0]}"))
+        return document
+
+    def test_list_names_each_pit_with_its_modes_and_a_reason_for_each_that_is_missing(self):
+        pits = {pit["name"]: pit for pit in self.json("list")["pits"]}
+        for name in ("greeter", "dag_tracker"):
+            self.assertEqual(pits[name]["version"], "1.0.0")
+            self.assertEqual(pits[name]["file"], str(PITS / f"{name}.so"))
+            modes = {mode["mode"]: mode for mode in pits[name]["modes"]}
+            self.assertEqual(sorted(modes), ["dynamic", "process", "static", "wasm"])
+            for mode in modes.values():
+                self.assertTrue(mode["built"] or mode["reason"], mode)
+            self.assertTrue(all(modes[mode]["built"] for mode in ("static", "dynamic", "process")))
+        table = symphony("list").stdout
+        self.assertRegex(table, r"greeter +1\.0\.0 +static dynamic process")
+
+    def test_show_says_what_the_note_says(self):
+        (note,) = self.json("show", PITS / "greeter.so")["pits"]
+        self.assertEqual((note["name"], note["version"], note["abi"]["major"]), ("greeter", "1.0.0", 1))
+        self.assertEqual(note["messages"], [{"type": 0xDABEF1A7, "effect": "once"}])
+        self.assertEqual((note["needs"], note["state_revision"], note["state_revision_min"]), ([], 1, 1))
+        self.assertRegex(note["schema_hash"], "^[0-9a-f]{16}$")
+        table = symphony("show", PITS / "greeter.so").stdout
+        for line in (r"pit +greeter", r"version +1\.0\.0", r"needs +nothing", r"snapshots +writes 1, restores 1 to 1",
+                     r"0xdabef1a7 +once"):
+            self.assertRegex(table, line)
+
+    def test_show_takes_the_name_of_a_listed_pit(self):
+        self.assertEqual(self.json("show", "dag_tracker")["pits"][0]["name"], "dag_tracker")
+
+    def test_show_lists_needs_and_every_pit_of_a_file(self):
+        self.assertEqual(self.json("show", TEST_PITS / "needy.so")["pits"][0]["needs"], ["pool"])
+        names = [pit["name"] for pit in self.json("show", TEST_PITS / "two_pits.so")["pits"]]
+        self.assertEqual(names, ["second", "counter"])
+
+    def test_a_bad_file_is_one_line_with_the_remedy_and_a_status_that_says_what_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cut = pathlib.Path(folder) / "cut.so"
+            cut.write_bytes((PITS / "greeter.so").read_bytes()[:5000])
+            text = pathlib.Path(folder) / "text\x1b[31m.so"
+            text.write_text("no pit", encoding="utf-8")
+            for path, status, word in ((cut, 1, "truncated"), (text, 1, "no ELF file"), (TEST_PITS / "plain.so", 1, "no pit"),
+                                       (TEST_PITS / "other_major.so", 7, "needs ABI 2.0"), ("/no/such.so", 2, "cannot be read"),
+                                       (folder, 2, "no regular file"), ("nobody", 2, "cannot be read")):
+                with self.subTest(path):
+                    run = symphony("show", path)
+                    self.assertEqual((run.returncode, run.stdout), (status, ""), run.stderr)
+                    self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+                    self.assertIn(word, run.stderr)
+                    self.assertNotIn("\x1b", run.stderr)
+
+    def test_a_damaged_file_among_the_listed_is_named_and_the_others_are_listed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "bin").mkdir()
+            (root / "pits").mkdir()
+            shutil.copy(SYMPHONY, root / "bin" / "symphony")
+            os.symlink(PITS / "greeter.so", root / "pits" / "greeter.so")
+            (root / "pits" / "broken.so").write_text("no pit", encoding="utf-8")
+            run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list"], capture_output=True, text=True, timeout=60,
+                                 check=False)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("broken.so: the file is no ELF file", run.stderr)
+            self.assertRegex(run.stdout, r"greeter +1\.0\.0 +dynamic process")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)

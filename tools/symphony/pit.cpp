@@ -1,0 +1,279 @@
+// symphony pit list | show: the pits of this build or installation, and what a pit's file says of itself.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "pits/hosting/pit_file.hpp"
+#include "tools/symphony/commands.hpp"
+#include "tools/symphony/exit_status.hpp"
+#include "tools/symphony/graph/input_error.hpp"
+#include "tools/symphony/programs.hpp"
+#include "tools/symphony/table.hpp"
+
+namespace symphony::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view report_suffix = ".pit.json";
+constexpr std::string_view file_suffix = ".so";
+
+struct PitArguments {
+  std::string file;
+  std::string format = "table";
+};
+
+void print(const Json& document) {
+  std::fputs((document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+}
+
+int fail(const char* verb, int exit_status, const std::string& text) {
+  std::fprintf(stderr, "symphony pit %s: %s\n", verb, printable(text, 4096).c_str());
+  return exit_status;
+}
+
+int exit_status_of(const pit::Outcome& outcome) {
+  switch (outcome.status) {
+    case SYMPHONY_OK:
+      return exit_ok;
+    case SYMPHONY_VERSION:
+      return exit_version;
+    case SYMPHONY_UNREACHABLE:
+      return exit_usage;
+    case SYMPHONY_OVERLOADED:
+      return exit_internal;
+    default:
+      return exit_bad;
+  }
+}
+
+struct ModeReport {
+  std::string mode;
+  bool built = false;
+  std::string reason;  // why not
+};
+
+// One line of the list.
+struct ListedPit {
+  std::string name;
+  std::string file;  // empty: none was built
+  std::optional<pit::PitNote> note;
+  std::string trouble;  // of reading them
+  std::vector<ModeReport> modes;
+};
+
+// What symphony_add_pit wrote when the tree was configured.
+bool read_report(const std::filesystem::path& path, ListedPit& into) {
+  std::ifstream file(path, std::ios::binary);
+  const Json report = Json::parse(file, nullptr, false);
+  if (!report.is_object() || !report.contains("modes") || !report["modes"].is_array()) return false;
+  for (const Json& entry : report["modes"]) {
+    if (!entry.is_object()) return false;
+    into.modes.push_back({entry.value("mode", ""), entry.value("built", false), entry.value("reason", "")});
+  }
+  return true;
+}
+
+std::vector<ListedPit> list_folder(const std::string& folder) {
+  std::map<std::string, ListedPit> by_name;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string file = entry.path().filename().string();
+    const bool is_report = file.ends_with(report_suffix);
+    if (!is_report && !file.ends_with(file_suffix)) continue;
+    const std::string name = file.substr(0, file.size() - (is_report ? report_suffix : file_suffix).size());
+    ListedPit& pit = by_name[name];
+    pit.name = name;
+    if (is_report) {
+      if (!read_report(entry.path(), pit)) pit.trouble = file + " is damaged: configure the tree again";
+      continue;
+    }
+    pit.file = entry.path().string();
+    pit::PitFile read;
+    if (const pit::Outcome outcome = pit::read_pit_file(pit.file, read); outcome.ok()) {
+      pit.note = read.notes[0];
+    } else {
+      pit.trouble = outcome.text;
+    }
+  }
+  // <name>_wasm.so beside <name> is that pit once more, for the host of WebAssembly pits.
+  std::erase_if(by_name, [&](const auto& entry) {
+    constexpr std::string_view suffix = "_wasm";
+    const std::string& name = entry.first;
+    return name.ends_with(suffix) && by_name.contains(name.substr(0, name.size() - suffix.size()));
+  });
+  std::vector<ListedPit> all;
+  all.reserve(by_name.size());
+  for (auto& [name, pit] : by_name) {
+    // A file that somebody put there: it can be loaded, and run as a process.
+    if (pit.modes.empty()) pit.modes = {{"dynamic", true, ""}, {"process", true, ""}};
+    for (ModeReport& mode : pit.modes) {
+      if (!mode.built || (mode.mode != "dynamic" && mode.mode != "process") || !pit.file.empty()) continue;
+      mode = {mode.mode, false, "not built yet: build the whole tree"};
+    }
+    all.push_back(std::move(pit));
+  }
+  return all;
+}
+
+int list(const PitArguments& arguments) {
+  const std::string folder = pit_folder();
+  if (folder.empty()) {
+    return fail("list", exit_not_found,
+                "there is no folder of pits where this program is: build or install the whole tree");
+  }
+  const std::vector<ListedPit> pits = list_folder(folder);
+  const bool sound = std::all_of(pits.begin(), pits.end(), [](const ListedPit& pit) { return pit.trouble.empty(); });
+  if (arguments.format == "json") {
+    Json document{{"schema", "symphony.cli/1"}, {"command", "pit list"}, {"folder", folder}, {"pits", Json::array()}};
+    for (const ListedPit& pit : pits) {
+      Json one{{"name", pit.name}, {"version", nullptr}, {"file", nullptr}, {"modes", Json::array()}};
+      if (pit.note) one["version"] = pit.note->info.version;
+      if (!pit.file.empty()) one["file"] = pit.file;
+      if (!pit.trouble.empty()) one["trouble"] = pit.trouble;
+      for (const ModeReport& mode : pit.modes) {
+        Json said{{"mode", mode.mode}, {"built", mode.built}};
+        if (!mode.built) said["reason"] = mode.reason;
+        one["modes"].push_back(std::move(said));
+      }
+      document["pits"].push_back(std::move(one));
+    }
+    print(document);
+    return sound ? exit_ok : exit_bad;
+  }
+  Table table({"pit", "version", "modes", "not built"});
+  for (const ListedPit& pit : pits) {
+    std::string built, missing;
+    for (const ModeReport& mode : pit.modes) {
+      std::string& into = mode.built ? built : missing;
+      if (!into.empty()) into += mode.built ? " " : "; ";
+      into += mode.built ? mode.mode : mode.mode + ": " + mode.reason;
+    }
+    table.add_row({pit.name, pit.note ? pit.note->info.version : "-", built, missing});
+  }
+  std::fputs((table.text() + fmt::format("\nin {}\n", printable(folder, 4096))).c_str(), stdout);
+  for (const ListedPit& pit : pits) {
+    if (!pit.trouble.empty()) (void)fail("list", exit_bad, pit.trouble);
+  }
+  return sound ? exit_ok : exit_bad;
+}
+
+std::string effect_name(std::uint32_t effect) {
+  switch (effect) {
+    case SYMPHONY_EFFECT_READ:
+      return "read";
+    case SYMPHONY_EFFECT_IDEMPOTENT:
+      return "idempotent";
+    default:
+      return "once";
+  }
+}
+
+std::string hash_text(std::uint64_t hash) { return hash == 0 ? "unknown" : fmt::format("{:016x}", hash); }
+
+Json json_of(const pit::PitNote& note) {
+  const pit::PitInfo& info = note.info;
+  Json one{{"name", info.name},
+           {"version", info.version},
+           {"abi", {{"major", info.abi_major}, {"minor", info.abi_minor}}},
+           {"messages", Json::array()},
+           {"needs", info.needs},
+           {"reply_size_max", info.reply_size_max},
+           {"state_revision", info.state_revision},
+           {"state_revision_min", info.state_revision_min},
+           {"thread_model", "serial"},
+           {"schema_hash", hash_text(info.schema_hash)},
+           {"build", {{"compiler", note.build}, {"exceptions", note.exceptions}, {"rtti", note.rtti}}}};
+  for (const symphony_message_note& message : info.messages) {
+    one["messages"].push_back({{"type", message.type}, {"effect", effect_name(message.effect)}});
+  }
+  return one;
+}
+
+void print_note(const pit::PitNote& note) {
+  const pit::PitInfo& info = note.info;
+  std::string needs;
+  for (const std::string& need : info.needs) needs.append(needs.empty() ? "" : " ").append(need);
+  const std::string revisions = info.state_revision == 0
+                                    ? "none"
+                                    : fmt::format("writes {}, restores {} to {}", info.state_revision,
+                                                  info.state_revision_min, info.state_revision);
+  Table facts({"", ""});
+  facts.add_row({"pit", info.name});
+  facts.add_row({"version", info.version});
+  facts.add_row({"ABI", fmt::format("{}.{}", info.abi_major, info.abi_minor)});
+  facts.add_row({"needs", needs.empty() ? "nothing" : needs});
+  facts.add_row({"snapshots", revisions});
+  facts.add_row({"largest reply", count_text(info.reply_size_max) + " bytes"});
+  facts.add_row({"threads", "serial"});
+  facts.add_row({"schema hash", hash_text(info.schema_hash)});
+  facts.add_row({"built by", note.build + (note.exceptions ? ", exceptions" : ", no exceptions") +
+                                 (note.rtti ? ", RTTI" : ", no RTTI")});
+  std::fputs((facts.text(false) + "\n").c_str(), stdout);
+  Table messages({"message type", "if the pit dies with it"});
+  for (const symphony_message_note& message : info.messages) {
+    messages.add_row({fmt::format("0x{:08x}", message.type), effect_name(message.effect)});
+  }
+  std::fputs(messages.text().c_str(), stdout);
+}
+
+int show(const PitArguments& arguments) {
+  std::string path = arguments.file;
+  std::error_code ignored;
+  if (path.find('/') == std::string::npos && !std::filesystem::exists(path, ignored)) {
+    if (const std::string ours = find_pit_file(path); !ours.empty()) path = ours;
+  }
+  pit::PitFile file;
+  if (const pit::Outcome outcome = pit::read_pit_file(path, file); !outcome.ok()) {
+    return fail("show", exit_status_of(outcome), outcome.text);
+  }
+  if (arguments.format == "json") {
+    Json document{{"schema", "symphony.cli/1"}, {"command", "pit show"}, {"file", path}, {"pits", Json::array()}};
+    for (const pit::PitNote& note : file.notes) document["pits"].push_back(json_of(note));
+    print(document);
+    return exit_ok;
+  }
+  for (std::size_t i = 0; i < file.notes.size(); ++i) {
+    if (i != 0) std::fputs("\n", stdout);
+    print_note(file.notes[i]);
+  }
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_pit_command(CLI::App& app, int& exit_status) {
+  auto arguments = std::make_shared<PitArguments>();
+  auto* pit = app.add_subcommand("pit", "Look at pits without running them");
+  pit->require_subcommand(1);
+  const auto output = [&](CLI::App* verb) {
+    verb->add_option("-o,--output", arguments->format, "table, or json: one document")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+  };
+  auto* list_verb =
+      pit->add_subcommand("list", "The pits of this build or installation, and the modes they are built for");
+  output(list_verb);
+  list_verb->callback([arguments, &exit_status] { exit_status = list(*arguments); });
+  auto* show_verb = pit->add_subcommand("show", "What a pit's file says of itself");
+  show_verb
+      ->add_option("file", arguments->file, "A pit's .so, a program with pits linked in, or the name of a listed pit")
+      ->required()
+      ->type_name("FILE");
+  output(show_verb);
+  show_verb->callback([arguments, &exit_status] { exit_status = show(*arguments); });
+}
+
+}  // namespace symphony::tools
