@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "pits/hosting/dynamic/dynamic_host.hpp"
+#include "pits/hosting/dynamic/library.hpp"
 #include "pits/hosting/host.hpp"
 #include "pits/hosting/process/process_host.hpp"
 #include "pits/hosting/static/static_host.hpp"
@@ -21,7 +23,22 @@ StepResult taken(std::string_view name) {
 
 }  // namespace
 
-std::string_view to_string(Mode mode) noexcept { return mode == Mode::static_ ? "static" : "process"; }
+std::string_view to_string(Mode mode) noexcept {
+  switch (mode) {
+    case Mode::static_:
+      return "static";
+    case Mode::dynamic:
+      return "dynamic";
+    case Mode::process:
+      return "process";
+  }
+  return "?";
+}
+
+LoadedPits loaded_pits() noexcept {
+  const pit::LibraryCounts counts = pit::library_counts();
+  return {counts.loaded, counts.retired};
+}
 
 Caller::Caller() noexcept = default;
 Caller::Caller(Caller&&) noexcept = default;
@@ -47,26 +64,65 @@ Conductor::~Conductor() = default;
 StepResult Conductor::mount(std::string_view name, const MountOptions& options) {
   if (find(name)) return taken(name);
   std::shared_ptr<pit::Host> host;
-  if (options.mode == Mode::static_) {
-    if (options.entry == nullptr) {
-      return {status::bad_state, "mount: a static pit needs its entry (SYMPHONY_DECLARE_PIT, symphony_pit_<name>())"};
-    }
-    std::unique_ptr<pit::StaticHost> made;
-    if (auto outcome = pit::StaticHost::mount(*options.entry, {.config = options.config}, made); !outcome.ok()) {
-      return step(std::move(outcome));
-    }
-    host = std::move(made);
-  } else {
-    if (endpoint_ == nullptr) return {status::bad_state, "mount: a process pit needs a conductor with an endpoint"};
-    std::unique_ptr<pit::ProcessHost> made;
-    if (auto outcome = pit::ProcessHost::mount(*endpoint_, name, {options.link, options.timeout_ns}, made);
-        !outcome.ok()) {
-      return step(std::move(outcome));
-    }
-    host = std::move(made);
-  }
+  if (StepResult made = make_host(name, options, host); !made.ok()) return made;
   const std::lock_guard lock(mutex_);
   return hosts_.try_emplace(std::string(name), std::move(host)).second ? StepResult{} : taken(name);
+}
+
+StepResult Conductor::make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+  switch (options.mode) {
+    case Mode::static_:
+      return make_static(options, out);
+    case Mode::dynamic:
+      return make_dynamic(options, out);
+    case Mode::process:
+      return make_process(name, options, out);
+  }
+  return {status::bad_state, "mount: there is no such mode"};
+}
+
+StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+  if (options.entry == nullptr) {
+    return {status::bad_state, "mount: a static pit needs its entry (SYMPHONY_DECLARE_PIT, symphony_pit_<name>())"};
+  }
+  symphony_pit_entry table;
+  pit::PitInfo info;
+  if (auto outcome = pit::read_entry(*options.entry, table, info); !outcome.ok()) return step(std::move(outcome));
+  if (StepResult missing = check_needs(info); !missing.ok()) return missing;
+  std::unique_ptr<pit::StaticHost> made;
+  auto outcome = pit::StaticHost::mount(*options.entry, {.config = options.config}, made);
+  out = std::move(made);
+  return step(std::move(outcome));
+}
+
+StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+  if (options.file.empty()) return {status::bad_state, "mount: a dynamic pit needs its file, the .so of the pit"};
+  pit::PitFile file;
+  if (auto outcome = pit::read_pit_file(options.file, file); !outcome.ok()) return step(std::move(outcome));
+  // Before it is loaded: what is loaded stays.
+  if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
+  std::unique_ptr<pit::DynamicHost> made;
+  auto outcome = pit::DynamicHost::mount(file, {.config = options.config}, made);
+  out = std::move(made);
+  return step(std::move(outcome));
+}
+
+StepResult Conductor::make_process(std::string_view name, const MountOptions& options,
+                                   std::shared_ptr<pit::Host>& out) {
+  if (endpoint_ == nullptr) return {status::bad_state, "mount: a process pit needs a conductor with an endpoint"};
+  std::unique_ptr<pit::ProcessHost> made;
+  auto outcome = pit::ProcessHost::mount(*endpoint_, name, {options.link, options.timeout_ns}, made);
+  out = std::move(made);
+  return step(std::move(outcome));
+}
+
+StepResult Conductor::check_needs(const pit::PitInfo& info) {
+  for (const std::string& need : info.needs) {
+    if (find(need)) continue;
+    return {status::unreachable,
+            "pit '" + info.name + "' needs '" + need + "', and no pit is mounted as that: mount it first"};
+  }
+  return {};
 }
 
 StepResult Conductor::unmount(std::string_view name) {

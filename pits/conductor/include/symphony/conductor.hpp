@@ -28,11 +28,13 @@ namespace symphony {
 namespace pit {
 class Host;
 class Link;
+struct PitInfo;
 }  // namespace pit
 
 // How a pit is hosted.
 enum class Mode : std::uint8_t {
   static_,  // linked into this program, run on its callers' threads
+  dynamic,  // loaded from a file into this program, run on its callers' threads
   process,  // a process of its own, started by the broker, behind shared-memory rings
 };
 [[nodiscard]] std::string_view to_string(Mode mode) noexcept;
@@ -47,10 +49,19 @@ struct [[nodiscard]] StepResult {
 struct MountOptions {
   Mode mode = Mode::static_;
   const symphony_pit_entry* entry = nullptr;    // static_: the linked-in pit (SYMPHONY_DECLARE_PIT)
-  std::string config{};                         // static_: JSON for the pit; a process pit has its broker's
+  std::string file{};                           // dynamic: the path of the pit's .so
+  std::string config{};                         // static_, dynamic: JSON for the pit; a process pit has its broker's
   LinkOptions link{};                           // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
 };
+
+// What mode dynamic has loaded into this process. Nothing is ever unloaded: each costs its memory and one descriptor,
+// and a retired one is used by no mounted pit and no caller any more.
+struct LoadedPits {
+  std::uint32_t loaded = 0;
+  std::uint32_t retired = 0;
+};
+[[nodiscard]] LoadedPits loaded_pits() noexcept;
 
 struct PitState {
   std::uint32_t revision = 0;
@@ -93,8 +104,9 @@ class Conductor {
   Conductor& operator=(const Conductor&) = delete;
   ~Conductor();
 
-  // Under that name from now on. A static pit is made and started; a process pit is found at the broker.
-  // bad_state: the name is taken, or the mode lacks its entry or endpoint; else what the pit or the broker said.
+  // Under that name from now on. A static or dynamic pit is made and started; a process pit is found at the broker.
+  // bad_state: the name is taken, or the mode lacks its entry, file or endpoint. unreachable: a static or dynamic pit
+  // needs another one that is not mounted, or the file cannot be read. Else what the file, the pit or the broker said.
   StepResult mount(std::string_view name, const MountOptions& options);
   // Callers that are open stay usable.
   StepResult unmount(std::string_view name);
@@ -105,6 +117,11 @@ class Conductor {
 
  private:
   [[nodiscard]] std::shared_ptr<pit::Host> find(std::string_view name);
+  StepResult make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult make_process(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult check_needs(const pit::PitInfo& info);
 
   Endpoint* endpoint_;
   std::mutex mutex_;
