@@ -47,6 +47,16 @@ function(symphony_pit_shared_options target)
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
+# The rule for <file>: the bytes of the note of the one pit in <target>, a shared object or a program, without the 24 bytes
+# of the head of an ELF note (docs/formats/pit-abi.md). What depends on the file stands in the same folder.
+function(symphony_pit_note file target)
+  add_custom_command(OUTPUT "${file}"
+    COMMAND "${CMAKE_OBJCOPY}" -O binary --only-section=.note.symphony.pit "$<TARGET_FILE:${target}>" "${file}.elf"
+    COMMAND tail -c +25 "${file}.elf" > "${file}"
+    COMMAND "${CMAKE_COMMAND}" -E rm "${file}.elf"
+    DEPENDS ${target} COMMENT "note of ${target}" VERBATIM)
+endfunction()
+
 # The shared object with one exported symbol, and the note taken out of it.
 function(symphony_pit_shared name hash restores sources uses)
   add_library(symphony_shared_${name} MODULE)
@@ -55,15 +65,8 @@ function(symphony_pit_shared name hash restores sources uses)
   set_target_properties(symphony_shared_${name} PROPERTIES OUTPUT_NAME "${name}"
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/pits")
 
-  # 24 bytes: the head of the ELF note (docs/formats/pit-abi.md).
-  set(note "${CMAKE_BINARY_DIR}/pits/${name}.note")
-  add_custom_command(OUTPUT "${note}"
-    COMMAND "${CMAKE_OBJCOPY}" -O binary --only-section=.note.symphony.pit "$<TARGET_FILE:symphony_shared_${name}>"
-      "${note}.elf"
-    COMMAND tail -c +25 "${note}.elf" > "${note}"
-    COMMAND "${CMAKE_COMMAND}" -E rm "${note}.elf"
-    DEPENDS symphony_shared_${name} COMMENT "note of ${name}" VERBATIM)
-  add_custom_target(symphony_note_${name} DEPENDS "${note}")
+  symphony_pit_note("${CMAKE_BINARY_DIR}/pits/${name}.note" symphony_shared_${name})
+  add_custom_target(symphony_note_${name} DEPENDS "${CMAKE_BINARY_DIR}/pits/${name}.note")
 endfunction()
 
 # For people: a line of the summary. For programs: what `symphony pit list` reads.

@@ -167,6 +167,17 @@ TEST_F(BusTest, APitWhoseProgramIsMissingEndsInAnErrorNotInAHang) {
   EXPECT_NE(link.error().code, errc::timeout);
 }
 
+TEST_F(BusTest, AFileThatHoldsNoPitIsQuarantinedAtOnce) {
+  PitConfig wrong = pit_config("probe");
+  wrong.args = {"/proc/self/exe"};  // an ELF file of this machine, and no pit
+  endpoint.reset();
+  broker.reset();
+  start({wrong});
+  const auto link = endpoint->open("probe");
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().code, errc::quarantined);
+}
+
 // Callers call without a pause while the pit is killed again and again. Each call ends exactly once.
 TEST_F(BusTest, UnderRepeatedKillsNoCallHangsAndEachEndsExactlyOnce) {
   PitConfig sturdy = pit_config("greeter");

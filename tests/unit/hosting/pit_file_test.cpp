@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -82,6 +83,16 @@ TEST(PitFile, OfASharedPitSaysWhoItIsAndExportsOneSymbolThatIsNotUnique) {
     ASSERT_THAT(exported(file.elf), ElementsAre("symphony_pit_entry_v1"));
     EXPECT_FALSE(file.elf.exported[0].unique);
   }
+}
+
+// What a WebAssembly module of the pit carries.
+TEST(PitFile, NoteIsTakenOutOfItByTheBuildAsItStands) {
+  const std::string base = std::string(SYMPHONY_PITS) + "/greeter";
+  PitFile file;
+  ASSERT_TRUE(read_pit_file(base + ".so", file).ok());
+  const auto taken = bytes_of(base + ".note");
+  const std::span<const std::byte> note = file.elf.notes[0];
+  EXPECT_TRUE(std::equal(taken.begin(), taken.end(), note.begin(), note.end()));
 }
 
 TEST(PitFile, OfAProgramListsEveryPitThatIsLinkedIn) {
