@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+#include <symphony/pit.hpp>
 #include <symphony/typed.hpp>
 
 #include "greeter_generated.h"
@@ -55,6 +58,20 @@ TEST_F(ConductorTest, AnUnknownNameAnswersEachCallWithTheReason) {
 TEST_F(ConductorTest, WhatAModeLacksIsNamed) {
   EXPECT_NE(conductor.mount("a", {.mode = Mode::static_}).text.find("entry"), std::string::npos);
   EXPECT_NE(conductor.mount("b", {.mode = Mode::process}).text.find("endpoint"), std::string::npos);
+}
+
+struct Needy {
+  static constexpr auto needs = std::array{"greeter", "second"};
+  Status on_raw(Raw, Ctx&) { return ok(); }
+};
+
+TEST_F(ConductorTest, ALinkedInPitIsMountedWhenEverythingThatItNeedsIs) {
+  const symphony_pit_entry& needy = pit::Face<Needy, "needy", "1.0.0">::entry;
+  const StepResult early = conductor.mount("needy", {.entry = &needy});
+  EXPECT_EQ(early.status, status::unreachable);
+  EXPECT_NE(early.text.find("needs 'second', and no pit is mounted as that: mount it first"), std::string::npos);
+  ASSERT_TRUE(conductor.mount("second", {.entry = symphony_pit_greeter()}).ok());
+  EXPECT_TRUE(conductor.mount("needy", {.entry = &needy}).ok());
 }
 
 TEST_F(ConductorTest, OpenCallersOutliveAnUnmount) {
