@@ -39,6 +39,30 @@ std::optional<std::string_view> bounded(const flatbuffers::String& text, std::si
 
 }  // namespace
 
+std::vector<std::byte> write_note(const PitInfo& info) {
+  std::vector<const char*> needs;
+  needs.reserve(info.needs.size());
+  for (const std::string& need : info.needs) needs.push_back(need.c_str());
+  symphony_note note{};
+  note.struct_size = sizeof note;
+  note.abi_major = info.abi_major;
+  note.abi_minor = info.abi_minor;
+  note.name = info.name.c_str();
+  note.version = info.version.c_str();
+  note.messages = info.messages.data();
+  note.message_count = static_cast<std::uint32_t>(info.messages.size());
+  note.reply_size_max = info.reply_size_max;
+  note.state_revision = info.state_revision;
+  note.state_revision_min = info.state_revision_min;
+  note.needs = needs.data();
+  note.need_count = static_cast<std::uint32_t>(needs.size());
+  note.thread_model = info.thread_model;
+  note.schema_hash = info.schema_hash;
+  std::vector<std::byte> bytes(NoteWriter(note, nullptr, "", 0).size());
+  NoteWriter(note, reinterpret_cast<std::uint8_t*>(bytes.data()), "", 0);
+  return bytes;
+}
+
 Outcome read_note(std::span<const std::byte> bytes, PitNote& out) {
   out = PitNote{};
   if (bytes.size() > note_size_max) return damaged("is larger than 64 KiB");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pits/hosting/pit_info.hpp"
 
@@ -22,6 +23,10 @@ struct PitNote {
   bool exceptions = false;
   bool rtti = false;
 };
+
+// The same note for somebody else; without the compiler, which is the file's to say. At most 16 KiB: the limits of
+// pit_info.hpp see to that.
+[[nodiscard]] std::vector<std::byte> write_note(const PitInfo& info);
 
 // BAD_MESSAGE: no note, damaged, or a field is wrong; VERSION as check_note. The texts name the remedy.
 Outcome read_note(std::span<const std::byte> bytes, PitNote& out);

@@ -50,10 +50,6 @@ TEST(PitAbiFormat, ListsEveryFieldOfTheRuntimesMessages) {
                 {FIELD(ChunkHead, revision), FIELD(ChunkHead, number), FIELD(ChunkHead, total)});
   using R = RestoreHead;
   expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, reserved), FIELD(R, offset), FIELD(R, total)});
-  using I = InfoHead;
-  expect_struct("InfoHead", sizeof(I),
-                {FIELD(I, reply_size_max), FIELD(I, state_revision), FIELD(I, state_revision_min),
-                 FIELD(I, message_count), FIELD(I, name_size), FIELD(I, version_size)});
   EXPECT_TRUE(holds(table(document, "The pit runtime's own messages"), {{"symphony.runtime.Info", {type_info}},
                                                                         {"symphony.runtime.Step", {type_step}},
                                                                         {"symphony.runtime.Snapshot", {type_snapshot}},
@@ -102,16 +98,6 @@ TEST(PitAbiFormat, SaysEveryNumberOfTheHeader) {
                                                        NUMBER(FLAG_BODY_AT_64),
                                                        NUMBER(FLAG_MORE)}));
   // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
-}
-
-TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesInfo) {
-  symphony_pit_entry entry{};
-  pit::PitInfo info;
-  ASSERT_TRUE(pit::read_entry(*symphony_pit_greeter(), entry, info).ok());
-  const std::vector<std::byte> bytes = pit::runtime::write_info(info);
-  const HexBlock block = hex_block(document, "greeter-info");
-  EXPECT_TRUE(shows(block, bytes));
-  EXPECT_EQ(block.bytes.size(), bytes.size());
 }
 
 TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesNote) {

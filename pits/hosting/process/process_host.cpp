@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/note.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 
 namespace symphony::pit {
@@ -80,9 +81,9 @@ Outcome ProcessHost::ask_info() {
   const std::lock_guard lock(mutex_);
   const symphony::Reply reply = ask(runtime::type_info, {}, Effect::read);
   if (!reply.ok()) return outcome_of(reply);
-  auto info = runtime::read_info(reply.body);
-  if (!info) return liar();
-  info_ = *std::move(info);
+  PitNote note;
+  if (!read_note(reply.body, note).ok()) return liar();
+  info_ = std::move(note.info);
   return {};
 }
 

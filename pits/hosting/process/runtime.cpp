@@ -17,6 +17,7 @@
 #include <symphony/service.hpp>
 
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/note.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 
 namespace symphony::pit {
@@ -143,7 +144,7 @@ class Runtime final : public RequestHandler {
     try {
       switch (request.envelope.type) {
         case runtime::type_info:
-          return put(reply, runtime::write_info(instance_->info()));
+          return put(reply, write_note(instance_->info()));
         case runtime::type_step:
           return end(reply, step(request.body));
         case runtime::type_snapshot:

@@ -9,15 +9,12 @@
 #include <cstring>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <symphony/type_id.hpp>
 
-#include "pits/hosting/pit_info.hpp"
-
 namespace symphony::pit::runtime {
 
-inline constexpr std::uint32_t type_info = type_id("symphony.runtime.Info");  // empty -> InfoHead ...
+inline constexpr std::uint32_t type_info = type_id("symphony.runtime.Info");  // empty -> a PitNote
 inline constexpr std::uint32_t type_step = type_id("symphony.runtime.Step");  // StepBody -> empty
 inline constexpr std::uint32_t type_snapshot =
     type_id("symphony.runtime.Snapshot");                                           // SnapshotBody -> ChunkHead, bytes
@@ -51,16 +48,8 @@ struct RestoreHead {
   std::uint64_t offset;
   std::uint64_t total;
 };
-struct InfoHead {
-  std::uint32_t reply_size_max;
-  std::uint32_t state_revision;
-  std::uint32_t state_revision_min;
-  std::uint32_t message_count;
-  std::uint32_t name_size;
-  std::uint32_t version_size;
-};
 static_assert(sizeof(StepBody) == 16 && sizeof(SnapshotBody) == 16 && sizeof(ChunkHead) == 16);
-static_assert(sizeof(RestoreHead) == 24 && sizeof(InfoHead) == 24);
+static_assert(sizeof(RestoreHead) == 24);
 
 // A fixed head at the beginning of a body; nothing when the body is shorter.
 template <class Head>
@@ -69,48 +58,6 @@ template <class Head>
   Head head;
   std::memcpy(&head, body.data(), sizeof head);
   return head;
-}
-
-[[nodiscard]] inline std::vector<std::byte> write_info(const PitInfo& info) {
-  const InfoHead head{info.reply_size_max,
-                      info.state_revision,
-                      info.state_revision_min,
-                      static_cast<std::uint32_t>(info.messages.size()),
-                      static_cast<std::uint32_t>(info.name.size()),
-                      static_cast<std::uint32_t>(info.version.size())};
-  std::vector<std::byte> out(sizeof head + info.messages.size() * sizeof(symphony_message_note) + info.name.size() +
-                             info.version.size());
-  std::byte* to = out.data();
-  const auto put = [&to](const void* from, std::size_t size) {
-    if (size != 0) std::memcpy(to, from, size);
-    to += size;
-  };
-  put(&head, sizeof head);
-  put(info.messages.data(), info.messages.size() * sizeof(symphony_message_note));
-  put(info.name.data(), info.name.size());
-  put(info.version.data(), info.version.size());
-  return out;
-}
-
-// Nothing when the body is not exactly an info within the contract's limits.
-[[nodiscard]] inline std::optional<PitInfo> read_info(std::span<const std::byte> body) {
-  const auto head = read_head<InfoHead>(body);
-  if (!head || head->message_count > pit_messages_max || head->name_size > pit_name_size_max ||
-      head->version_size > pit_version_size_max || head->reply_size_max > pit_reply_size_max) {
-    return std::nullopt;
-  }
-  const std::size_t messages_size = head->message_count * sizeof(symphony_message_note);
-  if (body.size() != sizeof *head + messages_size + head->name_size + head->version_size) return std::nullopt;
-  PitInfo info;
-  info.reply_size_max = head->reply_size_max;
-  info.state_revision = head->state_revision;
-  info.state_revision_min = head->state_revision_min;
-  info.messages.resize(head->message_count);
-  if (messages_size != 0) std::memcpy(info.messages.data(), body.data() + sizeof *head, messages_size);
-  const auto* text = reinterpret_cast<const char*>(body.data()) + sizeof *head + messages_size;
-  info.name.assign(text, head->name_size);
-  info.version.assign(text + head->name_size, head->version_size);
-  return info;
 }
 
 }  // namespace symphony::pit::runtime

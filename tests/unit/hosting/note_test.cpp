@@ -118,6 +118,32 @@ TYPED_TEST(EveryNote, CutAnywhereIsRefused) {
   }
 }
 
+// What a pit's process says of the pit to a host.
+TYPED_TEST(EveryNote, IsTheSameWhenItIsPassedOn) {
+  const PitInfo info = info_of_table<TypeParam>();
+  PitNote read;
+  const Outcome outcome = read_note(write_note(info), read);
+  ASSERT_TRUE(outcome.ok()) << outcome.text;
+  EXPECT_EQ(first_difference(read.info, info), "");
+}
+
+TEST(Note, OfThePitThatSaysTheMostFitsWhatAnyLinkCarries) {
+  PitInfo info = info_of_table<NeedyFace>();
+  info.name.assign(pit_name_size_max, 'n');
+  info.version = "999999999.999999999.999999999";
+  info.messages.clear();
+  for (std::uint32_t type = 1; type <= pit_messages_max; ++type) info.messages.push_back({type, 0});
+  info.needs.clear();
+  for (std::uint32_t i = 10; i < 10 + pit_needs_max; ++i)
+    info.needs.push_back(std::string(pit_name_size_max - 2, 'a') + std::to_string(i));
+  const auto bytes = write_note(info);
+  EXPECT_LE(bytes.size(), 16U * 1024);
+  PitNote read;
+  const Outcome outcome = read_note(bytes, read);
+  ASSERT_TRUE(outcome.ok()) << outcome.text;
+  EXPECT_EQ(first_difference(read.info, info), "");
+}
+
 TEST(Note, ListsNeedsInTheirOrder) {
   EXPECT_EQ(info_of_table<NeedyFace>().needs, (std::vector<std::string>{"pool", "store_2", "a"}));
   EXPECT_EQ(info_of_table<NeedsByPointerFace>().needs, (std::vector<std::string>{"pool"}));
