@@ -1,5 +1,7 @@
 #include "pits/hosting/call_task.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -48,15 +50,17 @@ ReplySink* CallTask::defer(std::uint64_t request) noexcept {
 // A call that was not deferred is told by the executor.
 void CallTask::tell() noexcept {
   if (request_ == 0) return;
+  const std::shared_ptr<const UniqueFd> wake = wake_;
   // sync call_task.ending release: the reply, for the caller that waits for it. The task may be gone after this.
   ending_.store(1, std::memory_order_release);
   futex_wake(&ending_);
+  const std::uint64_t one = 1;
+  if (wake != nullptr) (void)!::write(wake->get(), &one, sizeof one);
 }
 
 bool CallTask::wait_ended(TimeNs deadline_ns) noexcept {
   for (;;) {
-    // sync call_task.ending acquire: the reply is whole.
-    if (ending_.load(std::memory_order_acquire) == 1) return true;
+    if (has_ended()) return true;
     const TimeNs now = now_ns();
     if (now >= deadline_ns) return false;
     futex_wait_until(ending_, 0, std::min(deadline_ns, now + second_ns));

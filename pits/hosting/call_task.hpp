@@ -9,10 +9,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <symphony/clock.hpp>
+#include <symphony/unique_fd.hpp>
 
 #include "pits/hosting/executor.hpp"
 #include "pits/hosting/host.hpp"
@@ -39,6 +42,12 @@ class CallTask final : public Executor::Task, public ReplySink {
   [[nodiscard]] std::uint64_t request() const noexcept { return request_; }
   // True when a deferred call has its reply; waits for it until the deadline.
   [[nodiscard]] bool wait_ended(TimeNs deadline_ns) noexcept;
+  [[nodiscard]] bool has_ended() const noexcept {
+    // sync call_task.ending acquire: the reply is whole.
+    return ending_.load(std::memory_order_acquire) == 1;
+  }
+  // An eventfd to be written to when a deferred call has its reply. Before run().
+  void wake_with(std::shared_ptr<const UniqueFd> wake) noexcept { wake_ = std::move(wake); }
 
   bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override;
   void commit(std::uint32_t used, std::uint32_t type) noexcept override;
@@ -51,6 +60,7 @@ class CallTask final : public Executor::Task, public ReplySink {
   InProcessCore& core_;
   std::uint64_t request_ = 0;
   std::atomic<std::uint32_t> ending_{0};  // of a deferred call; 1: the reply is there
+  std::shared_ptr<const UniqueFd> wake_;
   std::vector<std::uint64_t> bytes_;
   std::array<char, error_text_max> text_;
 };

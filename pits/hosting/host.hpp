@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 #include <symphony/clock.hpp>
+#include <symphony/unique_fd.hpp>
 #include <vector>
 
 #include "pits/hosting/error_body.hpp"
@@ -53,6 +54,22 @@ class Link {
   // Ends exactly once, by the pit or by whoever ends it in the pit's place. May block until the deadline, or, in the
   // modes that run a pit in this process, until a handler that began before the deadline returns.
   virtual Reply call(const Request& request) noexcept = 0;
+
+  // The same without waiting for the ending: many calls of one thread at once, named by tags of its own choice. In the
+  // modes that run a pit in this process the handler runs in here; only an answer that the pit gives later is awaited.
+  // False: no room now, try after the next try_take().
+  [[nodiscard]] virtual bool try_start(const Request& request, std::uint64_t tag) noexcept = 0;
+  // One that has ended, each once; the reply stays valid until the next call on this link.
+  [[nodiscard]] virtual bool try_take(std::uint64_t& tag, Reply& reply) noexcept = 0;
+  struct Wait {
+    int fd = -1;  // becomes readable when something may have ended; -1: there is no such descriptor
+    TimeNs until_ns = no_deadline_ns;  // when to look again in any case
+  };
+  // Before waiting for started calls. Ends with the next call of any other function here.
+  [[nodiscard]] virtual Wait prepare_wait() noexcept = 0;
+  // An eventfd that is written to as well when a started call has ended.
+  virtual void wake_with(std::shared_ptr<const UniqueFd> wake) noexcept = 0;
+
   [[nodiscard]] virtual Tally tally() const noexcept = 0;
 };
 
@@ -91,6 +108,19 @@ class Host {
   virtual Outcome drain(TimeNs deadline_ns) = 0;  // [RUNNING -> DRAINED]
   virtual Outcome start() = 0;                    // [DRAINED -> RUNNING]
   virtual Outcome stop() = 0;                     // [DRAINED -> STOPPED]
+
+  // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
+  // anew with the seed, not 0. Timers that are due by then run before this returns.   [RUNNING]
+  virtual Outcome feed(std::uint64_t seed, TimeNs now_ns) = 0;
+};
+
+// Hears what a pit publishes. Called on the thread that runs the pit, which lends the bytes; must not call the pit.
+class EventSink {
+ public:
+  virtual void on_event(std::uint32_t type, std::span<const std::byte> body) noexcept = 0;
+
+ protected:
+  ~EventSink() = default;
 };
 
 // Takes a pit's log lines. Called on the thread that runs the pit; must not call the pit.

@@ -19,10 +19,13 @@
 #include "pits/hosting/executor.hpp"
 #include "pits/hosting/in_process_host.hpp"
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/service_thread.hpp"
 
 namespace symphony::pit {
 
-class InProcessCore {
+class InProcessCore final : public ServiceClient,
+                            private InstanceServices,
+                            public std::enable_shared_from_this<InProcessCore> {
  public:
   InProcessCore(std::string_view mode, std::unique_ptr<InstanceFactory> factory, const InProcessOptions& options);
 
@@ -42,6 +45,13 @@ class InProcessCore {
   template <class Work>
   Outcome run(Work&& work);
 
+  Outcome start();  // [inside]
+  // The pit's clock stands at `now_ns` and its random() begins anew; what is due by then runs before this returns.
+  Outcome feed(std::uint64_t seed, TimeNs now_ns);
+
+  TimeNs run_timers(TimeNs now) noexcept override;
+  void on_answer(std::uint64_t cookie, const Reply& reply) noexcept override;
+
   const std::string_view mode;
   Executor executor;
   PitInfo info;
@@ -49,6 +59,13 @@ class InProcessCore {
   std::atomic<std::uint64_t> rebuilds{0};
 
  private:
+  std::int32_t call_async(const AsyncCall& call) noexcept override;
+  std::int32_t publish(std::uint32_t type, std::span<const std::byte> body) noexcept override;
+  void timer_due(TimeNs due_ns) noexcept override;
+  // run() for work that must happen: waits while the queue is full.
+  template <class Work>
+  void insist(Work&& work) noexcept;
+
   // After each entry: an instance that trapped is replaced. Two loads where nothing happened.
   void look_after() noexcept {
     if (instance_->state() == State::trapped) [[unlikely]] {
@@ -68,7 +85,8 @@ class InProcessCore {
   std::unique_ptr<Instance> instance_;
   std::optional<Snapshot> kept_;
   std::uint64_t kept_at_change_ = 0;
-  std::string broken_;  // why there is nothing to run; empty: there is
+  TimeNs told_due_ns_ = no_deadline_ns;  // what the service thread believes; it looks then, and asks anew
+  std::string broken_;                   // why there is nothing to run; empty: there is
 };
 
 // Work of the control side, run in the executor like a call.

@@ -1,79 +1,11 @@
 #include "pits/hosting/in_process_host.hpp"
 
-#include <new>
 #include <utility>
 
-#include "pits/hosting/call_task.hpp"
 #include "pits/hosting/in_process_core.hpp"
+#include "pits/hosting/in_process_link.hpp"
 
 namespace symphony::pit {
-namespace {
-
-std::uint64_t envelope_deadline(TimeNs deadline_ns) noexcept {
-  if (deadline_ns == no_deadline_ns) return 0;
-  return deadline_ns <= 0 ? 1 : static_cast<std::uint64_t>(deadline_ns);
-}
-
-class InProcessLink final : public Link {
- public:
-  InProcessLink(std::shared_ptr<InProcessCore> core, Executor::Seat seat)
-      : core_(std::move(core)), task_(std::make_unique<CallTask>(*core_)), seat_(std::move(seat)) {}
-
-  Reply call(const Request& request) noexcept override {
-    const Reply reply = run(request);
-    ++ended_;
-    return reply;
-  }
-  Tally tally() const noexcept override { return {last_id_, ended_, 0}; }
-
- private:
-  Reply run(const Request& request) noexcept {
-    ++last_id_;
-    if (task_ == nullptr) [[unlikely]] {
-      task_.reset(new (std::nothrow) CallTask(*core_));
-      if (task_ == nullptr) return {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
-    }
-    CallTask& task = *task_;
-    task.envelope = {last_id_, envelope_deadline(request.deadline_ns), request.type, SYMPHONY_FLAG_REQUEST, 0, 0};
-    task.body = request.body;
-    const Executor::Ran ran = core_->executor.run(task, seat_, request.deadline_ns);
-    if (ran == Executor::Ran::yes) [[likely]] {
-      if (task.is_deferred()) [[unlikely]]
-        return end_deferred(task, request.deadline_ns);
-      return task.reply;
-    }
-    if (ran == Executor::Ran::abandoned) {
-      (void)task_.release();  // the executor's now
-      return {SYMPHONY_DEADLINE, 0, {}, "the deadline passed while other calls were served: the pit has not seen it"};
-    }
-    return {ran == Executor::Ran::nested ? SYMPHONY_BAD_STATE : SYMPHONY_OVERLOADED, 0, {}, refused_by_executor(ran)};
-  }
-
-  // The pit said that it will answer later.
-  Reply end_deferred(CallTask& task, TimeNs deadline_ns) noexcept {
-    if (task.wait_ended(deadline_ns)) return task.reply;
-    bool forgotten = false;
-    auto forget = [&]() -> Outcome {
-      forgotten = core_->instance().forget(task.request());
-      return {};
-    };
-    ControlTask<decltype(forget)> control(forget);
-    // Full or not, this call has to be taken back: its reply would be written to memory that is used anew.
-    while (core_->executor.run(control, seat_, no_deadline_ns) != Executor::Ran::yes) {
-      if (task.wait_ended(now_ns() + ms_ns)) return task.reply;
-    }
-    if (!forgotten) return task.reply;
-    return {SYMPHONY_DEADLINE, 0, {}, "the deadline passed before the pit answered: it had accepted the call"};
-  }
-
-  std::shared_ptr<InProcessCore> core_;  // first, so that it goes last: the members below use what it keeps
-  std::unique_ptr<CallTask> task_;
-  Executor::Seat seat_;
-  std::uint64_t last_id_ = 0;
-  std::uint64_t ended_ = 0;
-};
-
-}  // namespace
 
 InProcessHost::InProcessHost(std::shared_ptr<InProcessCore> core) noexcept : core_(std::move(core)) {}
 InProcessHost::~InProcessHost() = default;
@@ -118,12 +50,14 @@ Outcome InProcessHost::restore(const Snapshot& from) {
 }
 
 Outcome InProcessHost::drain(TimeNs deadline_ns) {
-  return core_->run([&] { return core_->instance().drain(envelope_deadline(deadline_ns)); });
+  return core_->run([&] { return core_->instance().drain(envelope_deadline_of(deadline_ns)); });
 }
 
 Outcome InProcessHost::start() {
-  return core_->run([&] { return core_->instance().start(); });
+  return core_->run([&] { return core_->start(); });
 }
+
+Outcome InProcessHost::feed(std::uint64_t seed, TimeNs now_ns) { return core_->feed(seed, now_ns); }
 
 Outcome InProcessHost::stop() {
   return core_->run([&] { return core_->instance().stop(); });

@@ -20,12 +20,16 @@
 
 namespace symphony::pit {
 
+class ServiceThread;
+
 struct InProcessOptions {
-  std::string config{};                     // the operator's JSON text
-  LogSink* log = nullptr;                   // to outlive the host and its links
-  std::uint64_t seed = 0;                   // of the pit's random(); 0: chosen
-  std::span<const Extension> extensions{};  // to outlive the host and its links
-  const Snapshot* restore = nullptr;        // the state to begin with; lent
+  std::string config{};                       // the operator's JSON text
+  LogSink* log = nullptr;                     // to outlive the host and its links
+  std::uint64_t seed = 0;                     // of the pit's random(); 0: chosen
+  std::span<const Extension> extensions{};    // to outlive the host and its links
+  const Snapshot* restore = nullptr;          // the state to begin with; lent
+  std::shared_ptr<ServiceThread> services{};  // for timers and calls of other pits; null: one of its own, no calls
+  EventSink* events = nullptr;                // hears what the pit publishes; to outlive the host and its links
   std::uint32_t queue_max = Executor::default_queue_max;
   // Modes whose pits can trap: after so many state-changing messages the state is kept anew for a rebuild. 0: the state
   // kept is that of mount(), restore() and snapshot().
@@ -59,6 +63,7 @@ class InProcessHost : public Host {
   Outcome drain(TimeNs deadline_ns) override;
   Outcome start() override;
   Outcome stop() override;
+  Outcome feed(std::uint64_t seed, TimeNs now_ns) override;
 
   // How many instances were made in the place of one that trapped.   [any thread]
   [[nodiscard]] std::uint64_t rebuilds() const noexcept;

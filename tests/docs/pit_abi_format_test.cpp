@@ -12,6 +12,7 @@
 #include <symphony/pit_note.hpp>
 
 #include "pits/hosting/process/runtime_protocol.hpp"
+#include "pits/hosting/process/snapshot_frame.hpp"
 #include "tests/docs/document.hpp"
 
 SYMPHONY_DECLARE_PIT(greeter);
@@ -50,9 +51,13 @@ TEST(PitAbiFormat, ListsEveryFieldOfTheRuntimesMessages) {
                 {FIELD(ChunkHead, revision), FIELD(ChunkHead, number), FIELD(ChunkHead, total)});
   using R = RestoreHead;
   expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, reserved), FIELD(R, offset), FIELD(R, total)});
+  expect_struct("FrameHead", sizeof(FrameHead), {FIELD(FrameHead, timer_count), FIELD(FrameHead, reserved)});
+  expect_struct("FrameTimer", sizeof(FrameTimer), {FIELD(FrameTimer, id), FIELD(FrameTimer, remaining_ns)});
+  expect_struct("FeedBody", sizeof(FeedBody), {FIELD(FeedBody, seed), FIELD(FeedBody, now_ns)});
   EXPECT_TRUE(holds(table(document, "The pit runtime's own messages"), {{"symphony.runtime.Info", {type_info}},
                                                                         {"symphony.runtime.Step", {type_step}},
                                                                         {"symphony.runtime.Snapshot", {type_snapshot}},
+                                                                        {"symphony.runtime.Feed", {type_feed}},
                                                                         {"symphony.runtime.Restore", {type_restore}}}));
 }
 

@@ -8,6 +8,7 @@
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
+#include "pits/hosting/process/snapshot_frame.hpp"
 
 namespace symphony::pit {
 namespace {
@@ -52,13 +53,49 @@ class ProcessLink final : public Link {
                    {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
     return {reply.status, reply.type, reply.body, reply.text};
   }
+  bool try_start(const Request& request, std::uint64_t tag) noexcept override {
+    try {
+      tags_.reserve(tags_.size() + 1);
+      const auto id =
+          link_.try_start(request.type, request.body,
+                          {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
+      if (!id) return false;
+      tags_.push_back({*id, tag});
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+  bool try_take(std::uint64_t& tag, Reply& out) noexcept override {
+    for (auto at = tags_.begin(); at != tags_.end(); ++at) {
+      const auto reply = link_.try_take(at->id);
+      if (!reply) continue;
+      tag = at->tag;
+      out = {reply->status, reply->type, reply->body, reply->text};
+      tags_.erase(at);
+      return true;
+    }
+    return false;
+  }
+  Wait prepare_wait() noexcept override {
+    if (tags_.empty()) return {};
+    const auto fd = link_.fd();
+    if (!fd) return {-1, now_ns() + ms_ns};  // no descriptor left: look now and then
+    return link_.arm_fd() ? Wait{*fd, no_deadline_ns} : Wait{-1, 0};
+  }
+  void wake_with(std::shared_ptr<const UniqueFd>) noexcept override {}  // its own descriptor tells
   Tally tally() const noexcept override {
     const LinkCounters counters = link_.counters();
     return {counters.calls, counters.ended, counters.late_replies};
   }
 
  private:
+  struct Started {
+    CallId id;
+    std::uint64_t tag;
+  };
   symphony::Link link_;
+  std::vector<Started> tags_;  // at most the link's in_flight_max
 };
 
 }  // namespace
@@ -106,41 +143,44 @@ Outcome ProcessHost::snapshot(Snapshot& out) {
 }
 
 Outcome ProcessHost::read_snapshot(Snapshot& out) {
-  Snapshot whole;
+  std::vector<std::byte> frame;
   std::uint32_t number = 0;
+  std::uint32_t revision = 0;
   for (;;) {
-    const runtime::SnapshotBody body{whole.bytes.size(), number, 0};
+    const runtime::SnapshotBody body{frame.size(), number, 0};
     const symphony::Reply reply = ask(runtime::type_snapshot, bytes_of(body), Effect::read);
     if (!reply.ok()) return outcome_of(reply);
     const auto head = runtime::read_head<runtime::ChunkHead>(reply.body);
-    if (!head || head->total > snapshot_size_max) return liar();
+    if (!head || head->total > runtime::frame_size_max) return liar();
     const auto chunk = reply.body.subspan(sizeof *head);
     if (chunk.size() > head->total - std::min(head->total, body.offset)) return liar();
     number = head->number;
-    whole.revision = head->revision;
-    whole.bytes.insert(whole.bytes.end(), chunk.begin(), chunk.end());
-    if (whole.bytes.size() == head->total) break;
+    revision = head->revision;
+    frame.insert(frame.end(), chunk.begin(), chunk.end());
+    if (frame.size() == head->total) break;
     if (chunk.empty()) return liar();
   }
-  out = std::move(whole);
+  auto whole = runtime::read_frame(revision, frame);
+  if (!whole) return liar();
+  out = *std::move(whole);
   return {};
 }
 
 Outcome ProcessHost::restore(const Snapshot& from) {
   const std::lock_guard lock(mutex_);
+  const std::vector<std::byte> frame = runtime::write_frame(from);
   std::vector<std::byte> body;
   std::size_t offset = 0;
   do {
-    const auto chunk = std::span(from.bytes)
-                           .subspan(offset)
-                           .first(std::min<std::size_t>(from.bytes.size() - offset, runtime::chunk_size_max));
-    const runtime::RestoreHead head{from.revision, 0, offset, from.bytes.size()};
+    const auto chunk =
+        std::span(frame).subspan(offset).first(std::min<std::size_t>(frame.size() - offset, runtime::chunk_size_max));
+    const runtime::RestoreHead head{from.revision, 0, offset, frame.size()};
     body.assign(bytes_of(head).begin(), bytes_of(head).end());
     body.insert(body.end(), chunk.begin(), chunk.end());
     const symphony::Reply reply = ask(runtime::type_restore, body, Effect::once);
     if (!reply.ok()) return outcome_of(reply);
     offset += chunk.size();
-  } while (offset < from.bytes.size());
+  } while (offset < frame.size());
   return {};
 }
 
@@ -149,6 +189,12 @@ Outcome ProcessHost::step(std::uint32_t what, TimeNs deadline_ns) {
   const runtime::StepBody body{static_cast<runtime::Step>(what), 0,
                                deadline_ns == no_deadline_ns ? 0 : static_cast<std::uint64_t>(deadline_ns)};
   return outcome_of(ask(runtime::type_step, bytes_of(body), Effect::once));
+}
+
+Outcome ProcessHost::feed(std::uint64_t seed, TimeNs now_ns) {
+  const std::lock_guard lock(mutex_);
+  const runtime::FeedBody body{seed, static_cast<std::uint64_t>(now_ns)};
+  return outcome_of(ask(runtime::type_feed, bytes_of(body), Effect::once));
 }
 
 Outcome ProcessHost::drain(TimeNs deadline_ns) {

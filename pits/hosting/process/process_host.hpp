@@ -35,6 +35,7 @@ class ProcessHost final : public Host {
   Outcome drain(TimeNs deadline_ns) override;
   Outcome start() override;
   Outcome stop() override;
+  Outcome feed(std::uint64_t seed, TimeNs now_ns) override;
 
  private:
   ProcessHost(Endpoint& endpoint, std::string_view name, const ProcessOptions& options, symphony::Link own)

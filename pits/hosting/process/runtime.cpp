@@ -19,6 +19,7 @@
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
+#include "pits/hosting/process/snapshot_frame.hpp"
 
 namespace symphony::pit {
 namespace {
@@ -151,6 +152,8 @@ class Runtime final : public RequestHandler {
           return on_snapshot(request.link, request.body, reply);
         case runtime::type_restore:
           return end(reply, restore(request.body));
+        case runtime::type_feed:
+          return end(reply, feed(request.body));
         default:
           break;
       }
@@ -189,6 +192,18 @@ class Runtime final : public RequestHandler {
     return malformed();
   }
 
+  Outcome feed(std::span<const std::byte> body) {
+    const auto head = runtime::read_head<runtime::FeedBody>(body);
+    if (!head || head->seed == 0 || head->now_ns == 0 || head->now_ns >= static_cast<std::uint64_t>(no_deadline_ns)) {
+      return malformed();
+    }
+    const auto now = static_cast<TimeNs>(head->now_ns);
+    instance_->feed(head->seed, now);
+    for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now); ++i) {
+    }
+    return {};
+  }
+
   void on_snapshot(std::uint64_t link, std::span<const std::byte> body, ReplyWriter& reply) {
     const auto head = runtime::read_head<runtime::SnapshotBody>(body);
     if (!head) return end(reply, malformed());
@@ -196,17 +211,17 @@ class Runtime final : public RequestHandler {
       Snapshot taken;
       if (const Outcome o = instance_->snapshot(taken); !o.ok()) return end(reply, o);
       if (outgoing_.size() >= outgoing_max && !outgoing_.contains(link)) outgoing_.erase(outgoing_.begin());
-      outgoing_[link] = {++outgoing_number_, std::move(taken)};
+      outgoing_[link] = {++outgoing_number_, taken.revision, runtime::write_frame(taken)};
     }
     const auto found = outgoing_.find(link);
     if (found == outgoing_.end() || (head->offset != 0 && head->number != found->second.number) ||
-        head->offset > found->second.snapshot.bytes.size()) {
+        head->offset > found->second.frame.size()) {
       return end(reply, {SYMPHONY_BAD_STATE, "this snapshot is not kept any more: begin anew"});
     }
-    const auto& [number, snapshot] = found->second;
-    const auto rest = std::span(snapshot.bytes).subspan(head->offset);
+    const auto& [number, revision, frame] = found->second;
+    const auto rest = std::span(frame).subspan(head->offset);
     const auto chunk = rest.first(std::min<std::size_t>(rest.size(), runtime::chunk_size_max));
-    const runtime::ChunkHead answer{snapshot.revision, number, snapshot.bytes.size()};
+    const runtime::ChunkHead answer{revision, number, frame.size()};
     std::vector<std::byte> bytes(sizeof answer + chunk.size());
     std::memcpy(bytes.data(), &answer, sizeof answer);
     if (!chunk.empty()) std::memcpy(bytes.data() + sizeof answer, chunk.data(), chunk.size());
@@ -217,17 +232,19 @@ class Runtime final : public RequestHandler {
   Outcome restore(std::span<const std::byte> body) {
     const auto head = runtime::read_head<runtime::RestoreHead>(body);
     if (!head) return malformed();
-    if (head->offset == 0) incoming_ = {head->revision, {}};
+    if (head->offset == 0) incoming_.clear();
     const auto chunk = body.subspan(sizeof *head);
-    if (head->offset != incoming_.bytes.size() || head->total > snapshot_size_max ||
+    if (head->offset != incoming_.size() || head->total > runtime::frame_size_max ||
         chunk.size() > head->total - head->offset) {
       incoming_ = {};
       return malformed();
     }
-    incoming_.bytes.insert(incoming_.bytes.end(), chunk.begin(), chunk.end());
-    if (incoming_.bytes.size() != head->total) return {};
-    const Snapshot whole = std::exchange(incoming_, {});
-    return make(&whole, instance_);
+    incoming_.insert(incoming_.end(), chunk.begin(), chunk.end());
+    if (incoming_.size() != head->total) return {};
+    const auto whole = runtime::read_frame(head->revision, incoming_);
+    incoming_ = {};
+    if (!whole) return malformed();
+    return make(&*whole, instance_);
   }
 
   static void put(ReplyWriter& reply, std::span<const std::byte> bytes) {
@@ -255,13 +272,14 @@ class Runtime final : public RequestHandler {
   // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
   struct Outgoing {
     std::uint32_t number = 0;
-    Snapshot snapshot;
+    std::uint32_t revision = 0;
+    std::vector<std::byte> frame;
   };
   static constexpr std::size_t outgoing_max = 8;
   static constexpr int timers_per_turn_max = 64;  // then the links have a turn
   std::map<std::uint64_t, Outgoing> outgoing_;
   std::uint32_t outgoing_number_ = static_cast<std::uint32_t>(now_ns());  // differs from that of an instance before
-  Snapshot incoming_;                                                     // being written by one
+  std::vector<std::byte> incoming_;                                       // a frame, being written by one
 };
 
 }  // namespace

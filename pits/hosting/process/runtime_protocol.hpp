@@ -20,6 +20,8 @@ inline constexpr std::uint32_t type_snapshot =
     type_id("symphony.runtime.Snapshot");                                           // SnapshotBody -> ChunkHead, bytes
 inline constexpr std::uint32_t type_restore = type_id("symphony.runtime.Restore");  // RestoreHead, bytes -> empty
 
+inline constexpr std::uint32_t type_feed = type_id("symphony.runtime.Feed");  // FeedBody -> empty
+
 inline constexpr std::uint32_t reply_size_min = 16 * 1024;  // of a link to any pit: an info and a chunk fit
 inline constexpr std::uint32_t chunk_size_max = 8 * 1024;
 
@@ -47,6 +49,11 @@ struct RestoreHead {
   std::uint32_t reserved;
   std::uint64_t offset;
   std::uint64_t total;
+};
+// For replay: the pit's clock stands at now_ns, and its random() begins anew with the seed.
+struct FeedBody {
+  std::uint64_t seed;
+  std::uint64_t now_ns;
 };
 static_assert(sizeof(StepBody) == 16 && sizeof(SnapshotBody) == 16 && sizeof(ChunkHead) == 16);
 static_assert(sizeof(RestoreHead) == 24);
