@@ -2,10 +2,11 @@
 
 #include <utility>
 
+#include "pits/conductor/mounts.hpp"
 #include "pits/hosting/dynamic/dynamic_host.hpp"
 #include "pits/hosting/dynamic/library.hpp"
-#include "pits/hosting/host.hpp"
 #include "pits/hosting/process/process_host.hpp"
+#include "pits/hosting/service_thread.hpp"
 #include "pits/hosting/static/static_host.hpp"
 
 namespace symphony {
@@ -58,15 +59,22 @@ Caller::Tally Caller::tally() const noexcept {
   return {tally.calls, tally.ended, tally.dropped};
 }
 
-Conductor::Conductor(Endpoint* endpoint) noexcept : endpoint_(endpoint) {}
+Conductor::Conductor(Endpoint* endpoint) : endpoint_(endpoint), mounts_(std::make_shared<conductor::Mounts>()) {
+  services_ = std::make_shared<pit::ServiceThread>(
+      [weak = std::weak_ptr(mounts_)](std::string_view name, TimeNs, std::unique_ptr<pit::Link>& out) -> pit::Outcome {
+        const auto mounts = weak.lock();
+        const auto host = mounts ? mounts->find(name) : nullptr;
+        if (host != nullptr) return host->open(out);
+        return {SYMPHONY_UNREACHABLE, "no pit is mounted as '" + std::string(name) + "'"};
+      });
+}
 Conductor::~Conductor() = default;
 
 StepResult Conductor::mount(std::string_view name, const MountOptions& options) {
-  if (find(name)) return taken(name);
+  if (mounts_->find(name)) return taken(name);
   std::shared_ptr<pit::Host> host;
   if (StepResult made = make_host(name, options, host); !made.ok()) return made;
-  const std::lock_guard lock(mutex_);
-  return hosts_.try_emplace(std::string(name), std::move(host)).second ? StepResult{} : taken(name);
+  return mounts_->add(name, std::move(host)) ? StepResult{} : taken(name);
 }
 
 StepResult Conductor::make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out) {
@@ -90,7 +98,7 @@ StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<p
   if (auto outcome = pit::read_entry(*options.entry, table, info); !outcome.ok()) return step(std::move(outcome));
   if (StepResult missing = check_needs(info); !missing.ok()) return missing;
   std::unique_ptr<pit::StaticHost> made;
-  auto outcome = pit::StaticHost::mount(*options.entry, {.config = options.config}, made);
+  auto outcome = pit::StaticHost::mount(*options.entry, {.config = options.config, .services = services_}, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -102,7 +110,7 @@ StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<
   // Before it is loaded: what is loaded stays.
   if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
   std::unique_ptr<pit::DynamicHost> made;
-  auto outcome = pit::DynamicHost::mount(file, {.config = options.config}, made);
+  auto outcome = pit::DynamicHost::mount(file, {.config = options.config, .services = services_}, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -118,7 +126,7 @@ StepResult Conductor::make_process(std::string_view name, const MountOptions& op
 
 StepResult Conductor::check_needs(const pit::PitInfo& info) {
   for (const std::string& need : info.needs) {
-    if (find(need)) continue;
+    if (mounts_->find(need)) continue;
     return {status::unreachable,
             "pit '" + info.name + "' needs '" + need + "', and no pit is mounted as that: mount it first"};
   }
@@ -126,38 +134,41 @@ StepResult Conductor::check_needs(const pit::PitInfo& info) {
 }
 
 StepResult Conductor::unmount(std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  const auto found = hosts_.find(name);
-  if (found == hosts_.end()) return not_mounted(name);
-  hosts_.erase(found);
-  return {};
-}
-
-std::shared_ptr<pit::Host> Conductor::find(std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  const auto found = hosts_.find(name);
-  return found == hosts_.end() ? nullptr : found->second;
+  return mounts_->remove(name) ? StepResult{} : not_mounted(name);
 }
 
 Caller Conductor::open(std::string_view name) {
   Caller caller;
-  const auto host = find(name);
+  const auto host = mounts_->find(name);
   caller.why_ = host ? step(host->open(caller.link_)) : not_mounted(name);
   return caller;
 }
 
 StepResult Conductor::snapshot(std::string_view name, PitState& out) {
-  const auto host = find(name);
+  const auto host = mounts_->find(name);
   if (!host) return not_mounted(name);
   pit::Snapshot snapshot;
   auto outcome = host->snapshot(snapshot);
-  if (outcome.ok()) out = {snapshot.revision, std::move(snapshot.bytes)};
-  return step(std::move(outcome));
+  if (!outcome.ok()) return step(std::move(outcome));
+  out = {snapshot.revision, std::move(snapshot.bytes), {}};
+  for (const pit::ArmedTimer& timer : snapshot.timers) out.timers.push_back({timer.id, timer.remaining_ns});
+  return {};
 }
 
 StepResult Conductor::restore(std::string_view name, const PitState& from) {
-  const auto host = find(name);
-  return host ? step(host->restore({from.revision, from.bytes})) : not_mounted(name);
+  const auto host = mounts_->find(name);
+  if (!host) return not_mounted(name);
+  pit::Snapshot snapshot{from.revision, from.bytes, {}};
+  for (const PitTimer& timer : from.timers) snapshot.timers.push_back({timer.id, timer.remaining_ns});
+  return step(host->restore(snapshot));
+}
+
+StepResult Conductor::feed(std::string_view name, std::uint64_t seed, TimeNs now_ns) {
+  if (seed == 0 || now_ns <= 0 || now_ns == no_deadline_ns) {
+    return {status::bad_state, "feed: the seed and the time are above 0"};
+  }
+  const auto host = mounts_->find(name);
+  return host ? step(host->feed(seed, now_ns)) : not_mounted(name);
 }
 
 }  // namespace symphony

@@ -237,10 +237,15 @@ std::int32_t Instance::on_call_async(void* context, const symphony_call* call) n
     self.blame_pit("call_async() outside RUNNING");
     return SYMPHONY_BAD_STATE;
   }
+  const std::string_view service = text_of(copy.service);
+  if (std::find(self.info_.needs.begin(), self.info_.needs.end(), service) == self.info_.needs.end()) {
+    self.blame_pit("call_async() to a pit that its note does not need");
+    return SYMPHONY_DENIED;
+  }
   if (self.calls_ >= SYMPHONY_CALLS_MAX) return SYMPHONY_OVERLOADED;
   if (self.services_ == nullptr) return SYMPHONY_UNREACHABLE;
   const std::int32_t status = self.services_->call_async({
-      .service = text_of(copy.service),
+      .service = service,
       .type = copy.type,
       .effect = std::min<std::uint32_t>(copy.effect, SYMPHONY_EFFECT_IDEMPOTENT),
       .body = bytes_of(copy.body),

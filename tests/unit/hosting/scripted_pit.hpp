@@ -41,6 +41,7 @@ inline Script*& script() {
 
 inline symphony_note& scripted_note() {
   static constexpr symphony_message_note messages[] = {{7, SYMPHONY_EFFECT_READ}, {9, SYMPHONY_EFFECT_ONCE}};
+  static constexpr const char* needs[] = {"pool"};
   static symphony_note note;
   note = {sizeof(symphony_note),
           SYMPHONY_ABI_MAJOR,
@@ -52,8 +53,8 @@ inline symphony_note& scripted_note() {
           4096,
           3,
           2,
-          nullptr,
-          0,
+          needs,
+          1,
           0,
           0};
   return note;

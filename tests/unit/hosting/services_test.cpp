@@ -347,9 +347,13 @@ TEST_F(ServicesTest, ARefusedCallIsNotOutAndOneThatIsNoneIsBlamed) {
     const symphony_call call{sizeof call, 12, 0, 0, test::span_of("pool"), {}, 0, 1};
     EXPECT_EQ(h.call_async(h.context, &call), SYMPHONY_DENIED);
     EXPECT_EQ(h.call_async(h.context, nullptr), SYMPHONY_BAD_MESSAGE);
+    services_.refusal = SYMPHONY_OK;
+    const symphony_call other{sizeof other, 12, 0, 0, test::span_of("vault"), {}, 0, 1};
+    EXPECT_EQ(h.call_async(h.context, &other), SYMPHONY_DENIED);
   });
   EXPECT_EQ(instance_->calls(), 0U);
   EXPECT_TRUE(log_.contains("call_async() with a call that is none"));
+  EXPECT_TRUE(log_.contains("call_async() to a pit that its note does not need"));
 }
 
 TEST_F(ServicesTest, EventsGoToTheHostAndWithoutOneAreDenied) {

@@ -6,15 +6,15 @@
 //   symphony::Caller pool = conductor.open("pool");
 //   symphony::Reply reply = pool.call(type, body);
 //
+// Pits that are mounted in this process may call each other, and process pits that are mounted here, by the names they
+// are mounted under. Their timers and calls run on one thread of the conductor's own.
 // Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one for each.
 #pragma once
 
 #include <symphony/pit.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,8 +28,12 @@ namespace symphony {
 namespace pit {
 class Host;
 class Link;
+class ServiceThread;
 struct PitInfo;
 }  // namespace pit
+namespace conductor {
+class Mounts;
+}  // namespace conductor
 
 // How a pit is hosted.
 enum class Mode : std::uint8_t {
@@ -63,9 +67,17 @@ struct LoadedPits {
 };
 [[nodiscard]] LoadedPits loaded_pits() noexcept;
 
+struct PitTimer {
+  std::uint64_t id = 0;
+  TimeNs remaining_ns = 0;  // below 0: overdue
+  friend bool operator==(const PitTimer&, const PitTimer&) = default;
+};
+
+// What moves a pit's state to another instance or mode: its own bytes, and its armed timers in order of their ids.
 struct PitState {
   std::uint32_t revision = 0;
   std::vector<std::byte> bytes{};
+  std::vector<PitTimer> timers{};
 };
 
 // One thread's way to a pit. A Caller that could not be opened answers each call with the reason.
@@ -99,7 +111,7 @@ class Caller {
 class Conductor {
  public:
   // `endpoint`: for process pits; outlives the conductor and its callers.
-  explicit Conductor(Endpoint* endpoint = nullptr) noexcept;
+  explicit Conductor(Endpoint* endpoint = nullptr);
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
   ~Conductor();
@@ -114,9 +126,11 @@ class Conductor {
   [[nodiscard]] Caller open(std::string_view name);
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
+  // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
+  // anew with the seed, not 0. What is due by then has run when this returns.
+  StepResult feed(std::string_view name, std::uint64_t seed, TimeNs now_ns);
 
  private:
-  [[nodiscard]] std::shared_ptr<pit::Host> find(std::string_view name);
   StepResult make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out);
@@ -124,8 +138,8 @@ class Conductor {
   StepResult check_needs(const pit::PitInfo& info);
 
   Endpoint* endpoint_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<pit::Host>, std::less<>> hosts_;
+  std::shared_ptr<conductor::Mounts> mounts_;
+  std::shared_ptr<pit::ServiceThread> services_;  // of the pits in this process
 };
 
 }  // namespace symphony
