@@ -114,7 +114,7 @@ Outcome read_symbols(std::span<const std::byte> section, std::span<const std::by
 
 Outcome read_elf(std::span<const std::byte> bytes, ElfFile& out) {
   out = ElfFile{};
-  Elf64_Ehdr header;
+  Elf64_Ehdr header{};
   if (Outcome checked = check_header(bytes, header); !checked.ok()) return checked;
   const Bytes file(bytes);
   const auto section = [&](std::uint64_t index) -> std::optional<Elf64_Shdr> {
