@@ -1,26 +1,18 @@
 #include "pits/hosting/dynamic/library.hpp"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
 #include <new>
 #include <string>
-#include <symphony/unique_fd.hpp>
 #include <utility>
 #include <vector>
+
+#include "pits/hosting/resident_object.hpp"
 
 namespace symphony::pit {
 namespace {
 
-constexpr std::string_view entry_symbol = "symphony_pit_entry_v1";
-constexpr int all_seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+constexpr const char* entry_symbol = "symphony_pit_entry_v1";
 
 Outcome bad(const PitFile& file, const std::string& what) { return {SYMPHONY_BAD_MESSAGE, file.path + ": " + what}; }
 
@@ -46,41 +38,6 @@ Outcome check_loadable(const PitFile& file) {
   return {};
 }
 
-std::string system_text(const PitFile& file, const char* what) {
-  return file.path + ": " + what + ": " + std::strerror(errno);
-}
-
-// The bytes in memory, sealed.
-Outcome copy_to_memory(const PitFile& file, UniqueFd& out) {
-  UniqueFd copy(::memfd_create(("pit:" + file.notes[0].info.name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!copy) return {SYMPHONY_OVERLOADED, system_text(file, "no descriptor for a copy in memory")};
-  std::size_t done = 0;
-  while (done < file.bytes.size()) {
-    const ssize_t n = ::write(copy.get(), file.bytes.data() + done, file.bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return {SYMPHONY_OVERLOADED, system_text(file, "no memory for a copy")};
-    done += static_cast<std::size_t>(n);
-  }
-  if (::fcntl(copy.get(), F_ADD_SEALS, all_seals) != 0)
-    return {SYMPHONY_INTERNAL, system_text(file, "the copy in memory cannot be sealed")};
-  out = std::move(copy);
-  return {};
-}
-
-bool same_bytes(const UniqueFd& copy, std::span<const std::byte> bytes) {
-  struct stat about {};
-  if (::fstat(copy.get(), &about) != 0 || static_cast<std::uint64_t>(about.st_size) != bytes.size()) return false;
-  std::vector<std::byte> part(std::size_t{64} * 1024);
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t want = std::min(part.size(), bytes.size() - at);
-    const ssize_t n = ::pread(copy.get(), part.data(), want, static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0 || std::memcmp(part.data(), bytes.data() + at, static_cast<std::size_t>(n)) != 0) return false;
-    at += static_cast<std::size_t>(n);
-  }
-  return true;
-}
-
 }  // namespace
 
 // What the process has loaded. Never destroyed, as nothing in it is ever unloaded.
@@ -94,23 +51,15 @@ class Loaded {
   Outcome load(const PitFile& file, std::shared_ptr<const PitLibrary>& out) {
     const std::lock_guard lock(mutex_);
     for (Library& library : libraries_) {
-      if (same_bytes(library.copy, file.bytes)) return use(library, out);
+      if (library.object.holds(file.bytes)) return use(library, out);
     }
     if (Outcome checked = check_loadable(file); !checked.ok()) return checked;
     libraries_.reserve(libraries_.size() + 1);  // so that nothing can fail once the library is there
     Library library;
     library.info = file.notes[0].info;
-    if (Outcome copied = copy_to_memory(file, library.copy); !copied.ok()) return copied;
-    const std::string name = "/proc/self/fd/" + std::to_string(library.copy.get());
-    void* handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      const char* why = ::dlerror();
-      return {SYMPHONY_UNREACHABLE,
-              file.path + ": the system's loader refused it: " + (why != nullptr ? why : "no reason given") +
-                  "; build it on this system, and see that /proc is mounted"};
-    }
+    if (Outcome loaded = load_resident(file, library.object); !loaded.ok()) return loaded;
     // From here on it stays, whatever it turns out to be.
-    library.entry = static_cast<const symphony_pit_entry*>(::dlsym(handle, std::string(entry_symbol).c_str()));
+    library.entry = static_cast<const symphony_pit_entry*>(library.object.symbol(entry_symbol));
     library.outcome = check_table(file, library);
     libraries_.push_back(std::move(library));
     return use(libraries_.back(), out);
@@ -125,7 +74,7 @@ class Loaded {
 
  private:
   struct Library {
-    UniqueFd copy;
+    ResidentObject object;
     const symphony_pit_entry* entry = nullptr;
     PitInfo info;
     Outcome outcome;  // what was found when it was loaded; asked for again, it is the same
