@@ -1,0 +1,137 @@
+// A guest that does not return is made to, and only that one.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <symphony/clock.hpp>
+#include <thread>
+#include <vector>
+
+#include "pits/hosting/wasm/wasm_host.hpp"
+#include "pits/hosting/wasm/watchdog.hpp"
+#include "tests/unit/hosting/wasm/wasm_fixture.hpp"
+
+namespace symphony::pit::wasm {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr WasmLimits budget_20_ms{20, 12'000};
+
+TEST(WasmBudget, AHangingHandlerIsInterruptedAndNotBeforeItsTime) {
+  const auto watchdog = Watchdog::shared();
+  Running pit(trapper_module().entry(), budget_20_ms);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pit.count(), static_cast<std::uint64_t>(i) + 1);
+  const TimeNs began = now_ns();
+  pit.send(trapper::hang);
+  EXPECT_EQ(pit.sink.status, SYMPHONY_TRAPPED);
+  EXPECT_EQ(pit.sink.text, "the pit trapped in handle(): a time budget that is used up (20 ms)");
+  EXPECT_GE(now_ns() - began, 20 * ms_ns);
+}
+
+TEST(WasmBudget, AHandlerThatHangsInImportsIsInterruptedToo) {
+  const auto watchdog = Watchdog::shared();
+  Running pit(trapper_module().entry(), budget_20_ms);
+  pit.send(trapper::hang_in_log);
+  EXPECT_EQ(pit.sink.status, SYMPHONY_TRAPPED);
+  EXPECT_THAT(pit.sink.text, HasSubstr("a time budget that is used up"));
+}
+
+// The host's own work is not cut short, however long: the guest ends when it comes back.
+class SlowLog final : public LogSink {
+ public:
+  void write(std::int32_t, std::string_view, std::string_view) noexcept override {
+    const TimeNs until = now_ns() + 100 * ms_ns;
+    while (now_ns() < until) ++turns;
+    ++lines;
+  }
+  std::uint64_t turns = 0;
+  int lines = 0;
+};
+TEST(WasmBudget, TheHostsWorkInAnImportIsFinishedFirst) {
+  const auto watchdog = Watchdog::shared();
+  SlowLog log;
+  Running pit(trapper_module().entry(), budget_20_ms, {}, &log);
+  pit.send(trapper::hang_in_log);
+  EXPECT_EQ(pit.sink.status, SYMPHONY_TRAPPED);
+  EXPECT_EQ(log.lines, 1);
+}
+
+TEST(WasmBudget, AHangInCreateIsInterrupted) {
+  const auto watchdog = Watchdog::shared();
+  Running pit(trapper_module().entry(), budget_20_ms, "\"hang\"");
+  EXPECT_EQ(pit.outcome.status, SYMPHONY_TRAPPED);
+  EXPECT_THAT(pit.outcome.text, HasSubstr("trapped in create(): a time budget"));
+}
+
+// Several threads hang again and again while others work without a budget, or well within one.
+TEST(WasmBudget, OnlyTheOneThatHangsIsEnded) {
+  const auto watchdog = Watchdog::shared();
+  std::atomic<int> wrong{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+  for (const std::uint32_t budget_ms : {0U, 10'000U}) {
+    workers.emplace_back([&, budget_ms] {
+      Running pit(trapper_module().entry(), {budget_ms, 12'000});
+      for (std::uint64_t i = 1; !stop; ++i) {
+        if (pit.count() != i) ++wrong;
+      }
+    });
+  }
+  std::vector<std::thread> hanging;
+  for (int t = 0; t < 3; ++t) {
+    hanging.emplace_back([&] {
+      for (int i = 0; i < 10; ++i) {
+        Running pit(trapper_module().entry(), {5, 12'000});
+        pit.send(trapper::hang);
+        if (pit.sink.status != SYMPHONY_TRAPPED) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : hanging) thread.join();
+  stop = true;
+  for (std::thread& thread : workers) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// The watchdog sleeps while nobody is in a guest; an entry after that is watched like any other.
+TEST(WasmBudget, ASleepingWatchdogWakesForTheNextGuest) {
+  const auto watchdog = Watchdog::shared();
+  for (int i = 0; i < 3; ++i) {
+    const TimeNs deadline = now_ns() + 10 * second_ns;
+    while (watchdog_sleeps.load() == 0 && now_ns() < deadline) std::this_thread::yield();
+    ASSERT_NE(watchdog_sleeps.load(), 0u);
+    Running pit(trapper_module().entry(), budget_20_ms);
+    pit.send(trapper::hang);
+    EXPECT_EQ(pit.sink.status, SYMPHONY_TRAPPED);
+  }
+}
+
+TEST(WasmBudget, OfAHostIsThatOfEachCall) {
+  WasmOptions options;
+  options.budget_ms = 20;
+  std::unique_ptr<WasmHost> host;
+  ASSERT_TRUE(WasmHost::mount(SYMPHONY_WASM_TRAPPER, options, host).ok());
+  std::unique_ptr<Link> link;
+  ASSERT_TRUE(host->open(link).ok());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(link->call({.type = trapper::count}).ok());
+    const Reply reply = link->call({.type = trapper::hang});
+    EXPECT_EQ(reply.status, SYMPHONY_TRAPPED);
+    EXPECT_THAT(std::string(reply.text), HasSubstr("(20 ms)"));
+  }
+  EXPECT_EQ(host->rebuilds(), 3u);
+}
+
+TEST(WasmBudget, TheWatchdogEndsWithTheLastThatHoldsItAndBeginsAgain) {
+  for (int i = 0; i < 5; ++i) {
+    const auto one = Watchdog::shared();
+    const auto same = Watchdog::shared();
+    EXPECT_EQ(one, same);
+    Running pit(trapper_module().entry(), {5, 12'000});
+    pit.send(trapper::hang);
+    EXPECT_EQ(pit.sink.status, SYMPHONY_TRAPPED);
+  }
+}
+
+}  // namespace
+}  // namespace symphony::pit::wasm
