@@ -1,7 +1,7 @@
 // The guest's side of WebAssembly mode: compiled for wasm32 into each module, with SYMPHONY_PIT_NAME set to the pit's
 // name.   Layer: hosting/wasm (contract).
 // It gives the pit a symphony_host whose functions are imports of the module "symphony", and exports what the host
-// calls. Only integers and spans of guest memory pass; docs/formats/pit-abi.md lists them.
+// calls. Only integers and spans of guest memory pass; docs/formats/pit-wasm.md lists them.
 #include <symphony/pit.h>
 
 #include <cstdint>
