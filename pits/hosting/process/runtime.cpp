@@ -232,6 +232,12 @@ class Runtime final : public RequestHandler {
   Outcome restore(std::span<const std::byte> body) {
     const auto head = runtime::read_head<runtime::RestoreHead>(body);
     if (!head) return malformed();
+    // As the modes that run a pit in their own process say it: a drained or stopped pit is not started behind its
+    // host's back.
+    if (const State state = instance_->state(); state != State::running && state != State::trapped) {
+      return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + instance_->info().name + "' in state " +
+                                      std::string(to_string(state)) + ": legal in RUNNING"};
+    }
     if (head->offset == 0) incoming_.clear();
     const auto chunk = body.subspan(sizeof *head);
     if (head->offset != incoming_.size() || head->total > runtime::frame_size_max ||
