@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""symphony pit list and show as commands.   usage: pit_command_test.py SYMPHONY TEST_PITS [unittest arguments]"""
+"""symphony pit list, show and check as commands.   usage: pit_command_test.py SYMPHONY TEST_PITS [unittest arguments]"""
 import json
 import os
 import pathlib
@@ -87,6 +87,64 @@ class Pit(unittest.TestCase):
             self.assertEqual(run.returncode, 1)
             self.assertIn("broken.so: the file is no ELF file", run.stderr)
             self.assertRegex(run.stdout, r"greeter +1\.0\.0 +dynamic process")
+
+    def test_check_runs_each_mode_that_can_be_run_and_says_why_another_cannot(self):
+        document = self.json("check", "greeter", "--reproduce", "snapshot", "--seed", "7")
+        self.assertEqual((document["pit"], document["seed"], document["ok"]), ("greeter", 7, True))
+        modes = {mode["mode"]: mode for mode in document["modes"]}
+        self.assertEqual(sorted(modes), ["dynamic", "process", "static", "wasm"])
+        for name, mode in modes.items():
+            cases = [case for case in document["cases"] if case["mode"] == name]
+            if mode["run"]:
+                self.assertEqual((mode["failed"], mode["skipped"], mode["passed"]), (0, 0, len(cases)), mode)
+                self.assertEqual(mode["of"], len(cases))
+            else:
+                self.assertTrue(mode["reason"], mode)
+                self.assertEqual(cases, [])
+        self.assertTrue(modes["dynamic"]["run"] and modes["process"]["run"])
+        table = symphony("check", "greeter", "--reproduce", "note", "--seed", "7")
+        self.assertEqual(table.returncode, 0, table.stdout + table.stderr)
+        self.assertIn("seed 7", table.stdout)
+        self.assertRegex(table.stdout, r"passed +dynamic +note\.is_readable")
+        self.assertRegex(table.stdout, r"dynamic +4 +0 +0 +4")
+        self.assertRegex(table.stdout, r"static not run: .+")
+
+    def test_a_case_that_failed_is_the_same_again_with_the_seed_and_the_name_that_it_prints(self):
+        # A pit whose library counts for all of its instances.
+        arguments = ("check", TEST_PITS / "counter_1.so", "--mode", "dynamic")
+        first = symphony(*arguments, "-o", "json")
+        self.assertEqual(first.returncode, 1, first.stderr)
+        document = json.loads(first.stdout)
+        failed = [case for case in document["cases"] if case["verdict"] == "failed"]
+        self.assertIn("instance.shares_nothing", [case["case"] for case in failed])
+        case = next(case for case in failed if case["case"] == "instance.shares_nothing")
+        self.assertIn("state outside the instance", case["text"])
+        again = subprocess.run([SYMPHONY, *case["again"].split()[1:], "-o", "json"], capture_output=True, text=True, timeout=60,
+                               check=False)
+        self.assertEqual(again.returncode, 1)
+        (same,) = json.loads(again.stdout)["cases"]
+        self.assertEqual((same["case"], same["verdict"], same["text"]), (case["case"], "failed", case["text"]))
+
+    def test_check_in_process_is_for_a_debugger(self):
+        run = symphony("check", "greeter", "--mode", "dynamic", "--reproduce", "replay.same_replies", "--in-process")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+    def test_check_refuses_what_it_cannot_check_in_one_line(self):
+        for arguments, status, word in ((("/no/such.so",), 2, "cannot be read"), ((TEST_PITS / "plain.so",), 1, "no pit"),
+                                        ((TEST_PITS / "other_major.so",), 7, "needs ABI 2.0"),
+                                        ((TEST_PITS / "two_pits.so",), 1, "holds 2 pits"),
+                                        (("greeter", "--mode", "odd"), 2, "no mode 'odd'"),
+                                        (("greeter", "--reproduce", "odd.case"), 2, "no case 'odd.case'"),
+                                        (("greeter", "--mode", "dynamic", "--reproduce", "kill"), 2, "nothing was checked"),
+                                        (("greeter", "--seed", "x"), 2, "--seed")):
+            with self.subTest(arguments):
+                run = symphony("check", *arguments)
+                self.assertEqual(run.returncode, status, run.stderr)
+                self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+                self.assertIn(word, run.stderr)
+        run = symphony("check", "greeter", "--mode", "static")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("mode static cannot be run", run.stderr)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-// symphony pit list | show: the pits of this build or installation, and what a pit's file says of itself.
+// symphony pit list | show | check: the pits of this build or installation, what a pit's file says of itself, and
+// whether it keeps to the contract.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -19,6 +20,8 @@
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/graph/input_error.hpp"
+#include "tools/symphony/pit_check.hpp"
+#include "tools/symphony/pit_files.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/table.hpp"
 
@@ -42,21 +45,6 @@ void print(const Json& document) {
 int fail(const char* verb, int exit_status, const std::string& text) {
   std::fprintf(stderr, "symphony pit %s: %s\n", verb, printable(text, 4096).c_str());
   return exit_status;
-}
-
-int exit_status_of(const pit::Outcome& outcome) {
-  switch (outcome.status) {
-    case SYMPHONY_OK:
-      return exit_ok;
-    case SYMPHONY_VERSION:
-      return exit_version;
-    case SYMPHONY_UNREACHABLE:
-      return exit_usage;
-    case SYMPHONY_OVERLOADED:
-      return exit_internal;
-    default:
-      return exit_bad;
-  }
 }
 
 struct ModeReport {
@@ -230,11 +218,7 @@ void print_note(const pit::PitNote& note) {
 }
 
 int show(const PitArguments& arguments) {
-  std::string path = arguments.file;
-  std::error_code ignored;
-  if (path.find('/') == std::string::npos && !std::filesystem::exists(path, ignored)) {
-    if (const std::string ours = find_pit_file(path); !ours.empty()) path = ours;
-  }
+  const std::string path = pit_path(arguments.file);
   pit::PitFile file;
   if (const pit::Outcome outcome = pit::read_pit_file(path, file); !outcome.ok()) {
     return fail("show", exit_status_of(outcome), outcome.text);
@@ -256,7 +240,7 @@ int show(const PitArguments& arguments) {
 
 void add_pit_command(CLI::App& app, int& exit_status) {
   auto arguments = std::make_shared<PitArguments>();
-  auto* pit = app.add_subcommand("pit", "Look at pits without running them");
+  auto* pit = app.add_subcommand("pit", "Look at pits, check them, make new ones");
   pit->require_subcommand(1);
   const auto output = [&](CLI::App* verb) {
     verb->add_option("-o,--output", arguments->format, "table, or json: one document")
@@ -274,6 +258,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
       ->type_name("FILE");
   output(show_verb);
   show_verb->callback([arguments, &exit_status] { exit_status = show(*arguments); });
+  add_pit_check_verb(*pit, exit_status);
 }
 
 }  // namespace symphony::tools

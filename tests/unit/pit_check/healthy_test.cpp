@@ -1,0 +1,77 @@
+// Our pits keep to the contract in every mode that there is, and no case is skipped for them.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "bench/support/figure.hpp"
+#include "tests/unit/pit_check/suite.hpp"
+
+namespace symphony::pit_check {
+namespace {
+
+class OurPits : public testing::TestWithParam<const char*> {};
+
+TEST_P(OurPits, PassEveryCaseOfTheSuite) {
+  const std::string mode = GetParam();
+  const TimeNs before = now_ns();
+  std::uint32_t passed = 0, total = 0;
+  for (const char* file :
+       {SYMPHONY_PITS "/greeter.so", SYMPHONY_PITS "/dag_tracker.so", SYMPHONY_TEST_PITS "/faulty.so"}) {
+    SCOPED_TRACE(file);
+    const Report report = test::run(file, mode);
+    ASSERT_EQ(report.modes.size(), 1u);
+    for (const CaseResult& result : report.cases) {
+      EXPECT_EQ(to_string(result.verdict), "passed") << result.name << ": " << result.text << "\n" << result.output;
+    }
+    EXPECT_GE(report.modes[0].total(), 45u) << report.modes[0].missing;
+    passed += report.modes[0].passed;
+    total += report.modes[0].total();
+  }
+  bench::Figure figure;
+  figure.name = "contract.conformance." + mode;
+  figure.value = passed;
+  figure.of = total;
+  figure.unit = "count";
+  figure.n = total;
+  figure.seed = test_run::seed();
+  figure.seconds = static_cast<double>(now_ns() - before) / 1e9;
+  figure.note = "cases of symphony pit check passed by greeter, dag_tracker and a pit in plain C";
+  EXPECT_TRUE(bench::write_figure(figure));
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, OurPits, testing::Values("dynamic", "process"),
+                         [](const auto& of) { return std::string(of.param); });
+
+TEST(Suite, AModeThatCannotBeRunHasAReasonAndNoVerdict) {
+  for (const char* mode : {"wasm", "static"}) {
+    const Report report = test::run(SYMPHONY_PITS "/greeter.so", mode);
+    ASSERT_EQ(report.modes.size(), 1u);
+    EXPECT_FALSE(report.modes[0].missing.empty()) << mode;
+    EXPECT_TRUE(report.cases.empty());
+    EXPECT_FALSE(report.ok()) << "nothing was checked, so nothing is sound";
+  }
+}
+
+TEST(Suite, ACaseGivesTheSameVerdictAgainWithTheSameSeed) {
+  const Report a = test::run(SYMPHONY_PITS "/greeter.so", "dynamic", "snapshot");
+  const Report b = test::run(SYMPHONY_PITS "/greeter.so", "dynamic", "snapshot");
+  ASSERT_EQ(a.cases.size(), b.cases.size());
+  for (std::size_t i = 0; i < a.cases.size(); ++i) EXPECT_EQ(a.cases[i].text, b.cases[i].text) << a.cases[i].name;
+}
+
+TEST(Suite, APitWithoutSnapshotsIsSkippedWhereItNeedsThemAndPassesTheRest) {
+  const Report report = test::run(SYMPHONY_TEST_PITS "/no_state.so", "dynamic");
+  ASSERT_EQ(report.modes.size(), 1u);
+  EXPECT_EQ(report.modes[0].failed, 0u);
+  EXPECT_GT(report.modes[0].skipped, 10u);
+  EXPECT_GT(report.modes[0].passed, 30u);
+  for (const CaseResult& result : report.cases) {
+    EXPECT_NE(result.verdict, Verdict::failed) << result.name << ": " << result.text;
+    if (result.verdict == Verdict::skipped) {
+      EXPECT_EQ(result.text, "the pit keeps no snapshots") << result.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace symphony::pit_check

@@ -1,0 +1,68 @@
+// A pit's file in one mode: what cases make instances and hosts of.   Layer: tools/pit_check.
+// Threads: one. Nothing of the pit is loaded before it is asked for, so a stage may be made before fork().
+#pragma once
+
+#include <sys/types.h>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pits/hosting/host.hpp"
+#include "pits/hosting/instance.hpp"
+#include "pits/hosting/pit_file.hpp"
+
+namespace symphony::pit_check {
+
+// The programs that run a pit as a process; empty where they were not found.
+struct Programs {
+  std::string pit_host;
+  std::string keeper;
+};
+
+// Lines in which a host says that the pit broke the contract.
+class Blames final : public pit::LogSink {
+ public:
+  void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept override;
+  [[nodiscard]] const std::vector<std::string>& lines() const noexcept { return lines_; }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+// A host, and what stands behind it.
+class Mounted {
+ public:
+  Mounted() = default;
+  Mounted(const Mounted&) = delete;
+  Mounted& operator=(const Mounted&) = delete;
+  virtual ~Mounted() = default;
+  [[nodiscard]] virtual pit::Host& host() noexcept = 0;
+  // Ends the pit's process as a crash would. BAD_STATE: it has no process of its own.
+  virtual pit::Outcome kill();
+  // The process that runs the pit; 0: this one, or none now.
+  [[nodiscard]] virtual pid_t process() { return 0; }
+};
+
+class Stage {
+ public:
+  explicit Stage(const pit::PitFile& file) noexcept : file_(file) {}
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  virtual ~Stage() = default;
+
+  [[nodiscard]] const pit::PitFile& file() const noexcept { return file_; }
+  [[nodiscard]] virtual std::string_view mode() const noexcept = 0;
+  // Whether the mode runs instances in this process, so that make_instance() works.
+  [[nodiscard]] virtual bool has_instances() const noexcept = 0;
+  // A CREATED instance, to be led by hand.
+  virtual pit::Outcome make_instance(const pit::InstanceOptions& options, std::unique_ptr<pit::Instance>& out) = 0;
+  // A RUNNING pit behind a host. The log is null where the mode's pits cannot reach one of this process.
+  virtual pit::Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) = 0;
+
+ private:
+  const pit::PitFile& file_;
+};
+
+}  // namespace symphony::pit_check
