@@ -1,5 +1,5 @@
-// symphony pit list | show | check: the pits of this build or installation, what a pit's file says of itself, and
-// whether it keeps to the contract.
+// symphony pit list | show: the pits of this build or installation, and what a pit's file says of itself. The other
+// verbs have files of their own.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -22,6 +22,7 @@
 #include "tools/symphony/graph/input_error.hpp"
 #include "tools/symphony/pit_check.hpp"
 #include "tools/symphony/pit_files.hpp"
+#include "tools/symphony/pit_new.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/table.hpp"
 
@@ -259,6 +260,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
   output(show_verb);
   show_verb->callback([arguments, &exit_status] { exit_status = show(*arguments); });
   add_pit_check_verb(*pit, exit_status);
+  add_pit_new_verb(*pit, exit_status);
 }
 
 }  // namespace symphony::tools

@@ -36,4 +36,21 @@ std::string find_pit_file(std::string_view name) {
   return ::access(path.c_str(), R_OK) == 0 ? path : std::string();
 }
 
+std::string template_folder() {
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  if (self.empty()) return {};
+  const auto folder = self.parent_path() / ".." / "share" / "symphony" / "template";
+  return std::filesystem::is_directory(folder, ignored) ? folder.lexically_normal().string() : std::string();
+}
+
+std::string install_prefix() {
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  if (self.empty()) return {};
+  // A build tree has bin/ and pits/ beside each other.
+  const auto root = self.parent_path().parent_path();
+  return std::filesystem::is_directory(root / "lib" / "symphony" / "pits", ignored) ? root.string() : std::string();
+}
+
 }  // namespace symphony::tools

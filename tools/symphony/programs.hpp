@@ -19,4 +19,10 @@ inline constexpr std::string_view pit_host_program = "symphony-pit-host";
 // The file of the pit of that name in there; empty when there is none.
 [[nodiscard]] std::string find_pit_file(std::string_view name);
 
+// What `symphony pit new` copies: ../share/symphony/template beside this program's folder. Empty when it is not there.
+[[nodiscard]] std::string template_folder();
+
+// The folder in which this program is installed with the CMake package; empty for a program of a build tree.
+[[nodiscard]] std::string install_prefix();
+
 }  // namespace symphony::tools

@@ -1,0 +1,32 @@
+# What `cmake --install` puts where, for people who write pits: programs, our pits, the template of `symphony pit new`, and a
+# CMake package. Included when the tree is the top one, after all targets are there.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package "${CMAKE_INSTALL_LIBDIR}/cmake/Symphony")
+install(TARGETS symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(TARGETS symphony-pit-host EXPORT Symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(TARGETS symphony_pit symphony_flatbuffers EXPORT Symphony
+  FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(EXPORT Symphony NAMESPACE Symphony:: FILE SymphonyTargets.cmake DESTINATION "${package}")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/SymphonyConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" INSTALL_DESTINATION "${package}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" "${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/SymphonySchemas.cmake" "${PROJECT_SOURCE_DIR}/cmake/SymphonyPit.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/pit_exports.map" DESTINATION "${package}")
+
+# Where the programs look, beside their own folder: lib, whatever the system calls its folder of libraries.
+foreach(pit greeter dag_tracker)
+  install(TARGETS symphony_shared_${pit} LIBRARY DESTINATION lib/symphony/pits)
+  install(FILES "${PROJECT_BINARY_DIR}/pits/${pit}.pit.json" DESTINATION lib/symphony/pits)
+endforeach()
+
+# The template, where the program of the build tree finds it too.
+foreach(pair greeter.cpp:pit.cpp greeter.fbs:pit.fbs CMakeLists.txt:CMakeLists.txt new_pit.md:README.md)
+  string(REPLACE ":" ";" pair "${pair}")
+  list(GET pair 0 from)
+  list(GET pair 1 to)
+  configure_file("${PROJECT_SOURCE_DIR}/pits/template/${from}" "${PROJECT_BINARY_DIR}/share/symphony/template/${to}" COPYONLY)
+endforeach()
+install(DIRECTORY "${PROJECT_BINARY_DIR}/share/symphony/template" DESTINATION share/symphony)
