@@ -8,8 +8,9 @@ namespace symphony::detail {
 
 inline constexpr std::uint16_t segment_protocol = 1;
 
-// Changes with every change of a shared layout; docs/formats/segment.md carries it and a test compares the two.
-inline constexpr std::uint64_t layout_fingerprint = 0x53594d50'00000001;  // "SYMP", revision 1
+// Changes with every change of a shared layout; docs/formats/segment.md carries it and a test compares the two. Another
+// test holds the tables of layout against the ones that this revision was given for.
+inline constexpr std::uint64_t layout_fingerprint = 0x53594d50'00000002;  // "SYMP", revision 2
 
 enum class SegmentRole : std::uint16_t { caller = 1, pit = 2 };
 
