@@ -200,7 +200,7 @@ bool write_figures(const Options& options, const Cell& cell) {
                  {"ring.alone_throughput_ratio." + tail, cell.ratio(c, ring_stream, raw_stream).p50},
                  {"ring.batch_throughput_ratio." + tail, cell.ratio(c, channel_batch, raw_stream).p50},
                  {"ring.hostile_throughput_ratio." + tail, cell.ratio(c, channel_read_only, raw_stream).p50},
-                 {"peer.boost_lockfree.throughput_ratio." + tail, cell.ratio(c, channel_stream, boost_stream).p50}};
+                 {"ring.throughput_over_boost_lockfree." + tail, cell.ratio(c, channel_stream, boost_stream).p50}};
   for (const auto& [name, value] : figures) {
     Figure figure;
     figure.name = name;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tools/figures: what counts, what does not and why, and what was not run here."""
+import importlib.machinery
 import json
 import pathlib
 import subprocess
@@ -47,6 +48,13 @@ class Figures(unittest.TestCase):
         self.assertRegex(text, r"demo\.lost +0 of 12 +calls +12")
         self.assertRegex(text, r"test\.seconds +- +not run here: tools/test")
         self.assertIn("1 figures count", text)
+
+    def test_a_known_figure_has_one_row_and_so_one_writer(self):
+        known = importlib.machinery.SourceFileLoader("figures", str(ROOT / "tools/figures")).load_module().known
+        self.assertEqual(known("a.b  one program\n# c.d  twice\nc.d  another # with words\n"),
+                         {"a.b": "one program", "c.d": "another"})
+        with self.assertRaisesRegex(ValueError, "one writer.*a.b"):
+            known("a.b  one program\nc.d  another\na.b  a third\n")
 
     def test_a_figure_of_another_commit_does_not_count(self):
         self.put(commit="another")
