@@ -1,6 +1,6 @@
 // Round trips over what the kernel offers for waking another process, nothing around it.   Layer: bench.
-// A pair is made before fork() and used by both sides, each its own way. Every wait sleeps at once and without a bound:
-// that is the cheapest there is. Threads: one a process. Both trust each other.
+// A pair is made before fork() and used by both sides, each its own way. Every wait sleeps at once and, but for
+// BoundedFutexPath, without a bound: that is the cheapest there is. Threads: one a process. Both trust each other.
 #pragma once
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,14 +16,36 @@
 #include <cerrno>
 #include <cstdint>
 
+#include <symphony/clock.hpp>
+
 #include "bus/base/platform.hpp"
 
 namespace symphony::bench {
 
+// Sleeps while the word is `seen`, until the other side wakes.   False: the kernel refuses.
+struct SleepOnOneWord {
+  bool operator()(const std::uint32_t& word, std::uint32_t seen) const noexcept {
+    return ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0) == 0 || errno == EAGAIN || errno == EINTR;
+  }
+};
+// As a link's side sleeps: on a second word as well (its mailbox), and not for ever.
+struct SleepOnTwoWords {
+  bool operator()(const std::uint32_t& word, std::uint32_t seen) const noexcept {
+    const TimeNs until_ns = now_ns() + 100 * ms_ns;
+    const timespec until{static_cast<time_t>(until_ns / second_ns), static_cast<long>(until_ns % second_ns)};
+    const std::uint32_t mail = 0;
+    const std::array<futex_waitv, 2> words{{{seen, reinterpret_cast<std::uintptr_t>(&word), FUTEX_32, 0},
+                                            {0, reinterpret_cast<std::uintptr_t>(&mail), FUTEX_32, 0}}};
+    return ::syscall(SYS_futex_waitv, words.data(), words.size(), 0, &until, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+           errno == EINTR || errno == ETIMEDOUT;
+  }
+};
+
 // Two words in shared memory; the other's is slept on.
-class FutexPath {
+template <class Sleep>
+class WordsPath {
  public:
-  FutexPath()
+  WordsPath()
       : words_(static_cast<Words*>(
             ::mmap(nullptr, sizeof(Words), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
   [[nodiscard]] bool ok() const noexcept { return words_ != MAP_FAILED; }
@@ -51,14 +74,14 @@ class FutexPath {
       // sync bench.futex acquire: pairs with the store of the side that wakes.
       const std::uint32_t seen = std::atomic_ref(word).load(std::memory_order_acquire);
       if (seen == value) return true;
-      if (::syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0) < 0 && errno != EAGAIN && errno != EINTR) {
-        return false;
-      }
+      if (!Sleep()(word, seen)) return false;
     }
   }
   Words* words_;
   std::uint32_t number_ = 0;
 };
+using FutexPath = WordsPath<SleepOnOneWord>;
+using BoundedFutexPath = WordsPath<SleepOnTwoWords>;
 
 // Two descriptors that are written and read, each way: pipes, or both ends of a socket.
 class ByteStreamPath {

@@ -7,7 +7,8 @@
 //   together  both on one; beside it a yield ping-pong over the same rings, where nobody sleeps
 //   free      the scheduler places them
 // A ratio is that of medians over the turns of one pair; the figure is its median over the pairs, over the quickest
-// bare path of that pair. Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 no second processor.
+// bare path of that pair. Beside it the futex slept on as a link does, on two words and with a bound. Exit status: 0
+// measured, 1 could not measure, 2 wrong arguments, 3 no second processor.
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -39,9 +40,9 @@ constexpr std::size_t turn_size = 16;
 constexpr TimeNs think_ns = 60 * us_ns;
 constexpr TimeNs patience_ns = 10 * second_ns;
 
-enum Kind : std::size_t { link, futex, futex_again, pipes, sockets, yielding, kind_count };
-constexpr std::array<const char*, kind_count> kinds{"link, sleeping", "futex",       "futex again",
-                                                    "pipe",           "unix socket", "ring, yielding"};
+enum Kind : std::size_t { link, futex, futex_again, bounded, pipes, sockets, yielding, kind_count };
+constexpr std::array<const char*, kind_count> kinds{
+    "link, sleeping", "futex", "futex again", "futex, as a link", "pipe", "unix socket", "ring, yielding"};
 enum class Place { apart, together, free };
 constexpr std::array<const char*, 3> places{"apart", "together", "free"};
 
@@ -117,9 +118,12 @@ result<std::unique_ptr<Attached>> attach(control::ControlSocket& pit) {
 struct Bare {
   FutexPath words;
   FutexPath more_words;
+  BoundedFutexPath bounded_words;
   ByteStreamPath pipe = ByteStreamPath::of_pipes();
   ByteStreamPath socket = ByteStreamPath::of_sockets();
-  [[nodiscard]] bool ok() const noexcept { return words.ok() && more_words.ok() && pipe.ok() && socket.ok(); }
+  [[nodiscard]] bool ok() const noexcept {
+    return words.ok() && more_words.ok() && bounded_words.ok() && pipe.ok() && socket.ok();
+  }
 };
 
 // One message each way over a channel's rings; who waits gives the processor away.
@@ -152,6 +156,8 @@ int answer(Bare& bare, const SegmentPair& segments, const Options& options, Plac
         return bare.words.serve();
       case futex_again:
         return bare.more_words.serve();
+      case bounded:
+        return bare.bounded_words.serve();
       case pipes:
         return bare.pipe.serve();
       case sockets:
@@ -175,7 +181,9 @@ int answer(Bare& bare, const SegmentPair& segments, const Options& options, Plac
 
 struct Measured {
   std::array<double, kind_count> median_us{};
-  double sleeps_a_call = 0;  // of the link's caller
+  // Of the link's caller: its system calls.
+  double sleeps_a_call = 0;
+  double wakes_a_call = 0;
 };
 
 pid_t start_process(auto&& body) {
@@ -207,6 +215,8 @@ bool call_all(Bare& bare, LinkCore& core, const SegmentPair& segments, const Opt
         return bare.words.call();
       case futex_again:
         return bare.more_words.call();
+      case bounded:
+        return bare.bounded_words.call();
       case pipes:
         return bare.pipe.call();
       case sockets:
@@ -238,8 +248,9 @@ bool call_all(Bare& bare, LinkCore& core, const SegmentPair& segments, const Opt
     out.median_us[kind] = *middle;
   }
   const LinkCounters counters = core.counters();
-  out.sleeps_a_call =
-      static_cast<double>(counters.sleeps) / static_cast<double>(std::max<std::uint64_t>(1, counters.calls));
+  const auto calls = static_cast<double>(std::max<std::uint64_t>(1, counters.calls));
+  out.sleeps_a_call = static_cast<double>(counters.sleeps) / calls;
+  out.wakes_a_call = static_cast<double>(counters.wakes_sent) / calls;
   return true;
 }
 
@@ -294,7 +305,9 @@ bool run_place(const Options& options, Place place, const std::optional<CpuPair>
   std::array<std::vector<double>, kind_count> times;
   std::vector<double> ratios;
   std::vector<double> self;
+  std::vector<double> over_bounded;
   double sleeps = 0;
+  double wakes = 0;
   for (std::size_t pair = 0; pair < options.pairs; ++pair) {
     Measured m;
     if (!run_pair(options, place, cpus, m)) return false;
@@ -304,24 +317,27 @@ bool run_place(const Options& options, Place place, const std::optional<CpuPair>
                             : std::min({m.median_us[futex], m.median_us[pipes], m.median_us[sockets]});
     ratios.push_back(m.median_us[link] / best);
     self.push_back(m.median_us[futex] / m.median_us[futex_again]);
+    over_bounded.push_back(m.median_us[link] / m.median_us[bounded]);
     sleeps += m.sleeps_a_call / static_cast<double>(options.pairs);
+    wakes += m.wakes_a_call / static_cast<double>(options.pairs);
   }
-  std::printf("%s, %zu pairs of processes, %.2f sleeps of the link's caller a call\n",
-              places[static_cast<std::size_t>(place)], options.pairs, sleeps);
+  std::printf("%s, %zu pairs of processes, %.2f sleeps and %.2f wake-ups of the link's caller a call\n",
+              places[static_cast<std::size_t>(place)], options.pairs, sleeps, wakes);
   std::string note;
   for (std::size_t kind = 0; kind < kind_count; ++kind) {
     if (!has(static_cast<Kind>(kind), place)) continue;
     const Spread us = spread_of(times[kind]);
-    std::printf("  %-15s %8.2f us  (%.2f to %.2f)\n", kinds[kind], us.p50, us.p5, us.p95);
+    std::printf("  %-17s %8.2f us  (%.2f to %.2f)\n", kinds[kind], us.p50, us.p5, us.p95);
     char text[64];
     std::snprintf(text, sizeof text, "%s %.1f us, ", kinds[kind], us.p50);
     note += text;
   }
   const Spread ratio = spread_of(ratios);
   const Spread twice = spread_of(self);
-  std::printf("  link over %s: %.3f (%.3f to %.3f); futex over itself %.3f\n",
+  const double bare_sleep = spread_of(over_bounded).p50;
+  std::printf("  link over %s: %.3f (%.3f to %.3f), over the futex as a link uses it %.3f; futex over itself %.3f\n",
               place == Place::together ? "yielding" : "the best of the kernel's", ratio.p50, ratio.p5, ratio.p95,
-              twice.p50);
+              bare_sleep, twice.p50);
   if (place == Place::free) return true;
   Figure figure;
   figure.name = place == Place::apart ? "ring.wake_ratio" : "ring.wake_ratio_same_core";
@@ -329,9 +345,12 @@ bool run_place(const Options& options, Place place, const std::optional<CpuPair>
   figure.unit = "ratio";
   figure.n = options.pairs;
   figure.seconds = static_cast<double>(now_ns() - start) / 1e9;
-  char text[128];
-  std::snprintf(text, sizeof text, "p5 %.3f, p95 %.3f; futex over itself %.3f; %.2f sleeps a call", ratio.p5, ratio.p95,
-                twice.p50, sleeps);
+  char text[192];
+  std::snprintf(
+      text, sizeof text,
+      "p5 %.3f, p95 %.3f; over the futex as a link uses it %.3f; futex over itself %.3f; %.2f sleeps and %.2f "
+      "wake-ups a call",
+      ratio.p5, ratio.p95, bare_sleep, twice.p50, sleeps, wakes);
   figure.note = note + text;
   const auto written = write_figure(figure);
   if (!written) std::fprintf(stderr, "bench_wake: %s\n", written.error().text);
