@@ -2,7 +2,7 @@
 //
 // A point is one peer, one pattern and one size, measured in pairs of fresh processes. Its ratio is ours over the
 // peer's: of times for round trips, of messages a second for streams. Ratios of streams differ by where the two
-// processes' lines land, so they are reported of the largest placement class (bench/throughput/classes.hpp), the other
+// processes' lines land, so they are reported of the largest placement class (bench/support/classes.hpp), the other
 // classes beside it; round trips gain and lose alike and count together. Threads: pure functions.
 #pragma once
 
@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "bench/peers/known.hpp"
+#include "bench/support/classes.hpp"
 #include "bench/support/yardstick.hpp"
-#include "bench/throughput/classes.hpp"
 
 namespace symphony::bench::peers {
 

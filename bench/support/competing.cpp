@@ -35,12 +35,23 @@ std::int64_t own_busy_ns() noexcept {
 
 CompetingCpu::CompetingCpu() noexcept : start_ns_(now_ns()), all_ns_(all_busy_ns()), own_ns_(own_busy_ns()) {}
 
-double CompetingCpu::share() const noexcept {
+CompetingCpu::Used CompetingCpu::used() const noexcept {
   const std::int64_t all_ns = all_busy_ns();
-  if (all_ns_ < 0 || all_ns < 0) return 0;
+  if (all_ns_ < 0 || all_ns < 0) return {0, 0};
   const std::int64_t others_ns = (all_ns - all_ns_) - (own_busy_ns() - own_ns_);
-  const auto capacity_ns = (now_ns() - start_ns_) * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-  return capacity_ns <= 0 ? 0 : std::max(0.0, static_cast<double>(others_ns) / static_cast<double>(capacity_ns));
+  return {std::max<std::int64_t>(0, others_ns), (now_ns() - start_ns_) * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))};
+}
+
+double CompetingCpu::share() const noexcept {
+  const Used now = used();
+  return now.capacity_ns <= 0 ? 0 : static_cast<double>(now.others_ns) / static_cast<double>(now.capacity_ns);
+}
+
+bool CompetingCpu::disturbed() const noexcept {
+  const Used now = used();
+  // A tick of each processor may be counted that began before.
+  const std::int64_t rounded_ns = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)) * (second_ns / ::sysconf(_SC_CLK_TCK));
+  return static_cast<double>(now.others_ns - rounded_ns) > competing_share_max * static_cast<double>(now.capacity_ns);
 }
 
 }  // namespace symphony::bench

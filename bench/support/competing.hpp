@@ -17,8 +17,15 @@ class CompetingCpu {
   // The share of all processors that was used by others, or stolen by the host, since the beginning; 0 where the
   // kernel does not say. Exact to 10 ms of processor time. To be asked when the children of the measurement are gone.
   [[nodiscard]] double share() const noexcept;
+  // Whether that is more than a measurement bears, beyond what the kernel rounds. Asked as share().
+  [[nodiscard]] bool disturbed() const noexcept;
 
  private:
+  struct Used {
+    std::int64_t others_ns;
+    std::int64_t capacity_ns;  // of all processors; 0: unknown
+  };
+  [[nodiscard]] Used used() const noexcept;
   TimeNs start_ns_;
   std::int64_t all_ns_;
   std::int64_t own_ns_;

@@ -53,6 +53,7 @@ struct StreamPairResult {
   std::array<double, stream_kinds> messages_per_s{};  // medians over the rounds
   double rtt_before_ns = 0;                           // raw cache-line round trip of this pair
   double rtt_after_ns = 0;
+  [[nodiscard]] double self_ratio() const noexcept { return messages_per_s[raw_again] / messages_per_s[raw_stream]; }
 };
 
 // False: memory or a process could not be had, or what arrived was not what was sent; stderr says which.

@@ -3,22 +3,19 @@
 // For each size, pairs of fresh processes stream in all kinds of stream_pair.hpp in turns. A ratio is that of the
 // medians over the turns of one pair; printed are the median, the 5th and 95th percentile over the pairs of the
 // largest placement class (classes.hpp); other classes are printed below it and never pooled with it.
-// Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 inconclusive: the limit against itself left
-// 0.93 to 1.07, or a third of the pairs changed class.
+// Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 inconclusive (pairs.hpp).
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <symphony/clock.hpp>
-
-#include "bench/support/competing.hpp"
 #include "bench/support/figure.hpp"
+#include "bench/support/pairs.hpp"
 #include "bench/support/pinning.hpp"
-#include "bench/support/yardstick.hpp"
-#include "bench/throughput/classes.hpp"
 #include "bench/throughput/stream_pair.hpp"
 
 namespace symphony::bench {
@@ -47,104 +44,59 @@ struct Options {
 // Everything about one size and ring.
 struct Cell {
   std::size_t size = 0;
-  std::vector<StreamPairResult> pairs;
-  std::vector<std::size_t> classes;
-  std::size_t main_class = 0;
-  std::size_t changed = 0;
-  std::size_t disturbed = 0;  // pairs that others took processor time from; not among `pairs`
-  double seconds = 0;
+  Pairs<StreamPairResult> pairs;
 
-  template <class Value>
-  [[nodiscard]] Quantiles over_class(std::size_t of_class, Value&& value) const {
-    std::vector<double> values;
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      if (classes[i] == of_class) values.push_back(value(pairs[i]));
-    }
-    return quantiles_of(std::move(values));
-  }
   [[nodiscard]] Quantiles ratio(std::size_t of_class, std::size_t kind, std::size_t over) const {
-    return over_class(of_class,
-                      [&](const StreamPairResult& p) { return p.messages_per_s[kind] / p.messages_per_s[over]; });
+    return pairs.over_class(of_class,
+                            [&](const StreamPairResult& p) { return p.messages_per_s[kind] / p.messages_per_s[over]; });
   }
   [[nodiscard]] Quantiles rate(std::size_t of_class, std::size_t kind) const {
-    return over_class(of_class, [&](const StreamPairResult& p) { return p.messages_per_s[kind]; });
-  }
-  [[nodiscard]] Quantiles round_trip_ns(std::size_t of_class) const {
-    return over_class(of_class, [](const StreamPairResult& p) { return p.rtt_before_ns; });
+    return pairs.over_class(of_class, [&](const StreamPairResult& p) { return p.messages_per_s[kind]; });
   }
   [[nodiscard]] double stability(std::size_t kind) const {
-    const Quantiles q = rate(main_class, kind);
+    const Quantiles q = rate(pairs.main_class(), kind);
     return q.p5 / q.p50;
-  }
-  [[nodiscard]] std::size_t members(std::size_t of_class) const {
-    return static_cast<std::size_t>(std::count(classes.begin(), classes.end(), of_class));
-  }
-  [[nodiscard]] std::size_t class_count() const { return *std::max_element(classes.begin(), classes.end()) + 1; }
-  [[nodiscard]] SelfCheck check() const { return {ratio(main_class, raw_again, raw_stream).p50, pairs.size()}; }
-  [[nodiscard]] bool conclusive() const { return check().conclusive() && changed * 3 < pairs.size(); }
-
-  void classify() {
-    std::vector<double> round_trips_ns;
-    for (const StreamPairResult& p : pairs) round_trips_ns.push_back(p.rtt_before_ns);
-    classes = classes_of(round_trips_ns);
-    main_class = largest_class(classes);
   }
 };
 
 std::optional<Cell> measure(const Options& options, std::size_t size) {
-  Cell cell;
-  cell.size = size;
-  const TimeNs start = now_ns();
-  do {
-    StreamPairResult result;
-    const CompetingCpu others;
+  auto pairs = measure_pairs<StreamPairResult>({options.pairs, !options.quick}, [&](std::size_t i) {
+    std::optional<StreamPairResult> result(std::in_place);
     if (!run_stream_pair({.size = size,
                           .capacity = options.capacity,
                           .rounds = options.rounds,
                           .laps = options.laps,
-                          .seed = options.seed + cell.pairs.size() + cell.disturbed},
-                         result)) {
-      return std::nullopt;
+                          .seed = options.seed + i},
+                         *result)) {
+      result.reset();
     }
-    if (!options.quick && others.share() > competing_share_max) {
-      // Repeated, and counted.
-      if (++cell.disturbed < 2 * options.pairs) continue;
-      break;
-    }
-    cell.pairs.push_back(result);
-    cell.changed += changed_class(result.rtt_before_ns, result.rtt_after_ns);
-    cell.classify();
-  } while (cell.pairs.empty() ||
-           (cell.members(cell.main_class) < options.pairs && cell.pairs.size() < 2 * options.pairs));
-  if (cell.pairs.empty()) {
-    std::fprintf(stderr, "bench_throughput: %zu pairs in a row were disturbed by other programs; stop them\n",
-                 cell.disturbed);
-    return std::nullopt;
-  }
-  cell.seconds = static_cast<double>(now_ns() - start) / 1e9;
-  return cell;
+    return result;
+  });
+  if (!pairs) return std::nullopt;
+  return Cell{size, *std::move(pairs)};
 }
 
 void print_table(const Options& options, const Cell& cell) {
   std::printf("%zu B, ring %zu KiB, seed %llu: %zu pairs, %zu in the class of %.0f ns a raw round trip\n", cell.size,
               options.capacity / 1024, static_cast<unsigned long long>(options.seed), cell.pairs.size(),
-              cell.members(cell.main_class), cell.round_trip_ns(cell.main_class).p50);
+              cell.pairs.members(cell.pairs.main_class()), cell.pairs.round_trip_ns(cell.pairs.main_class()).p50);
   std::printf("  %-18s %9s %9s %8s %8s %8s\n", "stream", "M msg/s", "stability", "ratio", "p5", "p95");
   for (std::size_t kind = 0; kind < stream_kinds; ++kind) {
-    const Quantiles ratio = cell.ratio(cell.main_class, kind, raw_stream);
+    const Quantiles ratio = cell.ratio(cell.pairs.main_class(), kind, raw_stream);
     std::printf("  %-18s %9.3f %9.3f %8.3f %8.3f %8.3f  %s\n", stream_facts[kind].name,
-                cell.rate(cell.main_class, kind).p50 / 1e6, cell.stability(kind), ratio.p50, ratio.p5, ratio.p95,
-                stream_facts[kind].what);
+                cell.rate(cell.pairs.main_class(), kind).p50 / 1e6, cell.stability(kind), ratio.p50, ratio.p5,
+                ratio.p95, stream_facts[kind].what);
   }
-  std::printf("  channel over boost spsc: %.3f\n", cell.ratio(cell.main_class, channel_stream, boost_stream).p50);
-  for (std::size_t other = 0; other < cell.class_count(); ++other) {
-    if (other == cell.main_class) continue;
+  std::printf("  channel over boost spsc: %.3f\n",
+              cell.ratio(cell.pairs.main_class(), channel_stream, boost_stream).p50);
+  for (std::size_t other = 0; other < cell.pairs.class_count(); ++other) {
+    if (other == cell.pairs.main_class()) continue;
     std::printf("  class of %.0f ns, %zu pairs: channel %.3f of raw.slots, %.3f of boost spsc\n",
-                cell.round_trip_ns(other).p50, cell.members(other), cell.ratio(other, channel_stream, raw_stream).p50,
-                cell.ratio(other, channel_stream, boost_stream).p50);
+                cell.pairs.round_trip_ns(other).p50, cell.pairs.members(other),
+                cell.ratio(other, channel_stream, raw_stream).p50, cell.ratio(other, channel_stream, boost_stream).p50);
   }
   std::printf("  the limit against itself %.3f, %zu pairs changed class, %zu disturbed ones repeated: %s\n",
-              cell.check().ratio, cell.changed, cell.disturbed, cell.conclusive() ? "conclusive" : "inconclusive");
+              cell.pairs.check().ratio, cell.pairs.changed(), cell.pairs.disturbed, cell.pairs.verdict());
 }
 
 void print_json(const Options& options, const Cell& cell, bool first) {
@@ -152,10 +104,11 @@ void print_json(const Options& options, const Cell& cell, bool first) {
       "%s{\"size\": %zu, \"ring\": %zu, \"seed\": %llu, \"verdict\": \"%s\", \"self_ratio\": %.4f, "
       "\"changed_class\": %zu, \"disturbed\": %zu, \"classes\": [",
       first ? "" : ", ", cell.size, options.capacity, static_cast<unsigned long long>(options.seed),
-      cell.conclusive() ? "conclusive" : "inconclusive", cell.check().ratio, cell.changed, cell.disturbed);
-  for (std::size_t c = 0; c < cell.class_count(); ++c) {
+      cell.pairs.verdict(), cell.pairs.check().ratio, cell.pairs.changed(), cell.pairs.disturbed);
+  for (std::size_t c = 0; c < cell.pairs.class_count(); ++c) {
     std::printf("%s{\"rtt_ns\": %.1f, \"pairs\": %zu, \"main\": %s, \"streams\": [", c == 0 ? "" : ", ",
-                cell.round_trip_ns(c).p50, cell.members(c), c == cell.main_class ? "true" : "false");
+                cell.pairs.round_trip_ns(c).p50, cell.pairs.members(c),
+                c == cell.pairs.main_class() ? "true" : "false");
     for (std::size_t kind = 0; kind < stream_kinds; ++kind) {
       const Quantiles rate = cell.rate(c, kind);
       const Quantiles ratio = cell.ratio(c, kind, raw_stream);
@@ -173,21 +126,21 @@ std::string note_of(const Options& options, const Cell& cell) {
   char text[200];
   std::snprintf(text, sizeof text,
                 "%s; ring of %zu KiB; class of %.0f ns a raw round trip; raw.slots %.3f, channel %.3f M/s; %s",
-                cell.conclusive() ? "conclusive" : "inconclusive", options.capacity / 1024,
-                cell.round_trip_ns(cell.main_class).p50, cell.rate(cell.main_class, raw_stream).p50 / 1e6,
-                cell.rate(cell.main_class, channel_stream).p50 / 1e6, two_cpus() ? "pinned" : "not pinned");
+                cell.pairs.verdict(), options.capacity / 1024, cell.pairs.round_trip_ns(cell.pairs.main_class()).p50,
+                cell.rate(cell.pairs.main_class(), raw_stream).p50 / 1e6,
+                cell.rate(cell.pairs.main_class(), channel_stream).p50 / 1e6, two_cpus() ? "pinned" : "not pinned");
   std::string note = text;
-  for (std::size_t other = 0; other < cell.class_count(); ++other) {
-    if (other == cell.main_class) continue;
-    std::snprintf(text, sizeof text, "; class of %.0f ns (%zu pairs): %.3f", cell.round_trip_ns(other).p50,
-                  cell.members(other), cell.ratio(other, channel_stream, raw_stream).p50);
+  for (std::size_t other = 0; other < cell.pairs.class_count(); ++other) {
+    if (other == cell.pairs.main_class()) continue;
+    std::snprintf(text, sizeof text, "; class of %.0f ns (%zu pairs): %.3f", cell.pairs.round_trip_ns(other).p50,
+                  cell.pairs.members(other), cell.ratio(other, channel_stream, raw_stream).p50);
     note += text;
   }
   return note;
 }
 
 bool write_figures(const Options& options, const Cell& cell) {
-  const std::size_t c = cell.main_class;
+  const std::size_t c = cell.pairs.main_class();
   // The ring of 1 MiB is the one that targets speak of.
   const std::string tail = std::to_string(cell.size) + (options.capacity == 256 * 1024    ? ".ring_256k"
                                                         : options.capacity == 4096 * 1024 ? ".ring_4m"
@@ -206,9 +159,9 @@ bool write_figures(const Options& options, const Cell& cell) {
     figure.name = name;
     figure.value = value;
     figure.unit = "ratio";
-    figure.n = cell.members(c);
+    figure.n = cell.pairs.members(c);
     figure.seed = options.seed;
-    figure.seconds = cell.seconds;
+    figure.seconds = cell.pairs.seconds;
     figure.note = note_of(options, cell);
     if (const auto written = write_figure(figure); !written) {
       std::fprintf(stderr, "bench_throughput: %s\n", written.error().text);
@@ -226,7 +179,7 @@ int run(const Options& options) {
     if (!cell) return 1;
     options.json ? print_json(options, *cell, size == options.sizes.front()) : print_table(options, *cell);
     std::fflush(stdout);
-    conclusive = conclusive && cell->conclusive();
+    conclusive = conclusive && cell->pairs.conclusive();
     // A quick run shows that the program works; its numbers are of nothing.
     if (!options.quick && !write_figures(options, *cell)) return 1;
   }

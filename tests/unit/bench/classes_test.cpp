@@ -1,5 +1,5 @@
 // What could go wrong: throughputs of two placement classes are taken for one, or one class is cut in two.
-#include "bench/throughput/classes.hpp"
+#include "bench/support/classes.hpp"
 
 #include <gtest/gtest.h>
 
