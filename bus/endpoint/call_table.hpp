@@ -1,13 +1,17 @@
 // The calls of one link that are not ended or whose ending was not taken.   Layer: endpoint.
 // Slots are found by id: ids rise by one, so a table of 2^n slots holds any 2^n neighbours. No allocation per call once
-// the buffers have grown. Threads: the thread that owns the link.
+// the buffers have grown. Large bodies do not stay with their slots, through which the ids go round: a program that
+// makes one large call after the other has the memory of one or two, not of all slots.
+// Threads: the thread that owns the link.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <symphony/reply.hpp>
@@ -17,6 +21,16 @@ namespace symphony::detail {
 // Bytes that only grow. 16-byte aligned, not cleared.
 class Buffer {
  public:
+  Buffer() noexcept = default;
+  Buffer(Buffer&& other) noexcept
+      : bytes_(std::move(other.bytes_)), capacity_(std::exchange(other.capacity_, std::size_t{0})) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    bytes_ = std::move(other.bytes_);
+    capacity_ = std::exchange(other.capacity_, std::size_t{0});
+    return *this;
+  }
+  ~Buffer() = default;
+
   [[nodiscard]] std::span<std::byte> ensure(std::size_t size) {
     if (size > capacity_) {
       const std::size_t grown = size + size / 2;
@@ -26,6 +40,7 @@ class Buffer {
     return {bytes_.get(), size};
   }
   [[nodiscard]] std::span<std::byte> first(std::size_t size) const noexcept { return {bytes_.get(), size}; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
  private:
   std::unique_ptr<std::byte[]> bytes_;
@@ -50,6 +65,8 @@ struct Call {
 
 class CallTable {
  public:
+  static constexpr std::size_t body_kept_max = 16UL * 1024;  // a buffer up to this size stays with its slot
+
   explicit CallTable(std::uint32_t slots) : slots_(slots) {}
 
   // The slot for the next id, or null when the call that had it before has not ended or was not taken.
@@ -63,6 +80,17 @@ class CallTable {
     call.attempt = 0;
     call.redelivered = false;
     ++live_;
+    reusable_ = large_.size();
+  }
+  // Where the call's body goes; may throw std::bad_alloc.
+  [[nodiscard]] std::span<std::byte> room(Call& call, std::size_t size) {
+    if (size > body_kept_max && size > call.body.capacity() && reusable_ != 0) {
+      --reusable_;
+      call.body = std::move(large_[reusable_]);
+      if (reusable_ + 1 != large_.size()) large_[reusable_] = std::move(large_.back());
+      large_.pop_back();
+    }
+    return call.body.ensure(size);
   }
   // The call of that id, if it is known and in that state.
   [[nodiscard]] Call* find(std::uint64_t id, Call::State state) noexcept {
@@ -72,6 +100,16 @@ class CallTable {
   void end(Call& call) noexcept {
     call.state = Call::State::ended;
     --live_;
+  }
+  // The ending is handed out, and the slot serves another call. Its bytes stay until the next call is opened.
+  void take(Call& call) noexcept {
+    call.state = Call::State::free;
+    if (call.body.capacity() <= body_kept_max) return;
+    try {
+      large_.push_back(std::move(call.body));
+    } catch (const std::bad_alloc&) {
+      // It stays with its slot.
+    }
   }
 
   // Calls f for each call in one of two states, in id order.
@@ -89,6 +127,8 @@ class CallTable {
  private:
   [[nodiscard]] Call& slot(std::uint64_t id) noexcept { return slots_[id & (slots_.size() - 1)]; }
   std::vector<Call> slots_;
+  std::vector<Buffer> large_;  // of calls that were taken
+  std::size_t reusable_ = 0;   // so many of them, the first: nobody looks at them any more
   std::uint64_t next_id_ = 1;
   std::uint64_t live_ = 0;
 };

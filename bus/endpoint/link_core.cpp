@@ -82,7 +82,7 @@ std::optional<CallId> LinkCore::try_start(std::uint32_t type, std::span<const st
     return call->id;
   }
   try {
-    const auto copy = call->body.ensure(body.size());
+    const auto copy = calls_.room(*call, body.size());
     if (!body.empty()) std::memcpy(copy.data(), body.data(), body.size());
     call->state = Call::State::queued;
     ++queued_;
@@ -146,7 +146,7 @@ void LinkCore::on_reply(const Channel::Record& record) noexcept {
   }
   if ((envelope.flags & flag::more) != 0) return end(*call, status::version, text_more);
   try {
-    const auto body = channel_->copy_body(record, call->body.ensure(Channel::body_size(record)));
+    const auto body = channel_->copy_body(record, calls_.room(*call, Channel::body_size(record)));
     call->reply = {.status = status::ok, .type = envelope.type, .body = body, .id = envelope.id};
     if ((envelope.flags & flag::error) != 0) {
       ErrorBody error{.status = status::bad_message};
@@ -388,7 +388,7 @@ std::optional<Reply> LinkCore::try_take(CallId id) noexcept {
   end_overdue();
   Call* const call = calls_.find(id, Call::State::ended);
   if (call == nullptr) return std::nullopt;
-  call->state = Call::State::free;
+  calls_.take(*call);
   ++taken_;
   return call->reply;
 }
@@ -405,7 +405,7 @@ Reply LinkCore::wait(CallId id) noexcept {
     if (!wait_until(ended, call->deadline_ns, false)) end(*call, status::deadline, text_deadline);
   }
   Call& call = *calls_.find(id, Call::State::ended);
-  call.state = Call::State::free;
+  calls_.take(call);
   ++taken_;
   return call.reply;
 }
