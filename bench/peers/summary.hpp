@@ -41,6 +41,7 @@ struct Summary {
   std::vector<ClassSummary> others;  // of a stream: never pooled with it
   double self_ratio = 1;             // of the main class
   std::size_t changed = 0;           // pairs that moved to another class while they ran
+  std::size_t disturbed = 0;         // repeated, because others took processor time; filled in by who measures
   bool conclusive = false;
 };
 

@@ -62,6 +62,7 @@ class Peers(unittest.TestCase):
                 figure = json.loads((pathlib.Path(folder) / f"peer.{row['peer']}.{kind}_ratio.72.json").read_text())
                 self.assertEqual((figure["value"], figure["n"]), (row["ratio"], row["pairs_counted"]))
                 self.assertEqual(row["goal"] is None, row["goal_met"] is None, row)
+                self.assertEqual(row["disturbed"], 0, "a quick run repeats nothing")
                 classes = [row, *row["other_classes"]]
                 self.assertEqual(sum(c.get("pairs_counted") or c["pairs"] for c in classes), 3, row)
                 self.assertTrue(row["pattern"] == "stream" or len(classes) == 1, "round trips are of one class")

@@ -86,8 +86,10 @@ void add_bench_command(CLI::App& app, int& exit_status) {
       "is\n"
       "that of medians over turns, and the median over 15 fresh pairs; of streams, over pairs of one placement class: "
       "up to\n"
-      "30 are run, and what the other classes say is printed apart. Every message is written whole, read whole and\n"
-      "checked. Peers that spin meet our link spinning, those that sleep meet it sleeping.");
+      "30 are run, and what the other classes say is printed apart. Pairs that others took processor time from are "
+      "repeated,\n"
+      "at most 30 of a point. Every message is written whole, read whole and checked. Peers that spin meet our link\n"
+      "spinning, those that sleep meet it sleeping.");
   peers->callback([arguments, &exit_status] { exit_status = bench_peers(*arguments); });
 }
 

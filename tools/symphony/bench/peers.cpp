@@ -12,7 +12,9 @@
 #include "bench/peers/goals.hpp"
 #include "bench/peers/known.hpp"
 #include "bench/peers/summary.hpp"
+#include "bench/support/competing.hpp"
 #include "bench/support/figure.hpp"
+#include "bench/support/pairs.hpp"
 #include "tools/symphony/bench/helper.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
@@ -68,6 +70,7 @@ Json row_of(const Point& point, const Summary& all, Json pairs) {
               {"other_classes", Json::array()},
               {"self_ratio", all.self_ratio},
               {"class_changes", all.changed},
+              {"disturbed", all.disturbed},
               {"verdict", all.conclusive ? "ok" : "inconclusive"},
               {"pairs", std::move(pairs)}};
   for (const ClassSummary& other : all.others) row["other_classes"].push_back(class_row(other));
@@ -87,6 +90,7 @@ std::string note_of(const Point& point, const Summary& all) {
   std::string note = fmt::format("{}; {} against {}; ours {:.0f} ns, theirs {:.0f} ns; pairs of fresh processes",
                                  all.conclusive ? "ok" : "inconclusive", name_of(point.peer->wait),
                                  name_of(point.peer->wait), all.main.ours_ns, all.main.peer_ns);
+  if (all.disturbed != 0) note += fmt::format("; {} disturbed ones repeated", all.disturbed);
   if (point.pattern == Pattern::rtt) return note + ", classes pooled";
   note += fmt::format(", class of {:.0f} ns a raw round trip", all.main.raw_ns);
   for (const ClassSummary& other : all.others) {
@@ -212,12 +216,14 @@ int bench_peers(BenchArguments arguments) {
     const TimeNs start = now_ns();
     Json printed_pairs = Json::array();
     std::vector<MeasuredPair> pairs;
+    bench::Repeats repeats(arguments.quick ? 0 : 2 * wanted);
     Summary all;
     do {
+      const bench::CompetingCpu others;
       const Printed printed =
           run_helper({find_program(fmt::format("symphony-peer-{}", point.peer->program)), std::string(point.peer->name),
-                      name_of(point.pattern), std::to_string(point.size), std::to_string(pairs.size() + 1),
-                      arguments.quick ? "5" : "60"});
+                      name_of(point.pattern), std::to_string(point.size),
+                      std::to_string(pairs.size() + repeats.count() + 1), arguments.quick ? "5" : "60"});
       if (WIFEXITED(printed.status) && WEXITSTATUS(printed.status) == bench::peers::status_cannot_run) {
         const std::string why = "cannot run here: " + printed.last_line;
         if (!arguments.peers.empty()) {
@@ -234,12 +240,15 @@ int bench_peers(BenchArguments arguments) {
         return fail_bench("peers", printed.fault.empty() ? "a program printed no result" : printed.fault,
                           exit_internal);
       }
+      if (repeats.repeat(others.disturbed())) continue;
       pairs.push_back(measured_pair(result));
       printed_pairs.push_back(std::move(result));
       all = bench::peers::sum_up(point.pattern, pairs);
       if (pairs.size() <= wanted) progress.advance();
     } while (pairs.size() < wanted || (!arguments.quick && wants_more(all, pairs.size(), wanted)));
     if (point.peer == cannot_run) continue;
+    all.disturbed = repeats.count();
+    all.conclusive = all.conclusive && !repeats.spent();
     document["points"].push_back(row_of(point, all, std::move(printed_pairs)));
     const double seconds = static_cast<double>(now_ns() - start) / static_cast<double>(second_ns);
     if (!write_peer_figure(point, all, seconds)) return exit_internal;
