@@ -2,8 +2,9 @@
 //
 // Each pair of fresh processes (fresh mappings: where lines land is a lottery) does all kinds of round trips of
 // link_series.hpp in turns of 64, in an order drawn anew each round from the seed. A ratio is that of medians over the
-// turns of one pair; printed are its median and its 5th and 95th percentile over the pairs. Both sides spin.
-// Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 the limit against itself says: inconclusive.
+// turns of one pair; printed are its median and its 5th and 95th percentile over the pairs of the largest placement
+// class, other classes beside it. Both sides spin.
+// Exit status: 0 measured, 1 could not measure, 2 wrong arguments, 3 inconclusive (pairs.hpp).
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,21 +13,23 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <symphony/clock.hpp>
 
 #include "bench/latency/link_series.hpp"
 #include "bench/support/figure.hpp"
+#include "bench/support/pairs.hpp"
 #include "bench/support/pinning.hpp"
-#include "bench/support/yardstick.hpp"
 
 namespace symphony::bench {
 namespace {
@@ -34,7 +37,7 @@ namespace {
 constexpr std::size_t turn_size = 64;
 
 struct Options {
-  std::size_t pairs = 21;
+  PairsWanted pairs;
   std::size_t rounds = 400;
   std::uint64_t seed = 1;
   bool json = false;
@@ -155,11 +158,22 @@ int serve(const Segments& segments, const Options& options, std::uint64_t seed, 
   return 0;
 }
 
-// Nanoseconds a round trip of each kind, the medians over the turns of one pair of processes.
-using Medians = std::array<double, kind_count>;
+// Of one pair of processes.
+struct LinkPairResult {
+  std::array<double, kind_count> ns{};  // a round trip of each kind, medians over the turns
+  double rtt_before_ns = 0;             // the raw line in the first and in the last quarter of the turns
+  double rtt_after_ns = 0;
+  [[nodiscard]] double self_ratio() const noexcept { return ns[line32_again] / ns[line32]; }
+};
+
+double median(std::span<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 bool call(const Segments& segments, const Options& options, std::uint64_t seed, pid_t child,
-          const std::optional<CpuPair>& cpus, Medians& medians) {
+          const std::optional<CpuPair>& cpus, LinkPairResult& result) {
   const Pinned pinned(cpus ? std::optional(cpus->caller) : std::nullopt);
   auto side = Side::make(segments, End::caller);
   if (!side) return false;
@@ -181,15 +195,16 @@ bool call(const Segments& segments, const Options& options, std::uint64_t seed, 
       if (round != 0) times[kind].push_back(static_cast<double>(took) / turn_size);  // the first one warms up
     }
   }
-  for (std::size_t kind = 0; kind < kind_count; ++kind) {
-    const auto middle = times[kind].begin() + static_cast<std::ptrdiff_t>(times[kind].size() / 2);
-    std::nth_element(times[kind].begin(), middle, times[kind].end());
-    medians[kind] = *middle;
-  }
+  const std::size_t quarter = (options.rounds + 3) / 4;
+  std::vector<double> of_line = times[line32];
+  result.rtt_before_ns = median(std::span(of_line).first(quarter));
+  of_line = times[line32];
+  result.rtt_after_ns = median(std::span(of_line).last(quarter));
+  for (std::size_t kind = 0; kind < kind_count; ++kind) result.ns[kind] = median(times[kind]);
   return true;
 }
 
-bool run_pair(const Options& options, std::uint64_t seed, Medians& medians) {
+bool run_pair(const Options& options, std::uint64_t seed, LinkPairResult& result) {
   Segments segments;
   for (std::size_t kind = 0; kind < kind_count; ++kind) {
     if (kind == line32_again) continue;
@@ -206,7 +221,7 @@ bool run_pair(const Options& options, std::uint64_t seed, Medians& medians) {
   const pid_t child = ::fork();  // this program has one thread
   if (child < 0) return false;
   if (child == 0) ::_exit(serve(segments, options, seed, parent, cpus));
-  const bool done = call(segments, options, seed, child, cpus, medians);
+  const bool done = call(segments, options, seed, child, cpus, result);
   if (!done) ::kill(child, SIGKILL);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -214,16 +229,14 @@ bool run_pair(const Options& options, std::uint64_t seed, Medians& medians) {
   return done && status == 0;
 }
 
-struct Spread {
-  double p5, p50, p95;
-};
+using LinkPairs = Pairs<LinkPairResult>;
 
-Spread spread_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double share) {
-    return values[static_cast<std::size_t>(std::lround(share * static_cast<double>(values.size() - 1)))];
-  };
-  return {at(0.05), at(0.5), at(0.95)};
+Quantiles ratio_of(const LinkPairs& pairs, std::size_t of_class, std::size_t kind) {
+  return pairs.over_class(of_class,
+                          [&](const LinkPairResult& one) { return one.ns[kind] / one.ns[kinds[kind].limit]; });
+}
+Quantiles ns_of(const LinkPairs& pairs, std::size_t of_class, std::size_t kind) {
+  return pairs.over_class(of_class, [&](const LinkPairResult& one) { return one.ns[kind]; });
 }
 
 // The name of the figure that a kind gives, or null.
@@ -231,18 +244,31 @@ const char* figure_name(std::size_t kind) {
   return kind == channel32 ? "ring.channel_rtt_ratio.32" : kind == channel64 ? "ring.channel_rtt_ratio.64" : nullptr;
 }
 
-bool write_figures(const Options& options, const std::array<Spread, kind_count>& ratios, double seconds,
-                   const std::string& note) {
+bool write_figures(const Options& options, const LinkPairs& pairs) {
+  const std::size_t main = pairs.main_class();
   for (std::size_t kind = 0; kind < kind_count; ++kind) {
     if (figure_name(kind) == nullptr) continue;
+    const Quantiles ratio = ratio_of(pairs, main, kind);
     Figure figure;
     figure.name = figure_name(kind);
-    figure.value = ratios[kind].p50;
+    figure.value = ratio.p50;
     figure.unit = "ratio";
-    figure.n = options.pairs;
+    figure.n = pairs.members(main);
     figure.seed = options.seed;
-    figure.seconds = seconds;
-    figure.note = note;
+    figure.seconds = pairs.seconds;
+    char text[192];
+    std::snprintf(
+        text, sizeof text,
+        "%s; channel over the raw line with the same user data; p5 %.3f, p95 %.3f; class of %.0f ns a raw round "
+        "trip; %zu disturbed pairs repeated",
+        pairs.verdict(), ratio.p5, ratio.p95, pairs.round_trip_ns(main).p50, pairs.disturbed);
+    figure.note = text;
+    for (std::size_t other = 0; other < pairs.class_count(); ++other) {
+      if (other == main) continue;
+      std::snprintf(text, sizeof text, "; class of %.0f ns (%zu pairs): %.3f", pairs.round_trip_ns(other).p50,
+                    pairs.members(other), ratio_of(pairs, other, kind).p50);
+      figure.note += text;
+    }
     if (const auto written = write_figure(figure); !written) {
       std::fprintf(stderr, "bench_link: %s\n", written.error().text);
       return false;
@@ -251,52 +277,57 @@ bool write_figures(const Options& options, const std::array<Spread, kind_count>&
   return true;
 }
 
-int run(const Options& options) {
-  std::array<std::vector<double>, kind_count> times;
-  std::array<std::vector<double>, kind_count> ratios;
-  const TimeNs start = now_ns();
-  for (std::size_t pair = 0; pair < options.pairs; ++pair) {
-    Medians medians{};
-    if (!run_pair(options, options.seed + pair, medians)) {
-      std::fputs("bench_link: a pair of processes did not finish; is there memory for 2 MiB more?\n", stderr);
-      return 1;
-    }
-    for (std::size_t kind = 0; kind < kind_count; ++kind) {
-      times[kind].push_back(medians[kind]);
-      ratios[kind].push_back(medians[kind] / medians[kinds[kind].limit]);
-    }
-  }
-  const double seconds = static_cast<double>(now_ns() - start) / 1e9;
-  std::array<Spread, kind_count> spreads{};
-  for (std::size_t kind = 0; kind < kind_count; ++kind) spreads[kind] = spread_of(ratios[kind]);
-  const SelfCheck check{spreads[line32_again].p50, options.pairs};
-  const std::string verdict = check.conclusive() ? "conclusive" : "inconclusive";
-
-  if (options.json) {
-    std::printf("{\"seed\": %llu, \"pairs\": %zu, \"rounds\": %zu, \"verdict\": \"%s\", \"kinds\": [",
-                static_cast<unsigned long long>(options.seed), options.pairs, options.rounds, verdict.c_str());
-  } else {
-    std::printf("%-17s %9s %9s %9s %9s  (seed %llu, %zu pairs of processes)\n", "round trip", "p50 ns", "ratio", "p5",
-                "p95", static_cast<unsigned long long>(options.seed), options.pairs);
-  }
+void print_table(const Options& options, const LinkPairs& pairs) {
+  const std::size_t main = pairs.main_class();
+  std::printf("%-17s %9s %9s %9s %9s  (seed %llu, %zu pairs of processes in the class of %.0f ns)\n", "round trip",
+              "p50 ns", "ratio", "p5", "p95", static_cast<unsigned long long>(options.seed), pairs.members(main),
+              pairs.round_trip_ns(main).p50);
   for (std::size_t kind = 0; kind < kind_count; ++kind) {
-    const double p50_ns = spread_of(times[kind]).p50;
-    const Spread& ratio = spreads[kind];
-    std::printf(options.json
-                    ? "%s{\"name\": \"%s\", \"p50_ns\": %.1f, \"ratio\": %.4f, \"ratio_p5\": %.4f, \"ratio_p95\": %.4f}"
-                    : "%s%-17s %9.1f %9.3f %9.3f %9.3f",
-                options.json && kind != 0 ? ", " : "", kinds[kind].name, p50_ns, ratio.p50, ratio.p5, ratio.p95);
-    if (!options.json) std::printf("  %s\n", kinds[kind].what);
+    const Quantiles ratio = ratio_of(pairs, main, kind);
+    std::printf("%-17s %9.1f %9.3f %9.3f %9.3f  %s\n", kinds[kind].name, ns_of(pairs, main, kind).p50, ratio.p50,
+                ratio.p5, ratio.p95, kinds[kind].what);
   }
-  if (options.json) {
-    std::printf("]}\n");
-  } else {
-    std::printf("the limit against itself: %.3f, %s\n", check.ratio, verdict.c_str());
+  for (std::size_t other = 0; other < pairs.class_count(); ++other) {
+    if (other == main) continue;
+    std::printf("class of %.0f ns, %zu pairs: channel.32 %.3f, channel.64 %.3f\n", pairs.round_trip_ns(other).p50,
+                pairs.members(other), ratio_of(pairs, other, channel32).p50, ratio_of(pairs, other, channel64).p50);
   }
-  const std::string note = verdict + "; channel over the raw line with the same user data; limit " +
-                           std::to_string(static_cast<long>(spread_of(times[line32]).p50)) + " ns";
-  if (!write_figures(options, spreads, seconds, note)) return 1;
-  return check.conclusive() ? 0 : 3;
+  std::printf("the limit against itself: %.3f, %zu pairs changed class, %zu disturbed ones repeated: %s\n",
+              pairs.check().ratio, pairs.changed(), pairs.disturbed, pairs.verdict());
+}
+
+void print_json(const Options& options, const LinkPairs& pairs) {
+  std::printf(
+      "{\"seed\": %llu, \"pairs\": %zu, \"rounds\": %zu, \"disturbed\": %zu, \"changed_class\": %zu, "
+      "\"self_ratio\": %.4f, \"verdict\": \"%s\", \"classes\": [",
+      static_cast<unsigned long long>(options.seed), pairs.size(), options.rounds, pairs.disturbed, pairs.changed(),
+      pairs.check().ratio, pairs.verdict());
+  for (std::size_t c = 0; c < pairs.class_count(); ++c) {
+    std::printf("%s{\"rtt_ns\": %.1f, \"pairs\": %zu, \"main\": %s, \"kinds\": [", c == 0 ? "" : ", ",
+                pairs.round_trip_ns(c).p50, pairs.members(c), c == pairs.main_class() ? "true" : "false");
+    for (std::size_t kind = 0; kind < kind_count; ++kind) {
+      const Quantiles ratio = ratio_of(pairs, c, kind);
+      std::printf("%s{\"name\": \"%s\", \"p50_ns\": %.1f, \"ratio\": %.4f, \"ratio_p5\": %.4f, \"ratio_p95\": %.4f}",
+                  kind == 0 ? "" : ", ", kinds[kind].name, ns_of(pairs, c, kind).p50, ratio.p50, ratio.p5, ratio.p95);
+    }
+    std::printf("]}");
+  }
+  std::printf("]}\n");
+}
+
+int run(const Options& options) {
+  const auto pairs = measure_pairs<LinkPairResult>(options.pairs, [&](std::size_t i) {
+    std::optional<LinkPairResult> result(std::in_place);
+    if (!run_pair(options, options.seed + i, *result)) result.reset();
+    return result;
+  });
+  if (!pairs) {
+    std::fputs("bench_link: a pair of processes did not finish; is there memory for 2 MiB more?\n", stderr);
+    return 1;
+  }
+  options.json ? print_json(options, *pairs) : print_table(options, *pairs);
+  if (!write_figures(options, *pairs)) return 1;
+  return pairs->conclusive() ? 0 : 3;
 }
 
 std::optional<Options> read_arguments(int argc, char** argv) {
@@ -311,9 +342,11 @@ std::optional<Options> read_arguments(int argc, char** argv) {
     if (argument == "-o" && value == "json") {
       options.json = true;
     } else if (argument == "--pairs" && is_number && number >= 1 && number <= 10'000) {
-      options.pairs = number;
+      options.pairs.in_one_class = number;
     } else if (argument == "--rounds" && is_number && number >= 1 && number <= 1'000'000) {
       options.rounds = number;
+    } else if (argument == "--disturbed" && (value == "repeat" || value == "count")) {
+      options.pairs.repeat_disturbed = value == "repeat";
     } else if (argument == "--seed" && is_number) {
       options.seed = number;
     } else {
@@ -330,8 +363,9 @@ int main(int argc, char** argv) {
   const bool help = argc == 2 && std::string_view(argv[1]) == "--help";
   const auto options = help ? std::optional<symphony::bench::Options>() : symphony::bench::read_arguments(argc, argv);
   if (!options) {
-    std::fputs("usage: bench_link [--pairs 1..10000] [--rounds 1..1000000] [--seed N] [-o json]\n",
-               help ? stdout : stderr);
+    std::fputs(
+        "usage: bench_link [--pairs 1..10000] [--rounds 1..1000000] [--seed N] [--disturbed repeat|count] [-o json]\n",
+        help ? stdout : stderr);
     return help ? 0 : 2;
   }
   return symphony::bench::run(*options);

@@ -7,8 +7,9 @@
 //   together  both on one; beside it a yield ping-pong over the same rings, where nobody sleeps
 //   free      the scheduler places them
 // A ratio is that of medians over the turns of one pair; the figure is its median over the pairs, over the quickest
-// bare path of that pair. Beside it the futex slept on as a link does, on two words and with a bound. Exit status: 0
-// measured, 1 could not measure, 2 wrong arguments, 3 no second processor.
+// bare path of that pair. Beside it the futex slept on as a link does, on two words and with a bound.
+// Exit status: 0 measured, 1 could not measure (a second processor is needed), 2 wrong arguments, 3 inconclusive: the
+// futex over itself left 0.93 to 1.07, or disturbed pairs had to be taken.
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,8 +18,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <symphony/clock.hpp>
@@ -26,6 +29,7 @@
 #include "bench/latency/kernel_paths.hpp"
 #include "bench/latency/link_series.hpp"
 #include "bench/support/figure.hpp"
+#include "bench/support/pairs.hpp"
 #include "bench/support/pinning.hpp"
 #include "bus/control/socket.hpp"
 #include "bus/endpoint/link_core.hpp"
@@ -49,6 +53,8 @@ constexpr std::array<const char*, 3> places{"apart", "together", "free"};
 struct Options {
   std::size_t pairs = 15;
   std::size_t rounds = 30;
+  bool repeat_disturbed = true;
+  bool json = false;
 };
 
 // ---- the link: a pit's runtime in its own process, attached as a broker would
@@ -289,83 +295,153 @@ bool run_pair(const Options& options, Place place, const std::optional<CpuPair>&
   return done;
 }
 
-struct Spread {
-  double p5, p50, p95;
+// What the pairs of one place say together.
+struct Summary {
+  std::array<Quantiles, kind_count> us{};
+  Quantiles ratio;         // the link over the best of the kernel's, or over yielding
+  Quantiles over_bounded;  // over the futex as a link uses it
+  double futex_over_itself = 1;
+  double sleeps_a_call = 0;
+  double wakes_a_call = 0;
+  std::size_t disturbed = 0;
+  bool conclusive = false;
+  double seconds = 0;
 };
-Spread spread_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double share) {
-    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
-  };
-  return {at(0.05), at(0.5), at(0.95)};
+
+double ratio_of(const Measured& m, Place place) noexcept {
+  return m.median_us[link] / (place == Place::together
+                                  ? m.median_us[yielding]
+                                  : std::min({m.median_us[futex], m.median_us[pipes], m.median_us[sockets]}));
 }
 
-bool run_place(const Options& options, Place place, const std::optional<CpuPair>& cpus) {
+std::optional<Summary> measure(const Options& options, Place place, const std::optional<CpuPair>& cpus) {
   const TimeNs start = now_ns();
-  std::array<std::vector<double>, kind_count> times;
-  std::vector<double> ratios;
-  std::vector<double> self;
-  std::vector<double> over_bounded;
-  double sleeps = 0;
-  double wakes = 0;
-  for (std::size_t pair = 0; pair < options.pairs; ++pair) {
+  std::vector<Measured> pairs;
+  Repeats repeats(options.repeat_disturbed ? 2 * options.pairs : 0);
+  while (pairs.size() < options.pairs) {
+    const CompetingCpu others;
     Measured m;
-    if (!run_pair(options, place, cpus, m)) return false;
-    for (std::size_t kind = 0; kind < kind_count; ++kind) times[kind].push_back(m.median_us[kind]);
-    const double best = place == Place::together
-                            ? m.median_us[yielding]
-                            : std::min({m.median_us[futex], m.median_us[pipes], m.median_us[sockets]});
-    ratios.push_back(m.median_us[link] / best);
-    self.push_back(m.median_us[futex] / m.median_us[futex_again]);
-    over_bounded.push_back(m.median_us[link] / m.median_us[bounded]);
-    sleeps += m.sleeps_a_call / static_cast<double>(options.pairs);
-    wakes += m.wakes_a_call / static_cast<double>(options.pairs);
+    if (!run_pair(options, place, cpus, m)) return std::nullopt;
+    if (!repeats.repeat(others.disturbed())) pairs.push_back(m);
   }
+  const auto over = [&](auto&& value) {
+    std::vector<double> values;
+    for (const Measured& m : pairs) values.push_back(value(m));
+    return quantiles_of(std::move(values));
+  };
+  Summary all;
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    all.us[kind] = over([&](const Measured& m) { return m.median_us[kind]; });
+  }
+  all.ratio = over([&](const Measured& m) { return ratio_of(m, place); });
+  all.over_bounded = over([](const Measured& m) { return m.median_us[link] / m.median_us[bounded]; });
+  all.futex_over_itself = over([](const Measured& m) { return m.median_us[futex] / m.median_us[futex_again]; }).p50;
+  all.sleeps_a_call = over([](const Measured& m) { return m.sleeps_a_call; }).p50;
+  all.wakes_a_call = over([](const Measured& m) { return m.wakes_a_call; }).p50;
+  all.disturbed = repeats.count();
+  all.conclusive = !repeats.spent() && SelfCheck{all.futex_over_itself, pairs.size()}.conclusive();
+  all.seconds = static_cast<double>(now_ns() - start) / 1e9;
+  return all;
+}
+
+const char* verdict(const Summary& all) noexcept { return all.conclusive ? "conclusive" : "inconclusive"; }
+const char* over_what(Place place) noexcept {
+  return place == Place::together ? "yielding" : "the best of the kernel's";
+}
+
+void print_table(const Options& options, Place place, const Summary& all) {
   std::printf("%s, %zu pairs of processes, %.2f sleeps and %.2f wake-ups of the link's caller a call\n",
-              places[static_cast<std::size_t>(place)], options.pairs, sleeps, wakes);
-  std::string note;
+              places[static_cast<std::size_t>(place)], options.pairs, all.sleeps_a_call, all.wakes_a_call);
   for (std::size_t kind = 0; kind < kind_count; ++kind) {
     if (!has(static_cast<Kind>(kind), place)) continue;
-    const Spread us = spread_of(times[kind]);
+    const Quantiles& us = all.us[kind];
     std::printf("  %-17s %8.2f us  (%.2f to %.2f)\n", kinds[kind], us.p50, us.p5, us.p95);
-    char text[64];
-    std::snprintf(text, sizeof text, "%s %.1f us, ", kinds[kind], us.p50);
-    note += text;
   }
-  const Spread ratio = spread_of(ratios);
-  const Spread twice = spread_of(self);
-  const double bare_sleep = spread_of(over_bounded).p50;
-  std::printf("  link over %s: %.3f (%.3f to %.3f), over the futex as a link uses it %.3f; futex over itself %.3f\n",
-              place == Place::together ? "yielding" : "the best of the kernel's", ratio.p50, ratio.p5, ratio.p95,
-              bare_sleep, twice.p50);
-  if (place == Place::free) return true;
+  std::printf(
+      "  link over %s: %.3f (%.3f to %.3f), over the futex as a link uses it %.3f\n"
+      "  futex over itself %.3f, %zu disturbed pairs repeated: %s\n",
+      over_what(place), all.ratio.p50, all.ratio.p5, all.ratio.p95, all.over_bounded.p50, all.futex_over_itself,
+      all.disturbed, verdict(all));
+}
+
+void print_json(const Options& options, Place place, const Summary& all) {
+  std::printf(
+      "%s{\"name\": \"%s\", \"pairs\": %zu, \"disturbed\": %zu, \"self_ratio\": %.4f, \"verdict\": \"%s\", "
+      "\"over\": \"%s\", \"ratio\": %.4f, \"ratio_p5\": %.4f, \"ratio_p95\": %.4f, \"over_bounded_futex\": %.4f, "
+      "\"sleeps_a_call\": %.3f, \"wakes_a_call\": %.3f, \"kinds\": [",
+      place == Place::apart ? "" : ", ", places[static_cast<std::size_t>(place)], options.pairs, all.disturbed,
+      all.futex_over_itself, verdict(all), over_what(place), all.ratio.p50, all.ratio.p5, all.ratio.p95,
+      all.over_bounded.p50, all.sleeps_a_call, all.wakes_a_call);
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    if (!has(static_cast<Kind>(kind), place)) continue;
+    const Quantiles& us = all.us[kind];
+    std::printf("%s{\"name\": \"%s\", \"p50_us\": %.3f, \"p5_us\": %.3f, \"p95_us\": %.3f}", kind == 0 ? "" : ", ",
+                kinds[kind], us.p50, us.p5, us.p95);
+  }
+  std::printf("]}");
+}
+
+bool write_wake_figure(const Options& options, Place place, const Summary& all) {
   Figure figure;
   figure.name = place == Place::apart ? "ring.wake_ratio" : "ring.wake_ratio_same_core";
-  figure.value = ratio.p50;
+  figure.value = all.ratio.p50;
   figure.unit = "ratio";
   figure.n = options.pairs;
-  figure.seconds = static_cast<double>(now_ns() - start) / 1e9;
-  char text[192];
+  figure.seconds = all.seconds;
+  figure.note = std::string(verdict(all)) + "; ";
+  char text[256];
+  for (std::size_t kind = 0; kind < kind_count; ++kind) {
+    if (!has(static_cast<Kind>(kind), place)) continue;
+    std::snprintf(text, sizeof text, "%s %.1f us, ", kinds[kind], all.us[kind].p50);
+    figure.note += text;
+  }
   std::snprintf(
       text, sizeof text,
       "p5 %.3f, p95 %.3f; over the futex as a link uses it %.3f; futex over itself %.3f; %.2f sleeps and %.2f "
-      "wake-ups a call",
-      ratio.p5, ratio.p95, bare_sleep, twice.p50, sleeps, wakes);
-  figure.note = note + text;
+      "wake-ups a call; %zu disturbed pairs repeated",
+      all.ratio.p5, all.ratio.p95, all.over_bounded.p50, all.futex_over_itself, all.sleeps_a_call, all.wakes_a_call,
+      all.disturbed);
+  figure.note += text;
   const auto written = write_figure(figure);
   if (!written) std::fprintf(stderr, "bench_wake: %s\n", written.error().text);
   return written.has_value();
+}
+
+int run(const Options& options, const CpuPair& cpus) {
+  bool conclusive = true;
+  if (options.json) std::printf("{\"places\": [");
+  for (const Place place : {Place::apart, Place::together, Place::free}) {
+    const auto all = measure(options, place, cpus);
+    if (!all) {
+      std::fputs("bench_wake: a pair of processes did not finish\n", stderr);
+      return 1;
+    }
+    options.json ? print_json(options, place, *all) : print_table(options, place, *all);
+    std::fflush(stdout);  // before the next fork
+    if (place == Place::free) continue;
+    conclusive = conclusive && all->conclusive;
+    if (!write_wake_figure(options, place, *all)) return 1;
+  }
+  if (options.json) std::printf("], \"verdict\": \"%s\"}\n", conclusive ? "conclusive" : "inconclusive");
+  return conclusive ? 0 : 3;
 }
 
 std::optional<Options> read_arguments(int argc, char** argv) {
   Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
     char* end = nullptr;
-    const std::string_view name = argv[i];
+    const std::string_view name = argv[i], value = argv[i + 1];
     const std::uint64_t number = std::strtoull(argv[i + 1], &end, 10);
-    if (*end != '\0' || number < 1 || number > 100'000 || (name != "--pairs" && name != "--rounds"))
+    const bool is_number = *end == '\0' && number >= 1 && number <= 100'000;
+    if (name == "-o" && value == "json") {
+      options.json = true;
+    } else if (name == "--disturbed" && (value == "repeat" || value == "count")) {
+      options.repeat_disturbed = value == "repeat";
+    } else if ((name == "--pairs" || name == "--rounds") && is_number) {
+      (name == "--pairs" ? options.pairs : options.rounds) = number;
+    } else {
       return std::nullopt;
-    (name == "--pairs" ? options.pairs : options.rounds) = number;
+    }
   }
   return argc % 2 == 1 ? std::optional(options) : std::nullopt;
 }
@@ -378,19 +454,14 @@ int main(int argc, char** argv) {
   const bool help = argc == 2 && std::string_view(argv[1]) == "--help";
   const auto options = help ? std::nullopt : read_arguments(argc, argv);
   if (!options) {
-    std::fputs("usage: bench_wake [--pairs 1..100000] [--rounds 1..100000]\n", help ? stdout : stderr);
+    std::fputs("usage: bench_wake [--pairs 1..100000] [--rounds 1..100000] [--disturbed repeat|count] [-o json]\n",
+               help ? stdout : stderr);
     return help ? 0 : 2;
   }
   const auto cpus = two_cpus();
   if (!cpus) {
     std::fputs("bench_wake: needs a second processor\n", stderr);
-    return 3;
+    return 1;
   }
-  for (const Place place : {Place::apart, Place::together, Place::free}) {
-    if (!run_place(*options, place, cpus)) {
-      std::fputs("bench_wake: a pair of processes did not finish\n", stderr);
-      return 1;
-    }
-  }
-  return 0;
+  return run(*options, *cpus);
 }
