@@ -152,14 +152,36 @@ class Peers(unittest.TestCase):
 
 
 class Ring(unittest.TestCase):
-    def test_the_document_has_the_limits_the_link_and_a_verdict(self):
+    def test_the_document_has_all_parts_and_goes_where_it_is_asked_for(self):
         with tempfile.TemporaryDirectory() as folder:
-            run = bench("ring", "--quick", "-o", "json", env={**os.environ, "SYMPHONY_FIGURES": folder})
-        self.assertEqual((run.returncode, run.stderr), (0, ""))
-        result = json.loads(run.stdout)
+            run = bench("ring", "--quick", "-o", "json", "--results", folder,
+                        env={**os.environ, "SYMPHONY_FIGURES": str(pathlib.Path(folder) / "figures")})
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            result = json.loads(run.stdout)
+            (file,) = pathlib.Path(folder).glob("*.json")
+            self.assertEqual(file.read_text(), run.stdout)
+            dirty = "-dirty" if result["commit"].endswith("-dirty") else ""
+            self.assertRegex(file.name, rf"^ring\.[a-z0-9_]+-{result['host']['cores']}\.{result['commit'][:12]}{dirty}\.json$")
         self.assertEqual([row["name"] for row in result["yardsticks"]["yardsticks"]], ["line", "uds", "futex"])
-        self.assertIn("channel.32", [row["name"] for row in result["link"]["kinds"]])
+        for part in (result["link"], *result["call"]["series"], *result["streams"]["cells"]):
+            self.assertEqual([c["main"] for c in part["classes"]].count(True), 1)
+        self.assertIn("channel.32", [row["name"] for row in result["link"]["classes"][0]["kinds"]])
+        self.assertEqual([p["name"] for series in result["call"]["series"] for p in series["classes"][0]["points"]],
+                         ["32", "64", "1024", "4096", "32, p99", "typed", "1 MiB"])
+        self.assertEqual([cell["size"] for cell in result["streams"]["cells"]], [64, 256, 1024, 4096, 65536])
+        self.assertEqual([place["name"] for place in result["wake"]["places"]], ["apart", "together", "free"])
         self.assertIn(result["verdict"], ("ok", "inconclusive"))
+
+    def test_the_table_has_a_row_of_each_part(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = bench("ring", "--quick", env={**os.environ, "SYMPHONY_FIGURES": folder})
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        for row in ("line", r"channel\.32", "call typed", "call 1 MiB", "stream 65536", "wake together", "verdict:"):
+            self.assertRegex(run.stdout, rf"(?m)^{row} ")
+
+    def test_a_folder_that_is_not_there_is_said_before_anything_is_measured(self):
+        run = bench("ring", "--results", "/nowhere/at/all")
+        self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1), run.stderr)
 
 
 if __name__ == "__main__":

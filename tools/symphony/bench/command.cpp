@@ -15,6 +15,7 @@
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
+#include "tools/symphony/progress.hpp"
 #include "tools/symphony/table.hpp"
 
 namespace symphony::tools {
@@ -22,34 +23,102 @@ namespace {
 
 using Json = BenchJson;
 
+// One program of the ring's document: what it is given, and under which key its document goes.
+struct RingPart {
+  const char* program;
+  const char* key;
+  std::vector<std::string> arguments;
+  std::vector<std::string> quick_arguments;
+};
+const std::vector<RingPart>& ring_parts() {
+  static const std::vector<RingPart> parts{
+      {"bench_yardsticks", "yardsticks", {"--pin"}, {"--pin"}},
+      {"bench_link", "link", {}, {"--pairs", "2", "--rounds", "40", "--disturbed", "count"}},
+      {"bench_call", "call", {}, {"--pairs", "1", "--rounds", "20", "--disturbed", "count"}},
+      {"bench_throughput", "streams", {}, {"--quick"}},
+      {"bench_wake", "wake", {}, {"--pairs", "1", "--rounds", "5", "--disturbed", "count"}},
+  };
+  return parts;
+}
+
+// The class that a part reports.
+const Json& main_class(const Json& part) {
+  for (const Json& one : part["classes"]) {
+    if (one["main"] == true) return one;
+  }
+  return part["classes"][0];
+}
+
+std::string ring_table(const Json& document) {
+  Table table({"", "limit", "ours", "ratio", "p5", "p95", "pairs", "verdict"});
+  const auto time = [](double ns) { return duration_text(static_cast<std::int64_t>(ns)); };
+  const auto row = [&](std::string name, std::string limit, std::string ours, const Json& ratio, std::size_t pairs,
+                       const std::string& verdict) {
+    const auto cell = [&](const char* key) { return fmt::format("{:.3f}", ratio[key].get<double>()); };
+    table.add_row({std::move(name), std::move(limit), std::move(ours), cell("ratio"), cell("ratio_p5"),
+                   cell("ratio_p95"), std::to_string(pairs), verdict});
+  };
+  for (const Json& one : document["yardsticks"]["yardsticks"]) {
+    table.add_row({one["name"], time(one["batch_p50_ns"].get<double>()), "-", "-", "-", "-", "-", "-"});
+  }
+  const Json& link = document["link"];
+  for (const Json& kind : main_class(link)["kinds"]) {
+    row(kind["name"], "-", time(kind["p50_ns"].get<double>()), kind, main_class(link)["pairs"].get<std::size_t>(),
+        link["verdict"]);
+  }
+  for (const Json& series : document["call"]["series"]) {
+    for (const Json& point : main_class(series)["points"]) {
+      row("call " + point["name"].get<std::string>(), time(point["limit_ns"].get<double>()),
+          time(point["call_ns"].get<double>()), point, main_class(series)["pairs"].get<std::size_t>(),
+          series["verdict"]);
+    }
+  }
+  for (const Json& cell : document["streams"]["cells"]) {
+    const Json& streams = main_class(cell)["streams"];
+    for (const Json& stream : streams) {
+      if (stream["name"] != "channel") continue;
+      const auto rate = [](const Json& one) {
+        return fmt::format("{:.2f} M/s", one["messages_per_s"].get<double>() / 1e6);
+      };
+      row(fmt::format("stream {}", cell["size"].get<int>()), rate(streams[0]), rate(stream), stream,
+          main_class(cell)["pairs"].get<std::size_t>(), cell["verdict"]);
+    }
+  }
+  for (const Json& place : document["wake"]["places"]) {
+    row("wake " + place["name"].get<std::string>(), "-", time(place["kinds"][0]["p50_us"].get<double>() * 1000), place,
+        place["pairs"].get<std::size_t>(), place["verdict"]);
+  }
+  return table.text() +
+         "ratio: ours over the limit; below 1 is ahead for times, above 1 for streams (messages a second)\nverdict: " +
+         document["verdict"].get<std::string>() + "\n";
+}
+
 int bench_ring(const BenchArguments& arguments) {
   Json document = new_bench_document("bench ring");
-  const auto take = [&](const char* name, std::vector<std::string> words, const char* key) {
-    const std::string program = find_program(name);
-    if (program.empty()) return fail_bench("ring", fmt::format("{} is not beside this program", name), exit_not_found);
-    words.insert(words.begin(), program);
+  document["verdict"] = "ok";
+  Progress progress("ring", ring_parts().size());
+  for (const RingPart& part : ring_parts()) {
+    const std::string program = find_program(part.program);
+    if (program.empty()) {
+      progress.finish();
+      return fail_bench("ring", fmt::format("{} is not beside this program", part.program), exit_not_found);
+    }
+    std::vector<std::string> words{program, "-o", "json"};
+    const auto& more = arguments.quick ? part.quick_arguments : part.arguments;
+    words.insert(words.end(), more.begin(), more.end());
     const Printed printed = run_helper(words);
     // 3: measured, and inconclusive.
     const bool measured = WIFEXITED(printed.status) && (printed.status == 0 || WEXITSTATUS(printed.status) == 3);
-    document[key] = Json::parse(printed.out, nullptr, false);
-    if (measured && document[key].is_object()) return exit_ok;
-    return fail_bench("ring", printed.fault.empty() ? "a program printed no result" : printed.fault, exit_internal);
-  };
-  const std::string pairs = arguments.quick ? "3" : "21";
-  if (const int bad = take("bench_yardsticks", {"--pin", "-o", "json"}, "yardsticks"); bad != exit_ok) return bad;
-  if (const int bad = take("bench_link", {"--pairs", pairs, "-o", "json"}, "link"); bad != exit_ok) return bad;
-  document["verdict"] = document["link"]["verdict"] == "conclusive" ? "ok" : "inconclusive";
-  Table table({"round trip", "p50 ns", "ratio", "p5", "p95"});
-  for (const Json& row : document["yardsticks"]["yardsticks"]) {
-    table.add_row({row["name"], fmt::format("{:.0f}", row["batch_p50_ns"].get<double>()), "-", "-", "-"});
+    document[part.key] = Json::parse(printed.out, nullptr, false);
+    if (!measured || !document[part.key].is_object()) {
+      progress.finish();
+      return fail_bench("ring", printed.fault.empty() ? "a program printed no result" : printed.fault, exit_internal);
+    }
+    if (printed.status != 0) document["verdict"] = "inconclusive";
+    progress.advance();
   }
-  for (const Json& row : document["link"]["kinds"]) {
-    const auto cell = [&](const char* key) { return fmt::format("{:.3f}", row[key].get<double>()); };
-    table.add_row({row["name"], fmt::format("{:.0f}", row["p50_ns"].get<double>()), cell("ratio"), cell("ratio_p5"),
-                   cell("ratio_p95")});
-  }
-  return put_out(arguments, "ring", document,
-                 table.text() + "verdict: " + document["verdict"].get<std::string>() + "\n");
+  progress.finish();
+  return put_out(arguments, "ring", document, ring_table(document));
 }
 
 }  // namespace
@@ -64,13 +133,21 @@ void add_bench_command(CLI::App& app, int& exit_status) {
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
     verb->add_option("--save", arguments->save, "Also write the JSON document to this file")->type_name("FILE");
+    verb->add_option("--results", arguments->results,
+                     "Also write it into this folder, named by what was measured, machine and commit")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
     verb->add_flag("--quick", arguments->quick, "3 pairs of processes: to see that it works");
   };
-  auto* ring =
-      bench_command->add_subcommand("ring", "Raw line, Unix socket and futex; then a link's round trips over the line");
+  auto* ring = bench_command->add_subcommand(
+      "ring", "A link's round trips, calls, streams and wake-ups over the limits of each");
   common(ring);
   ring->footer(
-      "Both sides spin, each on a processor of its own; a ratio is that of medians over turns of 64 round trips.");
+      "bench_yardsticks, bench_link, bench_call, bench_throughput and bench_wake, one after the other: about ten "
+      "minutes\n"
+      "on a quiet machine. A ratio is that of medians over turns of one pair of processes, and the median over at "
+      "least\n"
+      "15 pairs of one placement class; pairs that others took processor time from are repeated.");
   ring->callback([arguments, &exit_status] { exit_status = bench_ring(*arguments); });
   auto* peers = bench_command->add_subcommand("peers", "Our link against what else a program could take");
   common(peers);

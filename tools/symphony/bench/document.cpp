@@ -1,7 +1,10 @@
 #include "tools/symphony/bench/document.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "bench/support/figure.hpp"
 #include "tools/symphony/exit_status.hpp"
@@ -22,12 +25,34 @@ BenchJson new_bench_document(const char* command) {
           {"host", {{"cpu", host.cpu}, {"cores", host.cores}, {"kernel", host.kernel}}}};
 }
 
+std::string result_name(const char* verb, const BenchJson& document) {
+  std::string machine;
+  for (const char c : document["host"]["cpu"].get<std::string>()) {
+    const bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    const bool is_capital = c >= 'A' && c <= 'Z';
+    if (is_word || is_capital) {
+      machine += is_capital ? static_cast<char>(c - 'A' + 'a') : c;
+    } else if (!machine.empty() && machine.back() != '_') {
+      machine += '_';
+    }
+  }
+  while (!machine.empty() && machine.back() == '_') machine.pop_back();
+  const std::string commit = document["commit"].get<std::string>();
+  const bool is_dirty = commit.find("-dirty") != std::string::npos;
+  return std::string(verb) + "." + machine + "-" + std::to_string(document["host"]["cores"].get<unsigned>()) + "." +
+         commit.substr(0, 12) + (is_dirty ? "-dirty" : "") + ".json";
+}
+
 int put_out(const BenchArguments& arguments, const char* verb, const BenchJson& document, const std::string& table) {
   const std::string text = document.dump(1) + "\n";
-  if (!arguments.save.empty()) {
-    std::ofstream file(arguments.save);
+  std::vector<std::filesystem::path> files;
+  if (!arguments.save.empty()) files.emplace_back(arguments.save);
+  if (!arguments.results.empty())
+    files.push_back(std::filesystem::path(arguments.results) / result_name(verb, document));
+  for (const auto& path : files) {
+    std::ofstream file(path);
     file << text;
-    if (!file.flush()) return fail_bench(verb, arguments.save + ": cannot be written", exit_internal);
+    if (!file.flush()) return fail_bench(verb, path.string() + ": cannot be written", exit_internal);
   }
   std::fputs(arguments.format == "json" ? text.c_str() : table.c_str(), stdout);
   if (std::fflush(stdout) != 0) return fail_bench(verb, "cannot write the result: disk full?", exit_internal);

@@ -14,6 +14,7 @@ using BenchJson = nlohmann::ordered_json;
 struct BenchArguments {
   std::string format = "table";  // or "json"
   std::string save;              // also write the document to this file
+  std::string results;           // also write it into this folder, under result_name()
   bool quick = false;
   std::vector<std::size_t> sizes;
   std::vector<std::string> peers;
@@ -24,6 +25,9 @@ int fail_bench(const char* verb, const std::string& why, int status);
 
 // Command, commit and host; the verb adds what it measured.
 [[nodiscard]] BenchJson new_bench_document(const char* command);
+
+// Of a document's file among results: verb, processor and cores, commit. "ring.amd_epyc-2.0123456789ab.json"
+[[nodiscard]] std::string result_name(const char* verb, const BenchJson& document);
 
 // Prints the document or the table, keeps the document where it was asked for, returns the exit status.
 [[nodiscard]] int put_out(const BenchArguments& arguments, const char* verb, const BenchJson& document,
