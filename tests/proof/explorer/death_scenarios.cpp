@@ -12,8 +12,8 @@ namespace {
 // there; also when the reader had drained before the last commit.
 class DeadProducer : public Program {
  public:
-  DeadProducer(Explorer& e, const std::vector<unsigned>& lines, bool batches)
-      : e_(e), lines_(lines), batches_(batches), ring_(e, 256, 0, 1) {}
+  DeadProducer(Explorer& e, const std::vector<unsigned>& lines, bool batches, std::uint64_t capacity)
+      : e_(e), lines_(lines), batches_(batches), ring_(e, capacity, 0, 1) {}
   void run(int thread) override {
     if (thread == 0) {
       for (unsigned i = 0; i < lines_.size(); ++i) {
@@ -308,9 +308,10 @@ class DeadPitAsleep : public Program {
 }  // namespace
 
 void add_death_scenarios(std::vector<Scenario>& all, bool large) {
-  const auto producer = [&](const char* name, const char* words, const std::vector<unsigned>& lines, bool batches) {
-    all.push_back({name, words, {2, 0}, [lines, batches](Explorer& e) {
-                     return std::make_unique<DeadProducer>(e, lines, batches);
+  const auto producer = [&](const char* name, const char* words, const std::vector<unsigned>& lines, bool batches,
+                            std::uint64_t capacity = 256) {
+    all.push_back({name, words, {2, 0}, [lines, batches, capacity](Explorer& e) {
+                     return std::make_unique<DeadProducer>(e, lines, batches, capacity);
                    }});
   };
   if (large) {
@@ -319,6 +320,8 @@ void add_death_scenarios(std::vector<Scenario>& all, bool large) {
     producer("dead_producer", "4-line ring, 4 records of 1 and 2 lines", {1, 2, 1, 1}, false);
   }
   producer("dead_producer_in_batch", "4-line ring, a batch of 2 records of 1 line", {1, 1}, true);
+  producer("dead_producer_in_padded_batch", "8-line ring, batches of records of 1 and 2, 2 and 2 lines", {1, 2, 2, 2},
+           true, 512);
   const unsigned two = large ? 3 : 2;
   const unsigned one = large ? 2 : 1;
   const auto count = [](unsigned n, const char* what) { return std::to_string(n) + what; };

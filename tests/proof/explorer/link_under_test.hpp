@@ -17,15 +17,26 @@ class LinkUnderTest {
   using Caller = detail::CallerChannel<ModelMem>;
   using Pit = detail::PitChannel<ModelMem>;
 
+  // `write_back`: both sides have a writable view of the other's data, as on a link to a pit that is not hostile.
   LinkUnderTest(Explorer& explorer, int caller_thread, int pit_thread, std::uint32_t capacity = 256,
-                bool heavy_barriers = false)
+                bool heavy_barriers = false, bool write_back = false)
       : geometry_{capacity, capacity, 0x1111, 0x2222, heavy_barriers},
-        caller_memory_(explorer.allocate(detail::data_offset + capacity, static_cast<ThreadSet>(1u << caller_thread))),
-        pit_memory_(explorer.allocate(detail::data_offset + capacity, static_cast<ThreadSet>(1u << pit_thread))),
-        caller(caller_memory_, pit_memory_, geometry_),
-        pit(pit_memory_, caller_memory_, geometry_) {}
+        caller_memory_(segment(explorer, capacity, caller_thread, write_back ? pit_thread : caller_thread)),
+        pit_memory_(segment(explorer, capacity, pit_thread, write_back ? caller_thread : pit_thread)),
+        caller(caller_memory_, pit_memory_, geometry_, {}, write_back ? pit_memory_ + detail::data_offset : nullptr),
+        pit(pit_memory_, caller_memory_, geometry_, {}, write_back ? request_data() : nullptr) {}
+
+  [[nodiscard]] std::byte* request_data() const noexcept { return caller_memory_ + detail::data_offset; }
 
  private:
+  // Words that its owner writes, and data that `writes_back` writes as well.
+  static std::byte* segment(Explorer& explorer, std::uint32_t capacity, int owner, int writes_back) noexcept {
+    const auto bit = [](int thread) { return static_cast<ThreadSet>(1u << thread); };
+    std::byte* const words = explorer.allocate(detail::data_offset, bit(owner));
+    std::byte* const data = explorer.allocate(capacity, static_cast<ThreadSet>(bit(owner) | bit(writes_back)));
+    explorer.require(data == words + detail::data_offset, "the two parts of a segment are not neighbours");
+    return words;
+  }
   detail::Geometry geometry_;
   std::byte* caller_memory_;
   std::byte* pit_memory_;

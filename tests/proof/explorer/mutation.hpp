@@ -34,6 +34,7 @@ struct Mutation {
     no_spare_line,        // a record may take the line of the next header
     free_before_read,     // space is given back before the record was read
     write_back_late,      // a line is written back after its space was given back
+    write_back_early,     // a line is written back before its request is handled
     finish_before_reply,  // handled is stored before the reply is committed
     begin_after_reply,    // begun is stored when the handler is done
     close_before_send,    // the state says closing before the last commit

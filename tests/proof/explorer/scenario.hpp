@@ -22,6 +22,7 @@ void add_ring_scenarios(std::vector<Scenario>& all, bool large);
 void add_sleep_scenarios(std::vector<Scenario>& all, bool large);
 void add_close_scenarios(std::vector<Scenario>& all, bool large);
 void add_death_scenarios(std::vector<Scenario>& all, bool large);
+void add_link_death_scenarios(std::vector<Scenario>& all, bool large);
 
 [[nodiscard]] inline std::vector<Scenario> all_scenarios(bool large) {
   std::vector<Scenario> all;
@@ -29,6 +30,7 @@ void add_death_scenarios(std::vector<Scenario>& all, bool large);
   add_sleep_scenarios(all, large);
   add_close_scenarios(all, large);
   add_death_scenarios(all, large);
+  add_link_death_scenarios(all, large);
   return all;
 }
 
