@@ -91,6 +91,20 @@ void large_reply_there(World<Mem>& w) {
   w.serve(700);
 }
 
+// Requests of several lines wait behind the next one.
+template <class Mem>
+void backlog_of_requests(World<Mem>& w) {
+  after_traffic(w);
+  w.push(200, Effect::idempotent);
+  w.push(150, Effect::once);
+}
+template <class Mem>
+void backlog_of_replies(World<Mem>& w) {
+  after_traffic(w);
+  w.serve(200);
+  w.serve(100);
+}
+
 template <class Mem>
 void nothing(World<Mem>&) {}
 
@@ -135,7 +149,8 @@ inline constexpr std::array operations{
                    }},
     Operation<Mem>{"attach_and_push", Party::caller, nothing<Mem>,
                    [](World<Mem>& w) {
-                     w.caller = {w.segments->caller(), w.segments->pit(), w.segments->geometry(), w.mem};
+                     w.caller = {w.segments->caller(), w.segments->pit(), w.segments->geometry(), w.mem,
+                                 w.segments->pit() + data_offset};
                      w.push(40);
                    }},
     Operation<Mem>{"pop", Party::pit, after_traffic<Mem>, [](World<Mem>& w) { w.take(true); }},
@@ -149,6 +164,24 @@ inline constexpr std::array operations{
                    [](World<Mem>& w) { w.serve(700); }},
     Operation<Mem>{"serve_behind_a_pad", Party::pit, before_reply_wrap<Mem>, [](World<Mem>& w) { w.serve(300); }},
     Operation<Mem>{"serve_full_ring", Party::pit, caller_waits_for_space<Mem>, [](World<Mem>& w) { w.serve(50); }},
+    Operation<Mem>{"serve_and_write_back", Party::pit, backlog_of_requests<Mem>,
+                   [](World<Mem>& w) {
+                     w.serve(10);
+                     w.serve(300);
+                     w.serve(20);
+                   }},
+    Operation<Mem>{"pop_and_write_back", Party::pit, backlog_of_requests<Mem>,
+                   [](World<Mem>& w) {
+                     w.take(false);
+                     w.take(false);
+                     w.take(false);
+                   }},
+    Operation<Mem>{"take_and_write_back", Party::caller, backlog_of_replies<Mem>,
+                   [](World<Mem>& w) {
+                     w.take_reply();
+                     w.take_reply();
+                     w.take_reply();
+                   }},
     Operation<Mem>{"pit_arms_and_disarms", Party::pit, after_traffic<Mem>,
                    [](World<Mem>& w) {
                      (void)w.pit.arm();
@@ -158,7 +191,8 @@ inline constexpr std::array operations{
                    [](World<Mem>& w) { w.pit.set_state(SideState::closed); }},
     Operation<Mem>{"pit_attaches_and_serves", Party::pit, [](World<Mem>& w) { w.push(40); },
                    [](World<Mem>& w) {
-                     w.pit = {w.segments->pit(), w.segments->caller(), w.segments->geometry(), w.mem};
+                     w.pit = {w.segments->pit(), w.segments->caller(), w.segments->geometry(), w.mem,
+                              w.segments->caller() + data_offset};
                      w.serve(20);
                    }},
 };

@@ -41,13 +41,16 @@ class Scene {
 
  public:
   Ledger& ledger;
-  std::optional<World<Mem>> world;  // as it is before the operation
+  std::optional<World<Mem>> world;      // as it is before the operation
+  std::optional<World<Mem>> read_only;  // the same, of sides that cannot write back
 
   void set(const Operation<Mem>& operation) {
-    segments.clear();
-    ledger = {};
-    world.emplace(segments, ledger, mem_);
-    operation.prepare(*world);
+    for (auto* const which : {&read_only, &world}) {
+      segments.clear();
+      ledger = {};
+      which->emplace(segments, ledger, mem_, which == &world);
+      operation.prepare(**which);
+    }
     before_ = now();
   }
   [[nodiscard]] Moment now() const { return {segments.image(), ledger}; }

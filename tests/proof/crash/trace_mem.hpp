@@ -23,15 +23,16 @@ using namespace symphony::detail;
 // How the stores of a wrong ring would arrive.
 enum class Mutant : std::uint8_t {
   none,
-  header_before_payload,    // the commit first, what it commits after it
-  no_next_zero,             // the header behind the record is not zeroed
-  batch_shown_early,        // header 1 of a batch before headers 2..k
-  header_in_halves,         // the header as two 4-byte stores
-  payload_cut,              // the last word of a copy is forgotten
-  handled_before_reply,     // a request is handled before its reply is committed
-  begun_after_handler,      // the handler runs before the request is marked as begun
-  freed_before_handled,     // its space is given back before it is marked as handled
-  freed_before_copy_taken,  // freed runs one line ahead of what was read
+  header_before_payload,        // the commit first, what it commits after it
+  no_next_zero,                 // the header behind the record is not zeroed
+  batch_shown_early,            // header 1 of a batch before headers 2..k
+  header_in_halves,             // the header as two 4-byte stores
+  payload_cut,                  // the last word of a copy is forgotten
+  handled_before_reply,         // a request is handled before its reply is committed
+  begun_after_handler,          // the handler runs before the request is marked as begun
+  freed_before_handled,         // its space is given back before it is marked as handled
+  freed_before_copy_taken,      // freed runs one line ahead of what was read
+  written_back_before_handled,  // a line is written back before its request is marked as handled
 };
 
 struct MutantName {
@@ -48,6 +49,7 @@ inline constexpr std::array mutants{
     MutantName{Mutant::begun_after_handler, "begun_after_handler"},
     MutantName{Mutant::freed_before_handled, "freed_before_handled"},
     MutantName{Mutant::freed_before_copy_taken, "freed_before_copy_taken"},
+    MutantName{Mutant::written_back_before_handled, "written_back_before_handled"},
 };
 
 class Tracer {
@@ -58,12 +60,14 @@ class Tracer {
     std::byte* at = nullptr;
     std::array<std::byte, 8> bytes{};
     std::size_t size = 0;
+    Site site{};  // of a word
   };
   // Called after each store has arrived. A plain pointer: the hook may replace the tracer that calls it.
   using Hook = void (*)(void* context, const Store&);
 
   Hook after_store = nullptr;
   void* context = nullptr;
+  bool drops_write_back = false;  // as a side that has the other's data mapped read-only
 
   // Room for what it holds back is made now: an allocation later would differ from process to process.
   void become(Mutant mutant) {
@@ -72,13 +76,15 @@ class Tracer {
   }
 
   void store(Site site, std::byte* word, const void* value, std::size_t size) {
-    Store store{Kind::word, word, {}, size};
+    if (drops_write_back && site == Site::write_back) return;
+    Store store{Kind::word, word, {}, size, site};
     std::memcpy(store.bytes.data(), value, size);
     if (mutant_ == Mutant::none) return arrive(store);
     if (is_held(site)) return hold(store);
+    if (mutant_ == Mutant::written_back_before_handled && (site == Site::freed || site == Site::begun)) flush();
     if (mutant_ == Mutant::no_next_zero && site == Site::next_header) return;
     if (mutant_ == Mutant::header_in_halves && site == Site::header) {
-      Store half{Kind::word, word, {}, 4};
+      Store half{Kind::word, word, {}, 4, site};
       std::copy_n(store.bytes.begin(), 4, half.bytes.begin());
       arrive(half);
       half.at = word + 4;
@@ -99,7 +105,7 @@ class Tracer {
     const auto* bytes = static_cast<const std::byte*>(from);
     if (mutant_ == Mutant::payload_cut && size >= 8) size -= 8;
     for (std::size_t at = 0; at < size; at += 8) {
-      Store store{Kind::copy, shared + at, {}, std::min<std::size_t>(8, size - at)};
+      Store store{Kind::copy, shared + at, {}, std::min<std::size_t>(8, size - at), {}};
       std::memcpy(store.bytes.data(), bytes + at, store.size);
       if (mutant_ == Mutant::header_before_payload) {
         hold(store);
@@ -109,6 +115,10 @@ class Tracer {
     }
   }
 
+  // The operation's steps are over: what a mutant held back arrives now, but for what goes with the next one's.
+  void settle() {
+    if (mutant_ != Mutant::written_back_before_handled) flush();
+  }
   // Lets what a mutant held back arrive: at the latest when the operation ends.
   void flush() {
     for (std::size_t i = 0; i < held_.size(); ++i) {
@@ -132,6 +142,7 @@ class Tracer {
       case Mutant::begun_after_handler:
         return site == Site::begun;
       case Mutant::freed_before_handled:
+      case Mutant::written_back_before_handled:
         return site == Site::handled;
       default:
         return false;

@@ -102,16 +102,18 @@ class OpenCalls {
 
 // A mutant's late stores arrive at the latest when its operation ends.
 inline void settle(RealMem) noexcept {}
-inline void settle(TraceMem mem) { mem.tracer->flush(); }
+inline void settle(TraceMem mem) { mem.tracer->settle(); }
 
 template <class Mem>
 struct World {
-  World(const Segments& of, Ledger& book, Mem policy = {})
+  // `writes_back`: both sides may write into the other's data, as on a link to a pit that is not hostile: with a
+  // backlog they write back into what they have finished with.
+  World(const Segments& of, Ledger& book, Mem policy = {}, bool writes_back = true)
       : segments(&of),
         ledger(&book),
         mem(policy),
-        caller(of.caller(), of.pit(), of.geometry(), policy),
-        pit(of.pit(), of.caller(), of.geometry(), policy) {}
+        caller(of.caller(), of.pit(), of.geometry(), policy, writes_back ? of.pit() + data_offset : nullptr),
+        pit(of.pit(), of.caller(), of.geometry(), policy, writes_back ? of.caller() + data_offset : nullptr) {}
 
   const Segments* segments;
   Ledger* ledger;
