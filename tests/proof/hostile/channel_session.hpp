@@ -36,7 +36,9 @@ class ChannelSession {
         expected_{std::uint64_t{256} << bytes.below(4), static_cast<std::uint32_t>(bytes.take(4))},
         watch_(bytes, {&own, detail::data_offset + capacity_out_},
                {&peer, detail::data_offset + static_cast<std::size_t>(expected_.capacity)}),
-        channel_(own.bytes.data(), peer.bytes.data(), geometry(), HostileMem{&watch_}) {
+        channel_(own.bytes.data(), peer.bytes.data(), geometry(), HostileMem{&watch_},
+                 writes_back() ? view_.data() : nullptr) {
+    if (writes_back()) watch_.write_back_view({view_.data(), static_cast<std::size_t>(expected_.capacity)});
     watch_.guard({own.bytes.data() + detail::data_offset, capacity_out_});
     watch_.answers.ring(peer.bytes.data() + detail::data_offset, expected_.capacity, expected_.salt, sizeof(Envelope));
     watch_.destination({copy_.data(), body_size_max()});
@@ -66,10 +68,13 @@ class ChannelSession {
       }
     }
     tally_.reads += watch_.reads();
+    tally_.written_back += watch_.written_back();
     return nullptr;
   }
 
  private:
+  // Half of the links, by a number that the input gives anyway.
+  [[nodiscard]] bool writes_back() const noexcept { return expected_.salt / 2 % 2 != 0; }
   [[nodiscard]] std::size_t body_size_max() const { return expected_.capacity / 2 - 8 - sizeof(Envelope); }
   [[nodiscard]] detail::Geometry geometry() const {
     const auto in = static_cast<std::uint32_t>(expected_.capacity);
@@ -146,6 +151,7 @@ class ChannelSession {
 
   const char* receive(std::uint8_t kind) {
     typename Channel::Record record;
+    watch_.write_back_window(expected_.freed, finished_);
     const Poll poll = channel_.try_peek(record);
     auto wanted = expected_.next(watch_.answers);
     if (wanted.poll == Poll::record && wanted.size < sizeof(Envelope)) {
@@ -161,7 +167,7 @@ class ChannelSession {
     if constexpr (is_pit) channel_.begin(record);
     if (kind % 8 == 1) return nullptr;  // looked at again
     channel_.finish(record);
-    expected_.head = record.end;
+    finished_ = expected_.head = record.end;
     ++tally_.moved;
     return nullptr;
   }
@@ -170,7 +176,7 @@ class ChannelSession {
   const char* freed_now(bool idle) {
     const std::uint64_t held = expected_.head - expected_.freed;
     const std::uint64_t word = *reinterpret_cast<const std::uint64_t*>(own_.bytes.data() + freed_word());
-    if (word == expected_.head) expected_.freed = word;
+    if (word == expected_.head) finished_ = expected_.freed = word;
     if (word != expected_.freed) return "freed something else than what is finished";
     if (word != expected_.head && (idle || held >= expected_.capacity / 8)) return "space that was not given back";
     return nullptr;
@@ -196,6 +202,8 @@ class ChannelSession {
   Segment& peer_;
   std::uint32_t capacity_out_;
   ExpectedConsumer expected_;
+  std::uint64_t finished_ = 0;                              // as far as records, not pads, are done
+  alignas(64) std::array<std::byte, capacity_max> view_{};  // of the peer's data, writable
   std::array<std::byte, capacity_max> copy_{};
   Watch watch_;
   Channel channel_;

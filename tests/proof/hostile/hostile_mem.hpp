@@ -2,8 +2,9 @@
 //
 // A second read of the same word gets another answer, so whoever reads twice what it checked once is found out. The
 // policy judges every access: loads and copies stay inside the peer's bytes, stores inside our own and off the records
-// that the peer has not freed, words are aligned, a call loads no more than loads_per_call_max words. The first
-// violation stays and is reported by the session; a wrong access is never carried out, so mutants do no harm.
+// that the peer has not freed, write-back is zeros at lines that are finished and not given back, words are aligned, a
+// call loads no more than loads_per_call_max words. The first violation stays and is reported by the session; a wrong
+// access is never carried out, so mutants do no harm.
 // Threads: one. Trust: none.
 #pragma once
 
@@ -43,6 +44,14 @@ class Watch {
   void guard(Area ring) noexcept { guarded_ = ring; }
   // What copy_out may fill.
   void destination(Area into) noexcept { destination_ = into; }
+  // The peer's data once more, mapped writable: where this side may write back. Never read.
+  void write_back_view(Area view) noexcept { view_ = view; }
+  // What it may write back there from now on: what is finished and not given back.
+  void write_back_window(std::uint64_t freed, std::uint64_t finished) noexcept {
+    window_begin_ = freed;
+    window_end_ = finished;
+  }
+  [[nodiscard]] std::uint64_t written_back() const noexcept { return written_back_; }
   void begin_call() noexcept {
     loads_ = 0;
     answers.forget_headers();
@@ -76,6 +85,7 @@ class Watch {
   template <Order, Site site, class T>
   void store(T* word, T value) noexcept {
     if (reinterpret_cast<std::uintptr_t>(word) % sizeof(T) != 0) violation("a store that is not aligned");
+    if constexpr (site == Site::write_back) return write_back(word, value);
     if (!own_.holds(word, sizeof(T))) return violation("a store outside our own segment");
     const bool publishes = site == Site::header && guarded_.begin != nullptr && at_published(word);
     if (!publishes && unfreed(word, sizeof(T))) return violation("a store into a record that the peer has not freed");
@@ -109,6 +119,16 @@ class Watch {
  private:
   static constexpr std::size_t envelope_size = 24;
 
+  // Zeros only, into the first word of a line that is finished and not given back.
+  void write_back(const void* word, std::uint64_t value) noexcept {
+    if (!view_.holds(word, sizeof value)) return violation("written back outside the view of the peer's data");
+    const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(word) - reinterpret_cast<std::uintptr_t>(view_.begin);
+    if (value != 0) violation("written back something else than 0");
+    if (offset % format::line != 0) violation("written back elsewhere than at the beginning of a line");
+    const std::uint64_t distance = (offset - window_begin_) % view_.size;  // a power of two
+    if (distance >= window_end_ - window_begin_) violation("written back into what is not finished, or was given back");
+    ++written_back_;
+  }
   [[nodiscard]] std::uint64_t offset_of(const void* at) const noexcept {
     return reinterpret_cast<std::uintptr_t>(at) - reinterpret_cast<std::uintptr_t>(guarded_.begin);
   }
@@ -123,7 +143,9 @@ class Watch {
     return distance < live || distance + size > guarded_.size;
   }
 
-  Area own_, peer_, guarded_, destination_;
+  Area own_, peer_, guarded_, destination_, view_;
+  std::uint64_t window_begin_ = 0, window_end_ = 0;
+  std::uint64_t written_back_ = 0;
   std::uint64_t staged_ = 0;
   std::uint64_t reads_ = 0;
   int loads_ = 0;

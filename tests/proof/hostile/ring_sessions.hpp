@@ -21,10 +21,11 @@ inline constexpr int operations_per_ring = 400;
 inline constexpr int operations_after_fault = 6;
 
 struct Tally {
-  std::uint64_t reads = 0;   // words and copies that the peer answered
-  std::uint64_t rings = 0;   // made
-  std::uint64_t faults = 0;  // rings that ended faulted
-  std::uint64_t moved = 0;   // records written or delivered
+  std::uint64_t reads = 0;         // words and copies that the peer answered
+  std::uint64_t rings = 0;         // made
+  std::uint64_t faults = 0;        // rings that ended faulted
+  std::uint64_t moved = 0;         // records written or delivered
+  std::uint64_t written_back = 0;  // lines
 };
 
 class ProducerSession {
@@ -156,8 +157,9 @@ class ConsumerSession {
         expected_{std::uint64_t{256} << bytes.below(4), static_cast<std::uint32_t>(bytes.take(4))},
         watch_(bytes, {&own_, sizeof own_}, {&peer_, sizeof peer_}),
         consumer_(peer_.data.data(), expected_.capacity, expected_.salt, {&own_.begun, &own_.handled, &own_.freed},
-                  HostileMem{&watch_}) {
+                  HostileMem{&watch_}, writes_back() ? view_.data.data() : nullptr) {
     watch_.answers.ring(peer_.data.data(), expected_.capacity, expected_.salt);
+    if (writes_back()) watch_.write_back_view({view_.data.data(), static_cast<std::size_t>(expected_.capacity)});
     watch_.destination({own_.copy.data(), expected_.capacity / 2 - 8});
   }
 
@@ -175,18 +177,21 @@ class ConsumerSession {
       }
     }
     tally_.reads += watch_.reads();
+    tally_.written_back += watch_.written_back();
     return nullptr;
   }
 
  private:
+  // Half of the rings, by a number that the input gives anyway.
+  [[nodiscard]] bool writes_back() const noexcept { return expected_.salt / 2 % 2 != 0; }
+
   const char* operate() {
     switch (bytes_.byte() % 8) {
       case 0:
         (void)consumer_.has_next<Order::seq_cst>();
         return nullptr;
       case 1:
-        consumer_.free();
-        expected_.freed = expected_.head;
+        free();
         return nullptr;
       default:
         return pop(bytes_.byte());
@@ -195,6 +200,7 @@ class ConsumerSession {
 
   const char* pop(std::uint8_t kind) {
     Consumer::Record record;
+    watch_.write_back_window(expected_.freed, finished_);
     const Poll poll = consumer_.try_peek(record);
     const auto wanted = expected_.next(watch_.answers);
     if (const char* wrong = compare(wanted, poll, record, watch_, peer_.data.data(), expected_)) return wrong;
@@ -203,13 +209,14 @@ class ConsumerSession {
     HostileMem{&watch_}.copy_out(own_.copy.data(), record.bytes.data(), record.bytes.size());
     if (kind % 8 == 1) return nullptr;  // begun, not finished: looked at again
     consumer_.finish(record);
-    expected_.head = record.end;
+    finished_ = expected_.head = record.end;
     ++tally_.moved;
-    if (consumer_.frees_soon() || kind % 8 < 4) {
-      consumer_.free();
-      expected_.freed = expected_.head;
-    }
+    if (consumer_.frees_soon() || kind % 8 < 4) free();
     return nullptr;
+  }
+  void free() {
+    consumer_.free();
+    finished_ = expected_.freed = expected_.head;
   }
 
   const char* judge() {
@@ -222,8 +229,10 @@ class ConsumerSession {
   FuzzBytes& bytes_;
   Tally& tally_;
   ExpectedConsumer expected_;
+  std::uint64_t finished_ = 0;  // as far as records, not pads, are done
   Own own_;
   Peer peer_;
+  Peer view_;  // of the same data, writable
   Watch watch_;
   Consumer consumer_;
 };
