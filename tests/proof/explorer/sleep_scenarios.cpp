@@ -60,15 +60,17 @@ class BothSleep : public Program {
 // Two callers and one thread that serves both, asleep on two bells.
 class TwoLinksOneSleeper : public Program {
  public:
-  TwoLinksOneSleeper(Explorer& e, unsigned messages) : e_(e), messages_(messages), a_(e, 0, 2), b_(e, 1, 2) {}
+  TwoLinksOneSleeper(Explorer& e, unsigned first, unsigned second)
+      : e_(e), messages_{first, second}, a_(e, 0, 2), b_(e, 1, 2) {}
   void run(int thread) override {
     if (thread < 2) {
-      for (unsigned id = 1; id <= messages_; ++id) send(e_, (thread == 0 ? a_ : b_).caller, id);
+      const unsigned messages = messages_[static_cast<std::size_t>(thread)];
+      for (unsigned id = 1; id <= messages; ++id) send(e_, (thread == 0 ? a_ : b_).caller, id);
       return;
     }
     unsigned got_a = 0;
     unsigned got_b = 0;
-    while (got_a + got_b < 2 * messages_) {
+    while (got_a + got_b < messages_[0] + messages_[1]) {
       bool any = false;
       any = sweep(a_, got_a) || any;
       any = sweep(b_, got_b) || any;
@@ -90,17 +92,21 @@ class TwoLinksOneSleeper : public Program {
     return true;
   }
   Explorer& e_;
-  unsigned messages_;
+  std::array<unsigned, 2> messages_;
   LinkUnderTest a_;
   LinkUnderTest b_;
 };
 
 // The caller sleeps for space, as a call does that finds no room. The pit holds back what it has read until it holds an
-// eighth of the ring, is asked for it, or is idle. `reserve` makes the ring full at two records.
+// eighth of the ring, is asked for it, or is idle. `reserve_` makes the ring full at `room` records.
 class SleepOnFull : public Program {
  public:
-  SleepOnFull(Explorer& e, unsigned messages, bool pit_sleeps, bool heavy_barriers)
-      : e_(e), messages_(messages), pit_sleeps_(pit_sleeps), link_(e, 0, 1, capacity, heavy_barriers) {}
+  SleepOnFull(Explorer& e, unsigned messages, unsigned room, bool pit_sleeps, bool heavy_barriers)
+      : e_(e),
+        messages_(messages),
+        reserve_(capacity - (room + 1) * 64),
+        pit_sleeps_(pit_sleeps),
+        link_(e, 0, 1, capacity, heavy_barriers) {}
   void run(int thread) override {
     for (unsigned id = 1; id <= messages_; ++id) {
       if (thread == 0) {
@@ -114,15 +120,14 @@ class SleepOnFull : public Program {
 
  private:
   static constexpr std::uint32_t capacity = 1024;
-  static constexpr std::uint64_t reserve = capacity - 3 * 64;
   void send_sleeping(unsigned id) noexcept {
     auto& side = link_.caller;
     std::uint64_t at = 0;
-    while (!try_send(e_, side, id, at, reserve)) {
+    while (!try_send(e_, side, id, at, reserve_)) {
       if (!e_.is(Mutation::Kind::no_want_space)) side.want_space(true);
       const detail::WaitWord word = side.arm();
       side.look_again_for_space();
-      const bool sent = try_send(e_, side, id, at, reserve);
+      const bool sent = try_send(e_, side, id, at, reserve_);
       if (!sent) e_.futex_wait({&word, 1});
       side.disarm();
       side.want_space(false);
@@ -143,6 +148,7 @@ class SleepOnFull : public Program {
   }
   Explorer& e_;
   unsigned messages_;
+  std::uint64_t reserve_;
   bool pit_sleeps_;
   LinkUnderTest link_;
 };
@@ -217,15 +223,17 @@ class UnconditionalRing : public Program {
         words_{word(0), word(1)},
         sleeping_{half(0), half(1)},
         bell_{half(0), half(1)},
-        data_(e.allocate(256, 1)),
-        out_(data_, 256, 1, {words_[0], words_[1]}),
-        in_(data_, 256, 1, {nullptr, nullptr, words_[1]}),
+        data_(e.allocate(512, 1)),
+        out_(data_, 512, 1, {words_[0], words_[1]}),
+        in_(data_, 512, 1, {nullptr, nullptr, words_[1]}),
         ringer_({sleeping_[0], bell_[0], sleeping_[1], bell_[1]}),
         sleeper_({sleeping_[1], bell_[1], sleeping_[0], bell_[0]}) {}
   void run(int thread) override {
     for (unsigned i = 0; i < messages_; ++i) {
       if (thread == 0) {
-        out_.commit(out_.try_claim(8), 8);
+        auto claim = out_.try_claim(8);
+        e_.require(static_cast<bool>(claim), "no room where there must be some");
+        out_.commit(std::move(claim), 8);
         ringer_.ring();
         continue;
       }
@@ -270,15 +278,19 @@ void add_sleep_scenarios(std::vector<Scenario>& all, bool large) {
       " messages by light stores to a pit that makes a heavy barrier", 2, true);
   add(std::type_identity<BothSleep>(), "both_sleep", large ? 2 : 1, " calls, both sides sleep", 2);
   add(std::type_identity<TwoLinksOneSleeper>(), "two_links_one_sleeper", large ? 2 : 1,
-      " messages on each of two links to one sleeper", 3);
+      " messages on one of two links to one sleeper, 1 on the other", 3, 1u);
   add(std::type_identity<SleepOnFull>(), "sleep_on_full", large ? 5 : 4,
-      " messages through room for 2, the caller sleeps for space", 2, false, false);
+      large ? " messages through room for 3, the caller sleeps for space"
+            : " messages through room for 2, the caller sleeps for space",
+      2, large ? 3u : 2u, false, false);
   add(std::type_identity<SleepOnFull>(), "sleep_on_full_light", large ? 5 : 4,
-      " messages through room for 2, light, the caller sleeps for space", 2, false, true);
+      large ? " messages through room for 3, light, the caller sleeps for space"
+            : " messages through room for 2, light, the caller sleeps for space",
+      2, large ? 3u : 2u, false, true);
   add(std::type_identity<SleepOnFull>(), "sleep_on_full_and_empty", large ? 4 : 3,
-      " messages through room for 2, both sides sleep", 2, true, false);
-  add(std::type_identity<ReplyRingFull>(), "reply_ring_full", large ? 3 : 2, " calls, room for 1 reply, the pit sleeps",
-      2, false);
+      large ? " messages through room for 3, both sides sleep" : " messages through room for 2, both sides sleep", 2,
+      large ? 3u : 2u, true, false);
+  add(std::type_identity<ReplyRingFull>(), "reply_ring_full", 2, " calls, room for 1 reply, the pit sleeps", 2, false);
   if (large) {
     add(std::type_identity<ReplyRingFull>(), "reply_ring_full_both_sleep", 2,
         " calls, room for 1 reply, both sides sleep", 2, true);
