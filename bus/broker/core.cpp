@@ -214,6 +214,7 @@ void BrokerCore::on(const CallerConnected& e) {
   Conn& conn = conns_[e.conn];
   conn.id = e.conn;
   conn.uid = e.uid;
+  conn.pit = e.pit;
 }
 
 void BrokerCore::on(const CallerLeft& e) {

@@ -91,6 +91,7 @@ class BrokerCore {
   struct Conn {
     ConnId id = 0;
     uid_t uid = 0;
+    std::optional<PitIndex> pit;  // whose calls it carries; they are bounded by that pit's `calls`
     bool greeted = false;
     bool lost = false;  // ended, but may come back: its links wait for reconnect_grace_ns
     TimeNs timer_ns = no_deadline_ns;
@@ -164,6 +165,7 @@ class BrokerCore {
   void on(const SpawnFailed& e);
   void on(const PitExited& e);
   void pit_says(Pit& pit, const control::PitReady& m);
+  void pit_says(Pit& pit, const control::CallerWanted& m);
   void start(Pit& pit);
   void kill(Pit& pit, AfterExit after, const std::string& reason);
   void failed(Pit& pit, const std::string& reason);

@@ -18,6 +18,10 @@ bool has_own(LinkState s) {  // the pit was given its segment of the current epo
 }
 bool has_segments(LinkState s) { return s == LinkState::making || (has_own(s) && s != LinkState::open); }
 
+bool may_call(const PitConfig& config, const std::string& pit) {
+  return std::find(config.calls.begin(), config.calls.end(), pit) != config.calls.end();
+}
+
 // The other way round: the ring for which largest_reply_in() is at least `size`.
 std::uint64_t ring_for(std::uint32_t size) { return std::bit_ceil(4 * (std::uint64_t{size} + reply_overhead)); }
 
@@ -28,6 +32,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   Pit* const pit = pit_named(m.pit);
   if (pit == nullptr)
     return no(errc::not_found, "there is no pit of this name: `symphony status` lists those the broker knows");
+  if (conn.pit && !may_call(pits_[*conn.pit].config, m.pit))
+    return no(errc::refused, "the operator does not let this pit call that one: add it to the pit's `calls`");
   for (const std::uint32_t capacity : {m.request_capacity, m.reply_capacity}) {
     if (capacity != 0 && !is_ring_capacity(capacity)) {
       return no(errc::invalid_argument,

@@ -183,6 +183,8 @@ void BrokerCore::on(const PitMessage& e) {
   const auto current = [&](const Attachment& a) { return a.generation == config_.generation ? link_at(a) : nullptr; };
   if (const auto* ready_pit = std::get_if<control::PitReady>(&e.message)) {
     pit_says(*pit, *ready_pit);
+  } else if (const auto* wanted = std::get_if<control::CallerWanted>(&e.message)) {
+    pit_says(*pit, *wanted);
   } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
     if (Link* link = current(mapped->at)) side_mapped(*link, false);
   } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {
@@ -205,6 +207,21 @@ void BrokerCore::on(const PitMessage& e) {
   } else {
     kill(*pit, AfterExit::quarantine, "it broke the control protocol");
   }
+}
+
+void BrokerCore::pit_says(Pit& pit, const control::CallerWanted& m) {
+  // What a hostile pit says as a caller would have to be copied before it is believed, at pits that expect better.
+  if (pit.config.calls.empty() || pit.config.trust == Trust::hostile) {
+    act(SendToPit{pit.index, pit.instance, control::CallerSocket{m.correlation, false}, 0, 0, {}});
+    return;
+  }
+  // One at a time: a pit that asks anew has lost the one it had.
+  for (auto& [id, conn] : conns_) {
+    if (conn.pit != pit.index) continue;
+    give_up(conn);
+    break;
+  }
+  act(ConnectPit{pit.index, pit.instance, m.correlation});
 }
 
 void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {

@@ -64,6 +64,7 @@ struct Begin {  // first event: what the keeper held over the death of an earlie
 struct CallerConnected {
   ConnId conn = 0;
   uid_t uid = 0;
+  std::optional<PitIndex> pit{};  // whose calls it carries; nothing: a program's
 };
 struct CallerLeft {
   ConnId conn = 0;
@@ -169,6 +170,12 @@ struct KillPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
 };
+// Gives a pit a caller's connection of its own: comes back as CallerConnected.
+struct ConnectPit {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  std::uint64_t correlation = 0;
+};
 struct PutRecord {
   std::uint64_t key = 0;
   std::vector<std::byte> blob;
@@ -191,6 +198,6 @@ struct Note {
 };  // one line for the operator
 
 using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KillPit,
-                            PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note>;
+                            ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note>;
 
 }  // namespace symphony::detail::broker

@@ -219,7 +219,7 @@ void Shell::accept_callers() {
   }
 }
 
-void Shell::add_caller(UniqueFd socket, uid_t uid, bool by_path) {
+void Shell::add_caller(UniqueFd socket, uid_t uid, bool by_path, std::optional<PitIndex> pit) {
   const ConnId id = next_conn_++;
   Caller& caller = callers_[id];
   if (by_path) {
@@ -231,7 +231,7 @@ void Shell::add_caller(UniqueFd socket, uid_t uid, bool by_path) {
     return;
   }
   if (caller.pidfd) (void)watch(caller.pidfd.get(), Tag::caller_pidfd, id);
-  feed(CallerConnected{id, uid});
+  feed(CallerConnected{id, uid, pit});
 }
 
 void Shell::read_caller(ConnId id) {
@@ -301,6 +301,16 @@ void Shell::execute(const SendToPit& a) {
   const auto found = pits_.find(a.pit);
   if (found == pits_.end() || found->second.instance != a.instance) return;
   send(found->second.peer, Tag::pit, a.pit, a.message, numbers_of(a.fds, a.link, a.epoch, a.pit));
+}
+
+void Shell::execute(const ConnectPit& a) {
+  const auto found = pits_.find(a.pit);
+  if (found == pits_.end() || found->second.instance != a.instance) return;
+  auto ends = control::make_socket_pair();
+  const control::CallerSocket answer{a.correlation, ends.has_value()};
+  if (!ends) return send(found->second.peer, Tag::pit, a.pit, answer, {});
+  send(found->second.peer, Tag::pit, a.pit, answer, {ends->first.get()});
+  add_caller(std::move(ends->second), ::geteuid(), false, a.pit);
 }
 
 void Shell::execute(const KillPit& a) {

@@ -33,7 +33,7 @@ class Shell {
   bool post(std::function<void(Shell&)> work);
 
   // On the loop's thread (from post):
-  void add_caller(UniqueFd socket, uid_t uid, bool by_path);
+  void add_caller(UniqueFd socket, uid_t uid, bool by_path, std::optional<PitIndex> pit = std::nullopt);
   [[nodiscard]] result<pid_t> kill_pit(std::string_view name);
   [[nodiscard]] std::vector<PitInfo> status() const { return core_->status(); }
   void stop();
@@ -103,6 +103,7 @@ class Shell {
   void execute(const ForgetSegments& a);
   void execute(const SpawnPit& a);
   void execute(const KillPit& a);
+  void execute(const ConnectPit& a);
   void execute(const PutRecord& a);
   void execute(const DeleteRecord& a);
   void execute(const DisconnectCaller& a);

@@ -103,6 +103,12 @@ struct Encoder {
     return done(wire::Body::Refused,
                 wire::CreateRefused(b, m.correlation, m.link, static_cast<std::uint16_t>(m.code), why));
   }
+  Built operator()(const CallerWanted& m) {
+    return done(wire::Body::CallerWanted, wire::CreateCallerWanted(b, m.correlation));
+  }
+  Built operator()(const CallerSocket& m) {
+    return done(wire::Body::CallerSocket, wire::CreateCallerSocket(b, m.correlation, m.granted));
+  }
   Built operator()(const Stop& m) { return done(wire::Body::Stop, wire::CreateStop(b, m.deadline_ns)); }
   Built operator()(const Status& m) {
     std::vector<flatbuffers::Offset<wire::PitStatus>> pits;
@@ -223,6 +229,10 @@ struct Decoder {
         return Keep{e.body_as_Keep()->generation(), e.body_as_Keep()->link(), e.body_as_Keep()->epoch()};
       case wire::Body::Refused:
         return refused(*e.body_as_Refused());
+      case wire::Body::CallerWanted:
+        return CallerWanted{e.body_as_CallerWanted()->correlation()};
+      case wire::Body::CallerSocket:
+        return CallerSocket{e.body_as_CallerSocket()->correlation(), e.body_as_CallerSocket()->granted()};
       case wire::Body::Stop:
         return Stop{e.body_as_Stop()->deadline_ns()};
       case wire::Body::Status:

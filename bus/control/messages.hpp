@@ -164,8 +164,18 @@ struct Status {
   std::vector<PitStatus> pits;
 };
 
+// P: a connection of a caller's, for the calls that this pit makes itself.
+struct CallerWanted {
+  std::uint64_t correlation = 0;
+};
+// Answers it, with the connected socket (fd 0) where the operator lets the pit call others.
+struct CallerSocket {
+  std::uint64_t correlation = 0;
+  bool granted = false;
+};
+
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
-                 Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status>;
+                 Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket>;
 
 }  // namespace symphony::detail::control

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <system_error>
 
@@ -220,6 +221,23 @@ ServiceCounters ServiceCore::counters() const noexcept {
   return now;
 }
 
+result<UniqueFd> ServiceCore::wait_caller_socket(TimeNs deadline_ns) {
+  std::unique_lock lock(caller_mutex_);
+  const std::uint64_t asked = ++callers_asked_;
+  send(CallerWanted{asked});
+  while (caller_answer_.correlation != asked) {
+    const TimeNs left = deadline_ns - now_ns();
+    if (left <= 0) {
+      return unexpected(errc::timeout, "the broker did not answer with a caller's connection in time: call again");
+    }
+    caller_answered_.wait_for(lock, std::chrono::nanoseconds(std::min<TimeNs>(left, second_ns)));
+  }
+  if (!caller_answer_.granted) {
+    return unexpected(errc::refused, "the operator lets this pit call nobody: add the other pit to its `calls`");
+  }
+  return std::move(caller_answer_.socket);
+}
+
 // ---- control thread
 
 void ServiceCore::send(const Message& message) noexcept {
@@ -289,6 +307,13 @@ void ServiceCore::on_message(Received received) {
       forming_.erase(found);
     }
     mailbox_.post(service_event::Drop{gone->at, gone->drain});
+  } else if (const auto* answer = std::get_if<CallerSocket>(&received.message)) {
+    {
+      const std::lock_guard lock(caller_mutex_);
+      caller_answer_ = {answer->correlation, answer->granted && !fds.empty(),
+                        fds.empty() ? UniqueFd() : std::move(fds[0])};
+    }
+    caller_answered_.notify_all();
   } else if (std::holds_alternative<Stop>(received.message)) {
     mailbox_.post(service_event::Stop{});
   }
@@ -312,6 +337,7 @@ result<Service> Service::adopt(UniqueFd control_socket, const ServiceOptions& op
 void Service::run(RequestHandler& handler) noexcept { core_->run(handler); }
 void Service::stop() noexcept { core_->stop(); }
 void Service::nudge() noexcept { core_->nudge(); }
+result<UniqueFd> Service::wait_caller_socket(TimeNs deadline_ns) { return core_->wait_caller_socket(deadline_ns); }
 bool Service::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
                     std::span<const std::byte> body) noexcept {
   return core_->reply(to, ending, type, body);

@@ -3,6 +3,7 @@
 // and the data thread hands back what it dropped.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -48,6 +49,7 @@ class ServiceCore {
   void run(RequestHandler& handler) noexcept;
   void stop() noexcept { mailbox_.post(service_event::Stop{}); }
   void nudge() noexcept { mailbox_.post(service_event::Nudge{}); }
+  [[nodiscard]] result<UniqueFd> wait_caller_socket(TimeNs deadline_ns);
   [[nodiscard]] bool reply(const LaterReply& to, CallStatus status, std::uint32_t type,
                            std::span<const std::byte> body) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
@@ -87,6 +89,16 @@ class ServiceCore {
   ServiceCounters counters_;  // wakes: of links that are gone
   SleepCounters sleep_;
   bool stopping_ = false;
+  // The last answer to CallerWanted.
+  struct CallerAnswer {
+    std::uint64_t correlation = 0;
+    bool granted = false;
+    UniqueFd socket;
+  };
+  std::mutex caller_mutex_;  // guards the three below
+  std::condition_variable caller_answered_;
+  CallerAnswer caller_answer_;
+  std::uint64_t callers_asked_ = 0;
   std::thread thread_;
 };
 

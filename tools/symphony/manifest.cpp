@@ -15,8 +15,8 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 9> keys{"name",  "file",         "executable", "args",     "config",
-                                               "trust", "failures_max", "waiting",    "placement"};
+constexpr std::array<std::string_view, 10> keys{"name",  "file",         "executable", "args",      "config",
+                                                "trust", "failures_max", "waiting",    "placement", "calls"};
 
 // How many letters must be changed, added or left out to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -64,6 +64,19 @@ struct Reader {
     out = *value;
     return std::nullopt;
   }
+  // The list of texts behind a key; empty when it is absent.
+  std::optional<InputError> texts(std::string_view key, std::vector<std::string>& out) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return std::nullopt;
+    const auto* list = node->as_array();
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const auto value = (*list)[i].value_exact<std::string>();
+      if (!value) list = nullptr;
+      if (value) out.push_back(*value);
+    }
+    if (list == nullptr) return wrong("'" + std::string(key) + "' must be a list of texts");
+    return std::nullopt;
+  }
 };
 
 }  // namespace
@@ -103,15 +116,8 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   if (!placement_of(placement)) return read.wrong("'placement' must be auto, same_core or other_core");
   pit.waiting = *waiting_of(waiting);
   pit.placement = *placement_of(placement);
-  if (const auto* node = table.get("args")) {
-    const auto* list = node->as_array();
-    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-      const auto value = (*list)[i].value_exact<std::string>();
-      if (!value) return read.wrong("'args' must be a list of texts");
-      pit.args.push_back(*value);
-    }
-    if (list == nullptr) return read.wrong("'args' must be a list of texts");
-  }
+  if (auto e = read.texts("args", pit.args)) return *std::move(e);
+  if (auto e = read.texts("calls", pit.calls)) return *std::move(e);
   if (!file.empty()) {
     pit.executable = find_program(pit_host_program);
     if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");
@@ -152,6 +158,7 @@ std::string_view manifest_help() noexcept {
          "  args = [\"...\"]                optional; of that program\n"
          "  config = '{...}'              optional; JSON for the pit\n"
          "  trust = \"cooperative\"         or trusted, hostile\n"
+         "  calls = [\"pool\"]             other pits that it may call; none without\n"
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n";

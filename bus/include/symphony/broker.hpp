@@ -45,6 +45,7 @@ struct PitConfig {
   Trust trust = Trust::cooperative;
   Waiting waiting = Waiting::adaptive;         // of its data thread, for requests
   Placement placement = Placement::automatic;  // of its data thread, seen from its callers
+  std::vector<std::string> calls{};            // the pits that it may call itself; others are refused
   bool start_at_once = true;                   // false: when the first caller opens it
   RestartPolicy restart;
 };

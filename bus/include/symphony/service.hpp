@@ -105,6 +105,9 @@ class Service {
   void stop() noexcept;
   // Has on_nudge() called soon on the data thread.   [any thread]
   void nudge() noexcept;
+  // A control socket for an Endpoint of this process: for the calls that the pit makes itself. Waits for the broker's
+  // answer. Errors: refused (the operator lets this pit call nobody), timeout, unreachable.   [any thread but run()'s]
+  [[nodiscard]] result<UniqueFd> wait_caller_socket(TimeNs deadline_ns);
   // Ends a request that was left for later: with a reply, or, where status is not ok, with that and the body as its
   // text. Waits in memory when the reply ring is full; dropped when the link is gone. False: larger than the link's
   // replies may be, or no memory; the request still waits.   [data-thread, inside a function of the handler]

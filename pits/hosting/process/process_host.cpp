@@ -7,6 +7,7 @@
 
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
+#include "pits/hosting/process/process_link.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 #include "pits/hosting/process/snapshot_frame.hpp"
 
@@ -20,83 +21,9 @@ std::span<const std::byte> bytes_of(const T& value) {
   return std::as_bytes(std::span(&value, 1));
 }
 
-std::int32_t status_of(errc code) noexcept {
-  switch (code) {
-    case errc::timeout:
-      return SYMPHONY_DEADLINE;
-    case errc::quarantined:
-      return SYMPHONY_QUARANTINED;
-    case errc::out_of_memory:
-    case errc::out_of_descriptors:
-    case errc::busy:
-    case errc::too_large:
-      return SYMPHONY_OVERLOADED;
-    case errc::forked:
-      return SYMPHONY_FORKED;
-    case errc::version_mismatch:
-      return SYMPHONY_VERSION;
-    default:
-      return SYMPHONY_UNREACHABLE;
-  }
-}
-
 Outcome outcome_of(const error& e) { return {status_of(e.code), e.text}; }
 Outcome outcome_of(const symphony::Reply& reply) { return {reply.status, std::string(reply.text)}; }
 Outcome liar() { return {SYMPHONY_BAD_MESSAGE, "the pit's runtime answered with something that is no answer"}; }
-
-class ProcessLink final : public Link {
- public:
-  explicit ProcessLink(symphony::Link link) : link_(std::move(link)) {}
-  Reply call(const Request& request) noexcept override {
-    const symphony::Reply reply =
-        link_.call(request.type, request.body,
-                   {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
-    return {reply.status, reply.type, reply.body, reply.text};
-  }
-  bool try_start(const Request& request, std::uint64_t tag) noexcept override {
-    try {
-      tags_.reserve(tags_.size() + 1);
-      const auto id =
-          link_.try_start(request.type, request.body,
-                          {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
-      if (!id) return false;
-      tags_.push_back({*id, tag});
-      return true;
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
-  }
-  bool try_take(std::uint64_t& tag, Reply& out) noexcept override {
-    for (auto at = tags_.begin(); at != tags_.end(); ++at) {
-      const auto reply = link_.try_take(at->id);
-      if (!reply) continue;
-      tag = at->tag;
-      out = {reply->status, reply->type, reply->body, reply->text};
-      tags_.erase(at);
-      return true;
-    }
-    return false;
-  }
-  Wait prepare_wait() noexcept override {
-    if (tags_.empty()) return {};
-    const auto fd = link_.fd();
-    if (!fd) return {-1, now_ns() + ms_ns};  // no descriptor left: look now and then
-    return link_.arm_fd() ? Wait{*fd, no_deadline_ns} : Wait{-1, 0};
-  }
-  void wake_with(std::shared_ptr<const UniqueFd>) noexcept override {}  // its own descriptor tells
-  Tally tally() const noexcept override {
-    const LinkCounters counters = link_.counters();
-    return {counters.calls, counters.ended, counters.late_replies};
-  }
-
- private:
-  struct Started {
-    CallId id;
-    std::uint64_t tag;
-  };
-  symphony::Link link_;
-  std::vector<Started> tags_;  // at most the link's in_flight_max
-};
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,7 @@
 
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
+#include "pits/hosting/process/own_calls.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 #include "pits/hosting/process/snapshot_frame.hpp"
 
@@ -119,12 +121,17 @@ class RingSink final : public ReplySink {
   LaterSinks& later_;
 };
 
-class Runtime final : public RequestHandler {
+class Runtime final : public RequestHandler, private InstanceServices {
  public:
   Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
 
   Outcome start() { return make(nullptr, instance_); }
-  void use(Service& service) noexcept { later_.use(service); }
+  // Before the first request. The service outlives the runtime's part in it: end_calls().
+  void use(Service& service) {
+    later_.use(service);
+    calls_.emplace(service);
+  }
+  void end_calls() noexcept { calls_.reset(); }
   [[nodiscard]] const Instance& instance() const noexcept { return *instance_; }
 
   void finish() {
@@ -134,6 +141,13 @@ class Runtime final : public RequestHandler {
 
   TimeNs next_due_ns() const noexcept override {
     return instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
+  }
+  void on_nudge() noexcept override {
+    try {
+      for (const OwnCalls::Answer& a : calls_->take_answers()) instance_->answer(a.cookie, a.status, a.type, a.body);
+    } catch (const std::bad_alloc&) {
+      // They are still there, for the next nudge.
+    }
   }
   void on_due(TimeNs now) noexcept override {
     for (int i = 0; i < timers_per_turn_max && instance_->run_timer(now); ++i) {
@@ -166,7 +180,9 @@ class Runtime final : public RequestHandler {
  private:
   Outcome make(const Snapshot* from, std::unique_ptr<Instance>& out) {
     std::unique_ptr<Instance> made;
-    if (Outcome o = Instance::make(entry_, {.config = config_, .log = &log_}, made); !o.ok()) return o;
+    if (Outcome o = Instance::make(entry_, {.config = config_, .services = this, .log = &log_}, made); !o.ok())
+      return o;
+    if (instance_ != nullptr && instance_->is_fed()) made->feed(instance_->seed(), instance_->clock_ns());
     if (Outcome o = made->init(); !o.ok()) return o;
     if (from != nullptr) {
       if (Outcome o = made->restore(*from); !o.ok()) return o;
@@ -175,6 +191,13 @@ class Runtime final : public RequestHandler {
     out = std::move(made);
     return {};
   }
+
+  // A pit that calls in its start() does so before there is a broker to ask.
+  std::int32_t call_async(const AsyncCall& call) noexcept override {
+    return calls_ ? calls_->post(call) : SYMPHONY_UNREACHABLE;
+  }
+  std::int32_t publish(std::uint32_t, std::span<const std::byte>) noexcept override { return SYMPHONY_DENIED; }
+  void timer_due(TimeNs) noexcept override {}  // asked for before each wait
 
   static Outcome malformed() { return {SYMPHONY_BAD_MESSAGE, "a message to the pit runtime is malformed"}; }
 
@@ -274,6 +297,7 @@ class Runtime final : public RequestHandler {
   std::string config_;
   StderrLog log_;
   LaterSinks later_;
+  std::optional<OwnCalls> calls_;
   std::unique_ptr<Instance> instance_;
   // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
   struct Outgoing {
@@ -309,6 +333,7 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   }
   runtime.use(*service);
   service->run(runtime);
+  runtime.end_calls();
   runtime.finish();
   return exit_finished;
 }

@@ -95,6 +95,57 @@ TEST(Limits, OfCallers) {
   EXPECT_EQ(d.core.caller_count(), callers_max);
 }
 
+// ---- pits that call others ----
+
+std::vector<PitConfig> calling(Trust trust = Trust::cooperative) {
+  auto pits = some_pits(3);
+  pits[0].calls = {"pit1"};
+  pits[0].trust = trust;
+  return pits;
+}
+
+TEST(PitCallers, ReachThePitsThatTheOperatorNamesAndNoOther) {
+  CoreDriver d(calling());
+  d.begin();
+  for (PitIndex pit = 0; pit < 3; ++pit) d.pit_ready(pit);
+  d.pit_says(control::CallerWanted{7}, 0);
+  const auto connect = d.take<ConnectPit>();
+  ASSERT_TRUE(connect);
+  EXPECT_EQ(connect->pit, 0U);
+  EXPECT_EQ(connect->correlation, 7U);
+  d.step(CallerConnected{90, 1000, connect->pit});
+  d.say(90, Hello{1, 1, d.now, {}});
+  d.open(90, "pit1");
+  EXPECT_EQ(d.count<MakeSegments>(), 1U);
+  d.open(90, "pit2");
+  EXPECT_EQ(d.to_caller<Refused>()->code, errc::refused);
+}
+
+TEST(PitCallers, ThatAskAnewLoseTheConnectionTheyHad) {
+  CoreDriver d(calling());
+  d.begin();
+  d.pit_ready(0);
+  d.step(CallerConnected{90, 1000, PitIndex{0}});
+  EXPECT_EQ(d.core.caller_count(), 1U);
+  d.pit_says(control::CallerWanted{8}, 0);
+  EXPECT_EQ(d.core.caller_count(), 0U);
+  EXPECT_EQ(d.count<DisconnectCaller>(), 1U);
+  EXPECT_EQ(d.count<ConnectPit>(), 1U);
+}
+
+TEST(PitCallers, WithoutAGrantOrTrustGetNone) {
+  CoreDriver nobody(some_pits(1)), hostile(calling(Trust::hostile));
+  for (CoreDriver* d : {&nobody, &hostile}) {
+    d->begin();
+    d->pit_ready(0);
+    d->pit_says(control::CallerWanted{7}, 0);
+    EXPECT_EQ(d->count<ConnectPit>(), 0U);
+    const auto answer = d->to_pit<control::CallerSocket>();
+    ASSERT_TRUE(answer);
+    EXPECT_FALSE(answer->granted);
+  }
+}
+
 // ---- who may speak how ----
 
 TEST(Callers, OfOtherUsersAreRefusedAndRootIsNot) {

@@ -30,6 +30,8 @@ inline std::vector<Message> samples() {
       Refused{77, 5, errc::quarantined, "pit greeter failed 5 times in 60 s: see its stderr"},
       Stop{99},
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
+      CallerWanted{12},
+      CallerSocket{12, true},
   };
 }
 
