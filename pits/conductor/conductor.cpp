@@ -8,6 +8,7 @@
 #include "pits/hosting/process/process_host.hpp"
 #include "pits/hosting/service_thread.hpp"
 #include "pits/hosting/static/static_host.hpp"
+#include "pits/hosting/wasm/wasm_host.hpp"
 
 namespace symphony {
 namespace {
@@ -30,6 +31,8 @@ std::string_view to_string(Mode mode) noexcept {
       return "static";
     case Mode::dynamic:
       return "dynamic";
+    case Mode::wasm:
+      return "wasm";
     case Mode::process:
       return "process";
   }
@@ -83,6 +86,8 @@ StepResult Conductor::make_host(std::string_view name, const MountOptions& optio
       return make_static(options, out);
     case Mode::dynamic:
       return make_dynamic(options, out);
+    case Mode::wasm:
+      return make_wasm(options, out);
     case Mode::process:
       return make_process(name, options, out);
   }
@@ -111,6 +116,22 @@ StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<
   if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
   std::unique_ptr<pit::DynamicHost> made;
   auto outcome = pit::DynamicHost::mount(file, {.config = options.config, .services = services_}, made);
+  out = std::move(made);
+  return step(std::move(outcome));
+}
+
+StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+  if (options.file.empty()) return {status::bad_state, "mount: a wasm pit needs its file, the _wasm.so of the pit"};
+  pit::PitFile file;
+  if (auto outcome = pit::read_pit_file(options.file, file); !outcome.ok()) return step(std::move(outcome));
+  if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
+  pit::WasmOptions chosen;
+  chosen.config = options.config;
+  chosen.services = services_;
+  chosen.checkpoint_after = options.checkpoint_after;
+  chosen.budget_ms = options.budget_ms;
+  std::unique_ptr<pit::WasmHost> made;
+  auto outcome = pit::WasmHost::mount(options.file, chosen, made);
   out = std::move(made);
   return step(std::move(outcome));
 }

@@ -12,10 +12,12 @@
 
 #include "dag_tracker_generated.h"
 #include "greeter_generated.h"
+#include "relay_generated.h"
 #include "tests/support/samples.hpp"
 
 SYMPHONY_DECLARE_PIT(greeter);
 SYMPHONY_DECLARE_PIT(dag_tracker);
+SYMPHONY_DECLARE_PIT(relay);
 
 namespace symphony {
 namespace {
@@ -24,12 +26,25 @@ std::string program(const std::string& name) {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
 }
 std::string pit_file(const std::string& name) { return program("../pits/" + name + ".so"); }
+std::string file_for(Mode mode, const std::string& name) {
+  if (mode == Mode::wasm) return pit_file(name + "_wasm");
+  return mode == Mode::dynamic ? pit_file(name) : "";
+}
+
+// Those of this build: a tree without the tools for WebAssembly says so when it is configured.
+std::vector<Mode> modes_built() {
+#if defined(SYMPHONY_WASM_BUILT)
+  return {Mode::static_, Mode::dynamic, Mode::wasm, Mode::process};
+#else
+  return {Mode::static_, Mode::dynamic, Mode::process};
+#endif
+}
 
 // One pit mounted, ready to call.
 class Mounted {
  public:
   Mounted(Mode mode, const char* name, const symphony_pit_entry* entry) {
-    MountOptions mount{.mode = mode, .entry = entry, .file = mode == Mode::dynamic ? pit_file(name) : ""};
+    MountOptions mount{.mode = mode, .entry = entry, .file = file_for(mode, name)};
     if (mode == Mode::process) {
       BrokerOptions options;
       options.pits.emplace_back();
@@ -140,7 +155,7 @@ TEST_P(EveryMode, ACallsDeadlineInThePastIsNotExecuted) {
   EXPECT_EQ(next->count(), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::Values(Mode::static_, Mode::dynamic, Mode::process),
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(modes_built()),
                          [](const auto& of) { return std::string(to_string(of.param)); });
 
 // The same random work on DagTracker in every mode: each reply and the final snapshot, byte for byte.
@@ -191,13 +206,106 @@ TEST(Modes, DagTrackerGivesTheSameBytesInEveryMode) {
   PitState linked;
   const auto a = play(Mode::static_, linked);
   EXPECT_GT(a.size(), 10'000u);
-  for (const Mode mode : {Mode::dynamic, Mode::process}) {
+  for (const Mode mode : modes_built()) {
     SCOPED_TRACE(to_string(mode));
     PitState other;
     EXPECT_EQ(a, play(mode, other));
     EXPECT_EQ(linked.revision, other.revision);
     EXPECT_EQ(linked.bytes, other.bytes);
   }
+}
+
+// ---- timers and calls between pits: relay asks greeter for its callers
+
+class Relay {
+ public:
+  explicit Relay(Mode mode, bool may_call = true) {
+    if (mode == Mode::process) {
+      BrokerOptions options;
+      for (const char* name : {"greeter", "relay"}) {
+        PitConfig& pit = options.pits.emplace_back();
+        pit.name = name;
+        pit.executable = program("symphony-pit-host");
+        pit.args = {pit_file(name)};
+      }
+      if (may_call) options.pits[1].calls = {"greeter"};
+      broker_.emplace(EmbeddedBroker::start(std::move(options)).value());
+      endpoint_.emplace(Endpoint::adopt(broker_->connect().value()).value());
+    }
+    conductor.emplace(endpoint_ ? &*endpoint_ : nullptr);
+    for (const auto& [name, entry] : {std::pair{"greeter", symphony_pit_greeter()}, {"relay", symphony_pit_relay()}}) {
+      const StepResult mounted = conductor->mount(name, {.mode = mode, .entry = entry, .file = file_for(mode, name)});
+      EXPECT_TRUE(mounted.ok()) << mounted.text;
+    }
+    caller = conductor->open("relay");
+  }
+  // greeter's reply by way of relay.
+  TypedReply<relay::Said> ask(const std::string& name) {
+    flatbuffers::FlatBufferBuilder hello;
+    hello.Finish(greeter::CreateHello(hello, hello.CreateString(name)));
+    return call<relay::Said>(caller, builder_,
+                             relay::CreateAsk(builder_, type_id_of<greeter::Hello>,
+                                              builder_.CreateVector(hello.GetBufferPointer(), hello.GetSize())));
+  }
+  // Arms a timer, or with id 0 only looks.
+  TypedReply<relay::Ticks> arm(std::uint64_t id, std::uint64_t after_ns) {
+    return call<relay::Ticks>(caller, builder_, relay::CreateArm(builder_, id, after_ns));
+  }
+
+ private:
+  std::optional<EmbeddedBroker> broker_;
+  std::optional<Endpoint> endpoint_;
+  flatbuffers::FlatBufferBuilder builder_;
+
+ public:
+  std::optional<Conductor> conductor;
+  Caller caller;
+};
+
+TEST_P(EveryMode, APitAnswersLaterWithWhatAnotherPitSaid) {
+  Relay relay(GetParam());
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    const auto said = relay.ask("Ada");
+    ASSERT_TRUE(said) << said.reply.text;
+    ASSERT_EQ(said->type(), type_id_of<greeter::Greeting>);
+    const auto* greeting = flatbuffers::GetRoot<greeter::Greeting>(said->body()->data());
+    EXPECT_EQ(greeting->text()->str(), "Hello, Ada!");
+    EXPECT_EQ(greeting->count(), i);
+  }
+}
+
+TEST_P(EveryMode, ATimerRunsByItself) {
+  Relay relay(GetParam());
+  ASSERT_TRUE(relay.arm(5, 1));
+  const TimeNs deadline = deadline_after(30 * second_ns);
+  while (relay.arm(0, 0)->count() == 0 && now_ns() < deadline) {
+  }
+  EXPECT_EQ(relay.arm(0, 0)->order(), 5u);
+}
+
+TEST_P(EveryMode, FedTimersRunInTheSameOrderAndTravelWithTheState) {
+  Relay relay(GetParam());
+  ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'000).ok());
+  for (const auto& [id, after_ns] : {std::pair{1, 50}, {2, 20}, {3, 20}, {4, 900}})
+    ASSERT_TRUE(relay.arm(id, after_ns));
+  ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'019).ok());
+  EXPECT_EQ(relay.arm(0, 0)->count(), 0u);
+  ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'100).ok());
+  EXPECT_EQ(relay.arm(0, 0)->count(), 3u);
+  EXPECT_EQ(relay.arm(0, 0)->order(), (2u * 31 + 3) * 31 + 1);
+  PitState state;
+  ASSERT_TRUE(relay.conductor->snapshot("relay", state).ok());
+  EXPECT_EQ(state.timers, (std::vector<PitTimer>{{4, 800}}));
+  ASSERT_TRUE(relay.conductor->restore("relay", state).ok());
+  ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'900).ok());
+  EXPECT_EQ(relay.arm(0, 0)->count(), 4u);
+}
+
+TEST(Modes, AProcessPitThatTheOperatorLetsCallNobodyIsDenied) {
+  Relay relay(Mode::process, false);
+  const auto said = relay.ask("Ada");
+  EXPECT_EQ(said.reply.status, SYMPHONY_DENIED);
+  EXPECT_NE(said.reply.text.find("`calls`"), std::string::npos) << said.reply.text;
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ class Mounts;
 enum class Mode : std::uint8_t {
   static_,  // linked into this program, run on its callers' threads
   dynamic,  // loaded from a file into this program, run on its callers' threads
+  wasm,     // compiled by way of WebAssembly, loaded into this program and contained there, run on its callers' threads
   process,  // a process of its own, started by the broker, behind shared-memory rings
 };
 [[nodiscard]] std::string_view to_string(Mode mode) noexcept;
@@ -52,10 +53,13 @@ struct [[nodiscard]] StepResult {
 
 struct MountOptions {
   Mode mode = Mode::static_;
-  const symphony_pit_entry* entry = nullptr;    // static_: the linked-in pit (SYMPHONY_DECLARE_PIT)
-  std::string file{};                           // dynamic: the path of the pit's .so
-  std::string config{};                         // static_, dynamic: JSON for the pit; a process pit has its broker's
-  LinkOptions link{};                           // process: of the links that open() makes
+  const symphony_pit_entry* entry = nullptr;  // static_: the linked-in pit (SYMPHONY_DECLARE_PIT)
+  std::string file{};                         // dynamic: the path of the pit's .so; wasm: of its _wasm.so
+  std::string config{};                       // JSON for the pit; a process pit has its broker's
+  std::uint32_t budget_ms = 0;                // wasm: of each call into the pit, longer ones trap; 0: none
+  std::uint32_t checkpoint_after =
+      0;               // wasm: changes of the state after which it is kept for the next instance; 0: none
+  LinkOptions link{};  // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
 };
 
@@ -134,6 +138,7 @@ class Conductor {
   StepResult make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult make_wasm(const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_process(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult check_needs(const pit::PitInfo& info);
 
