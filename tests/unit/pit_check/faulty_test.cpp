@@ -111,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Fault{"two_pits.so", "note.is_readable", "dynamic", "2 notes"},
                     Fault{"liar.so", "note.equals_the_table", "dynamic", "differ in the reply_size_max"},
                     Fault{"unique.so", "file.has_no_unique_symbols", "dynamic", "one_for_the_whole_process"},
-                    Fault{"loud.so", "file.exports_one_symbol", "dynamic", "loud_symbol"},
+                    Fault{"loud.so", "file.exports_one_symbol", "dynamic", "it exports more than its entry"},
                     Fault{"loud.so", "file.has_few_initialisers", "dynamic", "are heavy"}),
     [](const auto& of) {
       std::string name = of.param.found_by;

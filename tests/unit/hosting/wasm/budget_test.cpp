@@ -108,7 +108,7 @@ TEST(WasmBudget, ASleepingWatchdogWakesForTheNextGuest) {
 
 TEST(WasmBudget, OfAHostIsThatOfEachCall) {
   WasmOptions options;
-  options.budget_ms = 20;
+  options.budget_ms = 300;  // also of each new instance, on a busy machine
   std::unique_ptr<WasmHost> host;
   ASSERT_TRUE(WasmHost::mount(SYMPHONY_WASM_TRAPPER, options, host).ok());
   std::unique_ptr<Link> link;
@@ -117,7 +117,7 @@ TEST(WasmBudget, OfAHostIsThatOfEachCall) {
     EXPECT_TRUE(link->call({.type = trapper::count}).ok());
     const Reply reply = link->call({.type = trapper::hang});
     EXPECT_EQ(reply.status, SYMPHONY_TRAPPED);
-    EXPECT_THAT(std::string(reply.text), HasSubstr("(20 ms)"));
+    EXPECT_THAT(std::string(reply.text), HasSubstr("(300 ms)"));
   }
   EXPECT_EQ(host->rebuilds(), 3u);
 }

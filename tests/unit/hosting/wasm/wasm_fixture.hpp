@@ -29,11 +29,17 @@ class Running {
   explicit Running(const symphony_pit_entry& entry, WasmLimits with = {}, std::string_view config = {},
                    LogSink* log = nullptr, InstanceServices* services = nullptr)
       : limits_(with), extension_{wasm_limits_extension, &limits_} {
-    outcome = Instance::make(
-        entry, {.config = config, .services = services, .log = log, .seed = 1, .extensions = {&extension_, 1}},
-        instance);
-    if (outcome.ok()) outcome = instance->init();
-    if (outcome.ok()) outcome = instance->start();
+    const auto make = [&] {
+      outcome = Instance::make(
+          entry, {.config = config, .services = services, .log = log, .seed = 1, .extensions = {&extension_, 1}},
+          instance);
+      if (outcome.ok()) outcome = instance->init();
+      if (outcome.ok()) outcome = instance->start();
+    };
+    make();
+    // A busy machine may take the thread away for longer than a short budget before the pit has begun.
+    for (int again = 0; again < 100 && config.empty() && outcome.status == SYMPHONY_TRAPPED; ++again) make();
+    EXPECT_TRUE(!config.empty() || outcome.status != SYMPHONY_TRAPPED) << outcome.text;
   }
   // The ending of one request.
   test::RecordingSink& send(std::uint32_t type, std::span<const std::byte> body = {}) {
