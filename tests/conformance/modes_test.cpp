@@ -286,8 +286,8 @@ TEST_P(EveryMode, ATimerRunsByItself) {
 TEST_P(EveryMode, FedTimersRunInTheSameOrderAndTravelWithTheState) {
   Relay relay(GetParam());
   ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'000).ok());
-  for (const auto& [id, after_ns] : {std::pair{1, 50}, {2, 20}, {3, 20}, {4, 900}})
-    ASSERT_TRUE(relay.arm(id, after_ns));
+  using Arming = std::pair<std::uint64_t, std::uint64_t>;  // id, after_ns
+  for (const auto& [id, after_ns] : {Arming{1, 50}, {2, 20}, {3, 20}, {4, 900}}) ASSERT_TRUE(relay.arm(id, after_ns));
   ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'019).ok());
   EXPECT_EQ(relay.arm(0, 0)->count(), 0u);
   ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'100).ok());
