@@ -130,6 +130,7 @@ StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit
   chosen.services = services_;
   chosen.checkpoint_after = options.checkpoint_after;
   chosen.budget_ms = options.budget_ms;
+  chosen.window_size = options.window_size;
   std::unique_ptr<pit::WasmHost> made;
   auto outcome = pit::WasmHost::mount(options.file, chosen, made);
   out = std::move(made);
@@ -163,6 +164,11 @@ Caller Conductor::open(std::string_view name) {
   const auto host = mounts_->find(name);
   caller.why_ = host ? step(host->open(caller.link_)) : not_mounted(name);
   return caller;
+}
+
+std::span<std::byte> Conductor::input_window(std::string_view name) const noexcept {
+  const auto host = mounts_->find(name);
+  return host ? host->input_window() : std::span<std::byte>();
 }
 
 StepResult Conductor::snapshot(std::string_view name, PitState& out) {

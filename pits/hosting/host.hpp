@@ -100,6 +100,10 @@ class Host {
   // A new link into `out`.
   virtual Outcome open(std::unique_ptr<Link>& out) = 0;
 
+  // Memory in which callers can place the bodies of requests so that the pit reads them there, without a copy; the same
+  // for all links. Empty where the mode has none, or copies nothing anyway. Lifetime: the host's and its links'.
+  [[nodiscard]] virtual std::span<std::byte> input_window() const noexcept { return {}; }
+
   // The state between two messages.   [RUNNING, DRAINED]
   virtual Outcome snapshot(Snapshot& out) = 0;
   // Replaces the state by that of a snapshot, by way of a new instance: on failure the old one goes on.   [RUNNING]

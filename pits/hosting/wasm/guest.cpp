@@ -79,6 +79,12 @@ std::int32_t Guest::die(Trap trap, std::string_view step, const Activation& at) 
   return SYMPHONY_TRAPPED;
 }
 
+// Bytes where the guest can read them: in place if they lie in its window, else copied.
+std::int32_t Guest::bring_in(symphony_span bytes, std::string_view step, std::uint32_t& at) noexcept {
+  if (limits_.window != nullptr && limits_.window->holds(bytes.p, bytes.n, at)) return SYMPHONY_OK;
+  return copy_in(bytes, step, at);
+}
+
 // Copies bytes into the guest's input buffer, which grows for it; `at` is where they are.
 std::int32_t Guest::copy_in(symphony_span bytes, std::string_view step, std::uint32_t& at) noexcept {
   if (bytes.n > buffer_size_ || buffer_ == 0) [[unlikely]] {
@@ -110,6 +116,10 @@ std::int32_t Guest::instantiate() noexcept {
   instance_ = static_cast<Instance*>(std::calloc(1, table_.instance_size));
   if (!reservation_ || instance_ == nullptr) {
     explain("no address space for another WebAssembly instance: 8 GiB each; raise RLIMIT_AS, or keep fewer");
+    return SYMPHONY_OVERLOADED;
+  }
+  if (limits_.window != nullptr && !limits_.window->show_to(reservation_)) {
+    explain("no memory to map the window of messages: keep fewer instances, or raise vm.max_map_count");
     return SYMPHONY_OVERLOADED;
   }
   memory_ = table_.memory(instance_);
@@ -203,7 +213,7 @@ std::int32_t Guest::timer(void* self, std::uint64_t id, std::uint64_t now_ns) no
 std::int32_t Guest::handle(void* self, const symphony_msg* message) noexcept {
   Guest& g = of(self);
   std::uint32_t at = 0;
-  if (const std::int32_t status = g.copy_in(message->body, "handle", at); status != SYMPHONY_OK) [[unlikely]]
+  if (const std::int32_t status = g.bring_in(message->body, "handle", at); status != SYMPHONY_OK) [[unlikely]]
     return status;
   g.claimed_ = {};
   const symphony_envelope& envelope = *message->envelope;
@@ -246,7 +256,7 @@ struct Guest::Imports {
   // The host's view of a span of the guest; a trap where the guest has no such bytes.
   static symphony_span span(const Guest& g, std::uint32_t p, std::uint32_t n) noexcept {
     if (n == 0) return {};
-    if (!g.contains(p, n)) leave(here(), Trap::bad_span);
+    if (!g.sees(p, n)) leave(here(), Trap::bad_span);
     return {reinterpret_cast<const std::uint8_t*>(g.memory() + p), n, 0};
   }
   static std::uint32_t word(std::int32_t status) noexcept { return static_cast<std::uint32_t>(status); }
@@ -365,8 +375,8 @@ struct Guest::Imports {
   static std::uint64_t restore_read(Handle handle, std::uint32_t p, std::uint32_t n) {
     const Guest& g = of(handle);
     if (g.source_ == nullptr) return static_cast<std::uint64_t>(std::int64_t{SYMPHONY_BAD_STATE});
-    const symphony_span to = span(g, p, n);
-    const symphony_mut_span out{const_cast<std::uint8_t*>(to.p), to.n, 0};
+    if (!g.contains(p, n)) leave(here(), Trap::bad_span);
+    const symphony_mut_span out{reinterpret_cast<std::uint8_t*>(g.memory() + p), n, 0};
     return static_cast<std::uint64_t>(outside([&] { return g.source_->read(g.source_->context, out); }));
   }
 };

@@ -2,8 +2,8 @@
 // Layer: hosting/wasm (contract).
 // Invariants:
 //   G1  the guest's code runs inside enter() only, and never again after a trap
-//   G2  a span from the guest is used only after it was found to lie in the guest's memory
-//   G3  after a trap every call answers TRAPPED with the same reason; destroy() gives everything back
+//   G2  a span from the guest is used only after it was found to lie in the guest's memory, or, to be read, in its
+//   window G3  after a trap every call answers TRAPPED with the same reason; destroy() gives everything back
 // Threads: one at a time, as every instance of a pit.
 // Trust:   the guest is not trusted with anything but its own memory. That the generated code keeps to it is wasm2c's
 //          word.
@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "pits/hosting/wasm/entry.hpp"
+#include "pits/hosting/wasm/input_window.hpp"
 #include "pits/hosting/wasm/reservation.hpp"
 #include "pits/hosting/wasm/wasm_module.hpp"
 
@@ -59,12 +60,17 @@ class Guest {
   template <class Call>
   std::int32_t run(std::string_view step, Call&& call) noexcept;
   std::int32_t die(Trap trap, std::string_view step, const Activation& at) noexcept;
+  std::int32_t bring_in(symphony_span bytes, std::string_view step, std::uint32_t& at) noexcept;
   std::int32_t copy_in(symphony_span bytes, std::string_view step, std::uint32_t& at) noexcept;
   void explain(std::string_view text) const noexcept;
 
   [[nodiscard]] std::byte* memory() const noexcept { return reservation_.base(); }
   [[nodiscard]] bool contains(std::uint32_t p, std::uint32_t n) const noexcept {
     return std::uint64_t{p} + n <= memory_->size;
+  }
+  // What it may read is more: the window too.
+  [[nodiscard]] bool sees(std::uint32_t p, std::uint32_t n) const noexcept {
+    return contains(p, n) || (limits_.window != nullptr && limits_.window->contains(p, n));
   }
 
   const WasmModule& module_;

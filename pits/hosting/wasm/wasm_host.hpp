@@ -7,17 +7,23 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "pits/hosting/in_process_host.hpp"
 
 namespace symphony::pit {
+namespace wasm {
+class InputWindow;
+}  // namespace wasm
 
 struct WasmOptions : InProcessOptions {
   // Of each call into the pit, its life cycle included: longer ones are interrupted, and trap. 0: none.
   std::uint32_t budget_ms = 0;
   // Instances alive in this process, over all hosts; more are refused. 8 GiB of address space each.
   std::uint32_t instances_max = 12'000;
+  // Of input_window(), in bytes, up to wasm::InputWindow::size_max; 0: none, every message is copied.
+  std::uint32_t window_size = 0;
 };
 
 class WasmHost final : public InProcessHost {
@@ -26,8 +32,12 @@ class WasmHost final : public InProcessHost {
   // and starts it. On success `out` is RUNNING. The code stays loaded.
   static Outcome mount(const std::string& path, const WasmOptions& options, std::unique_ptr<WasmHost>& out);
 
+  [[nodiscard]] std::span<std::byte> input_window() const noexcept override;
+
  private:
-  using InProcessHost::InProcessHost;
+  WasmHost(std::shared_ptr<InProcessCore> core, std::shared_ptr<const wasm::InputWindow> window) noexcept;
+
+  const std::shared_ptr<const wasm::InputWindow> window_;  // may be null
 };
 
 }  // namespace symphony::pit

@@ -58,8 +58,9 @@ struct MountOptions {
   std::string config{};                       // JSON for the pit; a process pit has its broker's
   std::uint32_t budget_ms = 0;                // wasm: of each call into the pit, longer ones trap; 0: none
   std::uint32_t checkpoint_after =
-      0;               // wasm: changes of the state after which it is kept for the next instance; 0: none
-  LinkOptions link{};  // process: of the links that open() makes
+      0;                          // wasm: changes of the state after which it is kept for the next instance; 0: none
+  std::uint32_t window_size = 0;  // wasm: of input_window(), in bytes; 0: none, every message is copied
+  LinkOptions link{};             // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
 };
 
@@ -130,6 +131,11 @@ class Conductor {
   [[nodiscard]] Caller open(std::string_view name);
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
+  // Where callers can place the bodies of requests so that a wasm pit reads them there, whatever their size
+  // (MountOptions::window_size); empty for every other pit, and for one that is not mounted. All callers share it, and
+  // the pit can read all of it. Lifetime: while it is mounted or has a caller that is open.
+  [[nodiscard]] std::span<std::byte> input_window(std::string_view name) const noexcept;
+
   // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
   // anew with the seed, not 0. What is due by then has run when this returns.
   StepResult feed(std::string_view name, std::uint64_t seed, TimeNs now_ns);
