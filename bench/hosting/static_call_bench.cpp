@@ -22,6 +22,13 @@ struct Echo {
 };
 using EchoFace = Face<Echo, "echo", "1.0.0">;
 
+// A handler that copies 64 bytes that lie ready.
+struct Ready {
+  Status on_raw(Raw, Ctx& ctx) { return ctx.reply_bytes(1, bytes, sizeof bytes); }
+  alignas(8) unsigned char bytes[64] = {1, 2, 3};
+};
+using ReadyFace = Face<Ready, "ready", "1.0.0">;
+
 std::unique_ptr<StaticHost> mounted(const symphony_pit_entry& entry) {
   std::unique_ptr<StaticHost> host;
   if (!StaticHost::mount(entry, {}, host).ok()) std::abort();
@@ -57,6 +64,17 @@ void empty_echo(benchmark::State& state, TimeNs deadline_ns) {
   }
 }
 
+void ready_reply(benchmark::State& state) {
+  auto host = mounted(ReadyFace::entry);
+  auto link = link_to(*host);
+  const Request request{1, SYMPHONY_EFFECT_READ, {}, no_deadline_ns};
+  for (auto _ : state) {
+    Reply reply = link->call(request);
+    if (!reply.ok()) state.SkipWithError("a call failed");
+    benchmark::DoNotOptimize(reply);
+  }
+}
+
 void greeting(benchmark::State& state) {
   auto host = mounted(*symphony_pit_greeter());
   auto link = link_to(*host);
@@ -88,6 +106,7 @@ void empty_echo_contended(benchmark::State& state) {
 BENCHMARK(direct_call);
 BENCHMARK_CAPTURE(empty_echo, no_deadline, no_deadline_ns);
 BENCHMARK_CAPTURE(empty_echo, deadline, no_deadline_ns - 1);
+BENCHMARK(ready_reply);
 BENCHMARK(greeting);
 BENCHMARK(empty_echo_contended)->Threads(1)->Threads(2)->Threads(4)->Threads(8)->UseRealTime();
 

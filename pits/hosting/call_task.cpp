@@ -29,14 +29,14 @@ bool CallTask::claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept
 }
 
 void CallTask::commit(std::uint32_t used, std::uint32_t type) noexcept {
-  reply = {SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used), {}};
+  *reply = {SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used), {}};
   tell();
 }
 
 void CallTask::fail(std::int32_t status, std::string_view text) noexcept {
   const std::string_view cut = clip_utf8(text, text_.size());
   if (!cut.empty()) std::memcpy(text_.data(), cut.data(), cut.size());
-  reply = {status, 0, {}, {text_.data(), cut.size()}};
+  *reply = {status, 0, {}, {text_.data(), cut.size()}};
   tell();
 }
 

@@ -24,13 +24,14 @@
 
 namespace symphony::pit {
 
-class CallTask final : public Executor::Task, public ReplySink {
+// ReplySink first: two of its functions are called a call.
+class CallTask final : public ReplySink, public Executor::Task {
  public:
   explicit CallTask(InProcessCore& core) noexcept : core_(core) {}
 
   symphony_envelope envelope{};
   std::span<const std::byte> body;
-  Reply reply;
+  Reply* reply = nullptr;  // where the ending goes; until it is there, and of a deferred call until it was taken back
 
   void run() noexcept override {
     request_ = 0;

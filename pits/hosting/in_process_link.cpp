@@ -8,44 +8,44 @@ namespace symphony::pit {
 
 InProcessLink::~InProcessLink() {
   for (Started& started : started_) {
-    if (started.waits) (void)take_back(*started.task);
+    if (started.waits) take_back(*started.task);
   }
 }
 
-std::optional<Reply> InProcessLink::enter(std::unique_ptr<CallTask>& task, const Request& request) noexcept {
+bool InProcessLink::enter(std::unique_ptr<CallTask>& task, const Request& request, Reply& reply) noexcept {
   ++last_id_;
   task->envelope = {last_id_, envelope_deadline_of(request.deadline_ns), request.type, SYMPHONY_FLAG_REQUEST, 0, 0};
   task->body = request.body;
+  task->reply = &reply;
   const Executor::Ran ran = core_->executor.run(*task, seat_, request.deadline_ns);
-  if (ran == Executor::Ran::yes) [[likely]] {
-    if (task->is_deferred()) [[unlikely]]
-      return std::nullopt;
-    return task->reply;
-  }
+  if (ran == Executor::Ran::yes) [[likely]]
+    return !task->is_deferred();
   if (ran == Executor::Ran::abandoned) {
     (void)task.release();  // the executor's now
-    return Reply{
-        SYMPHONY_DEADLINE, 0, {}, "the deadline passed while other calls were served: the pit has not seen it"};
+    reply = {SYMPHONY_DEADLINE, 0, {}, "the deadline passed while other calls were served: the pit has not seen it"};
+  } else {
+    reply = {ran == Executor::Ran::nested ? SYMPHONY_BAD_STATE : SYMPHONY_OVERLOADED, 0, {}, refused_by_executor(ran)};
   }
-  return Reply{
-      ran == Executor::Ran::nested ? SYMPHONY_BAD_STATE : SYMPHONY_OVERLOADED, 0, {}, refused_by_executor(ran)};
+  return true;
 }
 
-Reply InProcessLink::run(const Request& request) noexcept {
+void InProcessLink::run(const Request& request, Reply& reply) noexcept {
   if (task_ == nullptr) [[unlikely]] {
     task_.reset(new (std::nothrow) CallTask(*core_));
     if (task_ == nullptr) {
       ++last_id_;
-      return {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
+      reply = {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
+      return;
     }
   }
-  if (const auto ending = enter(task_, request)) [[likely]]
-    return *ending;
-  return task_->wait_ended(request.deadline_ns) ? task_->reply : take_back(*task_);
+  if (enter(task_, request, reply)) [[likely]]
+    return;
+  if (!task_->wait_ended(request.deadline_ns)) take_back(*task_);
 }
 
-// The caller does not wait any longer for a call that the pit left for later.
-Reply InProcessLink::take_back(CallTask& task) noexcept {
+// The caller does not wait any longer for a call that the pit left for later: its reply is then the pit's after all, or
+// says so.
+void InProcessLink::take_back(CallTask& task) noexcept {
   bool forgotten = false;
   auto forget = [&]() -> Outcome {
     forgotten = core_->instance().forget(task.request());
@@ -54,10 +54,11 @@ Reply InProcessLink::take_back(CallTask& task) noexcept {
   ControlTask<decltype(forget)> control(forget);
   // Full or not, it has to be taken back: its reply would be written to memory that is used anew.
   while (core_->executor.run(control, seat_, no_deadline_ns) != Executor::Ran::yes) {
-    if (task.wait_ended(now_ns() + ms_ns)) return task.reply;
+    if (task.wait_ended(now_ns() + ms_ns)) return;
   }
-  if (!forgotten) return task.reply;
-  return {SYMPHONY_DEADLINE, 0, {}, "the deadline passed before the pit answered: it had accepted the call"};
+  if (forgotten) {
+    *task.reply = {SYMPHONY_DEADLINE, 0, {}, "the deadline passed before the pit answered: it had accepted the call"};
+  }
 }
 
 bool InProcessLink::try_start(const Request& request, std::uint64_t tag) noexcept {
@@ -71,9 +72,7 @@ bool InProcessLink::try_start(const Request& request, std::uint64_t tag) noexcep
       return false;
     }
     started.task->wake_with(wake_);
-    const auto ending = enter(started.task, request);
-    started.waits = !ending;
-    if (ending) started.reply = *ending;
+    started.waits = !enter(started.task, request, started.reply);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
@@ -86,12 +85,9 @@ bool InProcessLink::try_take(std::uint64_t& tag, Reply& reply) noexcept {
   const TimeNs now = now_ns();
   const auto found = std::find_if(started_.begin(), started_.end(), [&](Started& started) {
     if (!started.waits) return true;
-    if (started.task->has_ended()) {
-      started.reply = started.task->reply;
-    } else if (now >= started.deadline_ns) {
-      started.reply = take_back(*started.task);
-    } else {
-      return false;
+    if (!started.task->has_ended()) {
+      if (now < started.deadline_ns) return false;
+      take_back(*started.task);
     }
     started.waits = false;
     return true;

@@ -20,7 +20,8 @@ class InProcessLink final : public Link {
   ~InProcessLink() override;
 
   Reply call(const Request& request) noexcept override {
-    const Reply reply = run(request);
+    Reply reply;  // written where it is returned: copying what was just stored in parts waits for the stores
+    run(request, reply);
     ++ended_;
     return reply;
   }
@@ -38,11 +39,11 @@ class InProcessLink final : public Link {
     bool waits = false;  // for the pit to end it; else `reply` is its ending
     Reply reply;
   };
-  Reply run(const Request& request) noexcept;
-  // Hands the request to the instance. The ending, or nothing where the pit left it for later; a task whose deadline
-  // passed in the queue is the executor's from then on.
-  [[nodiscard]] std::optional<Reply> enter(std::unique_ptr<CallTask>& task, const Request& request) noexcept;
-  Reply take_back(CallTask& task) noexcept;
+  void run(const Request& request, Reply& reply) noexcept;
+  // Hands the request to the instance. True: it has ended, as `reply` says; false: the pit left it for later, and
+  // `reply` is written then. A task whose deadline passed in the queue is the executor's from then on.
+  [[nodiscard]] bool enter(std::unique_ptr<CallTask>& task, const Request& request, Reply& reply) noexcept;
+  void take_back(CallTask& task) noexcept;
 
   std::shared_ptr<InProcessCore> core_;  // first, so that it goes last: the members below use what it keeps
   std::unique_ptr<CallTask> task_;

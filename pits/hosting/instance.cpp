@@ -182,15 +182,14 @@ Outcome Instance::stop() {
   return take(Step::stop, State::stopped, [&] { return table_.stop != nullptr ? table_.stop(self_) : SYMPHONY_OK; });
 }
 
-std::span<const std::byte> Instance::aligned(std::span<const std::byte> body) {
-  if (body.empty() || (reinterpret_cast<std::uintptr_t>(body.data()) & 7U) == 0) return body;
+std::span<const std::byte> Instance::aligned_copy(std::span<const std::byte> body) {
   aligned_body_.resize((body.size() + 7) / 8);
   std::memcpy(aligned_body_.data(), body.data(), body.size());
   return {reinterpret_cast<const std::byte*>(aligned_body_.data()), body.size()};
 }
 
 void Instance::handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept {
-  if (!allowed(Step::handle)) [[unlikely]] {
+  if (entered_ || state_ != State::running) [[unlikely]] {  // allowed(Step::handle)
     try {
       const Outcome refused = refuse(Step::handle);
       return sink.fail(refused.status, refused.text);

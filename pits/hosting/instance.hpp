@@ -125,7 +125,12 @@ class Instance {
   void write_log(std::int32_t level, std::string_view line) noexcept;
   void blame_pit(std::string_view what) noexcept;
   [[nodiscard]] std::string_view reason() const noexcept { return {reason_.data(), reason_size_}; }
-  std::span<const std::byte> aligned(std::span<const std::byte> body);
+  std::span<const std::byte> aligned(std::span<const std::byte> body) {
+    if (body.empty() || (reinterpret_cast<std::uintptr_t>(body.data()) & 7U) == 0) [[likely]]
+      return body;
+    return aligned_copy(body);
+  }
+  std::span<const std::byte> aligned_copy(std::span<const std::byte> body);
 
   // The host's functions, as the pit calls them.
   static void on_log(void* context, std::int32_t level, symphony_span text) noexcept;
