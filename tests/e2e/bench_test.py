@@ -184,5 +184,38 @@ class Ring(unittest.TestCase):
         self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1), run.stderr)
 
 
+class Modes(unittest.TestCase):
+    def test_every_mode_that_is_built_is_in_one_table_and_writes_its_figures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            figures = pathlib.Path(folder) / "figures"
+            run = bench("modes", "--quick", "-o", "json", "--results", folder,
+                        env={**os.environ, "SYMPHONY_FIGURES": str(figures)})
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            (file,) = pathlib.Path(folder).glob("*.json")
+            self.assertEqual(file.read_text(), run.stdout)
+            self.assertRegex(file.name, r"^modes\.")
+            modes = json.loads(run.stdout)["modes"]
+            for one in modes["figures"]:
+                written = json.loads((figures / f"{one['name']}.json").read_text())
+                self.assertAlmostEqual(written["value"], one["value"], places=3)
+        ways = {way["name"]: way["ns"] for way in modes["ways"]}
+        self.assertLessEqual({"virtual call", "static", "dynamic", "build, verify, read", "ring", "process"}, ways.keys())
+        if (BIN / "../pits/prepared_wasm.so").exists():
+            self.assertLessEqual({"wasm", "wasm, window", "wasm, 1 MiB", "wasm, window, 1 MiB"}, ways.keys())
+            self.assertLess(ways["wasm, window, 1 MiB"], ways["wasm, 1 MiB"], "a copy of 1 MiB takes longer than none")
+        self.assertLess(ways["virtual call"], ways["static"])
+        self.assertLess(ways["static"], ways["process"])
+
+    def test_what_is_left_of_it_is_nothing(self):
+        marker = f"bench-modes-{uuid.uuid4()}"
+        with tempfile.TemporaryDirectory() as folder:
+            run = subprocess.Popen([SYMPHONY, "bench", "modes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "SYMPHONY_FIGURES": folder, "MARKER": marker})
+            self.assertTrue(wait_until(lambda: processes_with(marker, "symphony-pit-host")))
+            run.kill()
+            run.communicate(timeout=60)
+            self.assertTrue(wait_until(lambda: not processes_with(marker)))
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

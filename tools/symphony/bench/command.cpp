@@ -1,4 +1,5 @@
-// symphony bench ring | peers: what a round trip of ours costs beside the machine's limits, and beside its peers.
+// symphony bench ring | modes | peers: what a round trip of ours costs beside the machine's limits, what each mode of
+// hosting costs, and our link beside its peers.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "bench/peers/known.hpp"
 #include "tools/symphony/bench/document.hpp"
 #include "tools/symphony/bench/helper.hpp"
+#include "tools/symphony/bench/modes.hpp"
 #include "tools/symphony/bench/peers.hpp"
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
@@ -125,8 +127,8 @@ int bench_ring(const BenchArguments& arguments) {
 
 void add_bench_command(CLI::App& app, int& exit_status) {
   auto arguments = std::make_shared<BenchArguments>();
-  auto* bench_command =
-      app.add_subcommand("bench", "Measure our link beside the machine's limits and beside its peers");
+  auto* bench_command = app.add_subcommand(
+      "bench", "Measure our link beside the machine's limits and its peers, and what each mode of hosting costs");
   bench_command->require_subcommand(1);
   const auto common = [&](CLI::App* verb) {
     verb->add_option("-o,--output", arguments->format, "table, or json: one document")
@@ -137,7 +139,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
                      "Also write it into this folder, named by what was measured, machine and commit")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
-    verb->add_flag("--quick", arguments->quick, "3 pairs of processes: to see that it works");
+    verb->add_flag("--quick", arguments->quick, "A few pairs of processes, or turns: to see that it works");
   };
   auto* ring = bench_command->add_subcommand(
       "ring", "A link's round trips, calls, streams and wake-ups over the limits of each");
@@ -149,6 +151,14 @@ void add_bench_command(CLI::App& app, int& exit_status) {
       "least\n"
       "15 pairs of one placement class; pairs that others took processor time from are repeated.");
   ring->callback([arguments, &exit_status] { exit_status = bench_ring(*arguments); });
+  auto* modes = bench_command->add_subcommand("modes", "A call of one pit in every mode, over a virtual call");
+  common(modes);
+  modes->footer(
+      "bench_modes: the ways take turns, and a figure is the median over the turns of what two of them took in the "
+      "same\n"
+      "turn. Calls in this process go by the executor's door and are not verified; what that costs is a row of its "
+      "own.");
+  modes->callback([arguments, &exit_status] { exit_status = bench_modes(*arguments); });
   auto* peers = bench_command->add_subcommand("peers", "Our link against what else a program could take");
   common(peers);
   peers
