@@ -43,7 +43,7 @@ enum Way : std::size_t {
   in_wasm_window,     // read in place
   wasm_large,         // 1 MiB there, copied
   wasm_window_large,  // read in place
-  message_work,  // of an Order, once, here
+  message_work,       // of an Order, once, here
   ring,               // bytes of an Order to a process and back, by the bus alone
   in_process,         // an Order built, sent, verified, read, answered with another, and that verified and read
   way_count

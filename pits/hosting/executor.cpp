@@ -1,16 +1,17 @@
 // No task is stranded (E2). A task's thread T reserves a place (queued_ + 1), enqueues the task, and from then on tries
 // again and again to take the executor, with at most sleep_ns_max between two tries, until the task has run, was handed
 // to it, or is abandoned by T itself. Let H be the holder.
-//  1. If H leaves by a store of 0, that store becomes visible to T's compare-and-swap in finite time; unless another
-//     thread takes the executor first, T takes it, and then runs the queue, its own task included. A thread that took
-//     it first runs the queue before it leaves, or is in case 2 or 3.
-//  2. If H leaves because its batch is used up, it does not store 0: it pops a task and makes that task's thread the
+//  1. If H leaves the door, T can enter it in finite time (D3 of door.hpp); unless another thread enters first, T does,
+//     and then runs the queue, its own task included. A thread that entered first runs the queue before it leaves, or
+//     is in case 2 or 3. Only the door's owner may leave without a look at the queue, and only where the thread that
+//     revoked finds it gone, and enters.
+//  2. If H leaves because its batch is used up, it keeps the door shut: it pops a task and makes that task's thread the
 //     holder (hand_over), so the queue always has a holder while it holds more than a batch.
 //  3. A popped task is run, handed over or deleted as abandoned: nobody pops one and drops it.
-// The look at queued_ in leave() is therefore no part of the proof. It is what makes case 1 quick: a thread that sleeps
+// The look at queued_ in run() is therefore no part of the proof. It is what makes case 1 quick: a thread that sleeps
 // has its reservation visible long since, so the leaver sees it, takes the executor again and runs the task. The only
-// thread that leave() can miss is one whose reservation is a store buffer's length old, and that one is still spinning.
-// So the way without contention needs no barrier after the store of 0.
+// thread that run() can miss is one whose reservation is a store buffer's length old, and that one is still spinning.
+// So the way without contention needs no barrier after leaving.
 //
 // Phases of a queued task:   waiting -> running -> done      (the holder pops and runs it)
 //                            waiting -> granted              (the holder hands the executor to the task's thread)
@@ -34,8 +35,6 @@ constexpr std::uint32_t done = 3;
 constexpr std::uint32_t granted = 4;
 constexpr std::uint32_t abandoned = 5;
 constexpr std::uint32_t asleep = 0x80;
-
-constexpr std::uintptr_t in_transit = 1;  // in holder_: handed over, and the new holder has not said its name yet
 
 constexpr int spins_max = 512;  // about 10 us: a quarter of what waking a sleeper costs
 constexpr TimeNs sleep_ns_min = 1 * ms_ns;
@@ -78,8 +77,7 @@ result<Executor::Seat> Executor::make_seat() {
 }
 
 Executor::Ran Executor::run_queued(Task& task, Seat& seat, TimeNs deadline_ns) noexcept {
-  // relaxed: this thread's own name is there only if this thread put it there.
-  if (holder_.load(std::memory_order_relaxed) == this_thread()) return Ran::nested;
+  if (door_.holds(this_thread())) return Ran::nested;
   // sync executor.place acquire: with whoever gave up the place before, so that its slot in the queue is really free.
   if (queued_.fetch_add(1, std::memory_order_acquire) >= queue_max_) {
     // relaxed: nothing was done with the place.
@@ -103,15 +101,13 @@ Executor::Ran Executor::wait_for(Task& task, TimeNs deadline_ns) noexcept {
       const std::uint32_t phase = phase_of(task.phase_.load(std::memory_order_acquire));
       if (phase == done) return Ran::yes;
       if (phase == granted) {
-        // relaxed: this thread holds the executor by the grant; the name is for the check against nesting only.
-        holder_.store(this_thread(), std::memory_order_relaxed);
+        door_.take_over(this_thread());
         task.run();
         std::uint32_t budget = batch_max;
         if (run_batch(budget)) help(budget);
         return Ran::yes;
       }
-      // relaxed: a look before the swap, which keeps the line shared while somebody is inside.
-      if (phase == waiting && holder_.load(std::memory_order_relaxed) == 0 && try_enter()) {
+      if (phase == waiting && door_.looks_free() && door_.try_enter_shared(this_thread())) {
         std::uint32_t budget = batch_max;
         if (run_batch(budget)) help(budget);
         continue;
@@ -136,7 +132,7 @@ Executor::Ran Executor::wait_for(Task& task, TimeNs deadline_ns) noexcept {
 // Runs what the budget still allows, and hands over if there is more.
 void Executor::help(std::uint32_t budget) noexcept {
   // relaxed: a hint, see the proof.
-  while (queued_.load(std::memory_order_relaxed) > 0 && try_enter()) {
+  while (queued_.load(std::memory_order_relaxed) > 0 && door_.try_enter_shared(this_thread())) {
     if (!run_batch(budget)) return;
   }
 }
@@ -155,8 +151,7 @@ bool Executor::run_batch(std::uint32_t& budget) noexcept {
       ran = true;
     }
   }
-  // sync executor.hold release: as in leave().
-  holder_.store(0, std::memory_order_release);
+  door_.leave(this_thread());
   return ran;
 }
 
@@ -189,8 +184,7 @@ bool Executor::execute(Task& task) noexcept {
 
 // Makes the task's thread the holder. False when the task was abandoned; it is gone then.
 bool Executor::hand_over(Task& task) noexcept {
-  // relaxed: held by no name for a moment, so that this thread's next call is not taken for a nested one.
-  holder_.store(in_transit, std::memory_order_relaxed);
+  door_.give_to_nobody();
   // sync executor.task acquire: the task's thread is through with it when it says abandoned.
   std::uint32_t seen = task.phase_.load(std::memory_order_acquire);
   // sync executor.task release: all that was done inside so far, for the next holder.

@@ -1,8 +1,8 @@
 // Who may be inside an instance: one thread at a time, and whoever comes lends a hand.   Layer: hosting (bus/base).
-// A caller takes a free executor with one compare-and-swap, runs its own task on its own thread and leaves with one
-// store. If the executor is held, the task goes into a queue; the holder runs up to 64 queued tasks before it leaves,
-// and hands the executor to the owner of the next one if there are more. A waiting thread spins briefly, then sleeps.
-// Invariants:
+// A caller takes a free executor (door.hpp: with a few plain stores, or one compare-and-swap), runs its own task on its
+// own thread and leaves. If the executor is held, the task goes into a queue; the holder runs up to 64 queued tasks
+// before it leaves, and hands the executor to the owner of the next one if there are more. A waiting thread spins
+// briefly, then sleeps. Invariants:
 //   E1  tasks run one at a time, each at most once, each one's effects visible to the next
 //   E2  a task that was queued is run, or ends as abandoned; none is stranded (proof in executor.cpp)
 //   E3  the queue holds at most queue_max tasks
@@ -16,6 +16,7 @@
 #include <symphony/result.hpp>
 
 #include "bus/base/platform.hpp"
+#include "pits/hosting/door.hpp"
 
 namespace symphony::pit {
 
@@ -76,10 +77,12 @@ class Executor {
   // Runs `task` on this thread or lets the holder run it. Returns when it has run, or when the deadline passed before
   // anybody began it; a task that began is waited for. Does not allocate once the seat has been used.
   Ran run(Task& task, Seat& seat, TimeNs deadline_ns) noexcept {
-    if (!try_enter()) [[unlikely]]
+    if (!door_.try_enter(this_thread())) [[unlikely]]
       return run_queued(task, seat, deadline_ns);
     task.run();
-    leave();
+    // relaxed: a hint; a task that is missed here is taken by its own thread (proof in executor.cpp).
+    if (door_.leave(this_thread()) && queued_.load(std::memory_order_relaxed) > 0) [[unlikely]]
+      help();
     return Ran::yes;
   }
 
@@ -87,23 +90,9 @@ class Executor {
   struct Queue;
 
   [[nodiscard]] static std::uintptr_t this_thread() noexcept {
-    static thread_local constinit char here = 0;
+    alignas(8) static thread_local constinit char here = 0;
     return reinterpret_cast<std::uintptr_t>(&here);
   }
-  [[nodiscard]] bool try_enter() noexcept {
-    std::uintptr_t nobody = 0;
-    // sync executor.hold acquire: what earlier holders did inside is visible in here. relaxed on failure: nothing is
-    // read.
-    return holder_.compare_exchange_strong(nobody, this_thread(), std::memory_order_acquire, std::memory_order_relaxed);
-  }
-  void leave() noexcept {
-    // sync executor.hold release: what was done inside is visible to the next holder.
-    holder_.store(0, std::memory_order_release);
-    // relaxed: a hint; a task that is missed here is taken by its own thread (proof in executor.cpp).
-    if (queued_.load(std::memory_order_relaxed) > 0) [[unlikely]]
-      help();
-  }
-
   Ran run_queued(Task& task, Seat& seat, TimeNs deadline_ns) noexcept;
   Ran wait_for(Task& task, TimeNs deadline_ns) noexcept;
   void help(std::uint32_t budget = batch_max) noexcept;
@@ -113,9 +102,8 @@ class Executor {
   bool hand_over(Task& task) noexcept;
   static bool abandon(Task& task) noexcept;
 
-  // The word every caller swaps, and the one every leaver looks at, on one line; nothing else.
-  alignas(detail::cache_line_size) std::atomic<std::uintptr_t> holder_{0};  // 0: free; else the holding thread
-  std::atomic<std::int64_t> queued_{0};                                     // places taken in the queue
+  Door<> door_;
+  std::atomic<std::int64_t> queued_{0};  // places taken in the queue
   alignas(detail::cache_line_size) const std::int64_t queue_max_;
   std::unique_ptr<Queue> queue_;
 };

@@ -54,7 +54,8 @@ class WasmModule {
 
 class InputWindow;
 
-// How an instance is kept in bounds, and what it is shown. A host offers it to create() as an extension; without one these are the values.
+// How an instance is kept in bounds, and what it is shown. A host offers it to create() as an extension; without one
+// these are the values.
 struct WasmLimits {
   std::uint32_t budget_ms = 0;           // of each call into the guest, by the watchdog; 0: none
   std::uint32_t instances_max = 12'000;  // alive in this process; about 16,000 fit into its address space

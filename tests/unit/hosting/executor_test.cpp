@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/samples.hpp"
+
 namespace symphony::pit {
 namespace {
 
@@ -74,6 +76,36 @@ TEST(Executor, EightThreadsEachGetEveryTaskRunOnceAndSeeTheirOwnResult) {
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(total, threads * calls);
   EXPECT_EQ(wrong.load(), 0U);
+}
+
+TEST(Executor, ThatOneThreadHadToItselfIsSharedFromThenOn) {
+  // The first thread's long run makes it the door's owner; the others come while it goes on, with true barriers.
+  constexpr std::uint64_t alone = 200;
+  constexpr std::uint64_t calls = 500;
+  for (std::uint64_t round = 0; round < test_run::samples(200); ++round) {
+    Executor executor;
+    std::uint64_t total = 0;
+    std::latch others_may_come(1);
+    const auto work = [&](std::uint64_t count) {
+      auto seat = seat_of(executor);
+      CountTask task(total);
+      for (std::uint64_t i = 0; i < count; ++i) {
+        if (executor.run(task, seat, no_deadline_ns) != Executor::Ran::yes) ADD_FAILURE();
+        if (count != calls && i == alone) others_may_come.count_down();
+      }
+    };
+    std::thread first([&] { work(alone + 2 * calls); });
+    std::vector<std::thread> others;
+    for (int t = 0; t < 2; ++t) {
+      others.emplace_back([&] {
+        others_may_come.wait();
+        work(calls);
+      });
+    }
+    first.join();
+    for (std::thread& other : others) other.join();
+    ASSERT_EQ(total, alone + 4 * calls) << "round " << round;
+  }
 }
 
 TEST(Executor, ShortLongAndExpiringTasksOfManyThreadsAllEnd) {
