@@ -32,19 +32,24 @@ Outcome InProcessCore::make_running(const Snapshot* from) {
     if (Outcome o = made->restore(*from); !o.ok()) return o;
   }
   if (Outcome o = made->start(); !o.ok()) return o;
+  std::optional<Snapshot> first;
+  if (factory_->can_trap() && made->info().state_revision != 0) {
+    if (Outcome o = made->snapshot(first.emplace()); !o.ok()) return o;
+  }
+  if (at_rest_) {
+    if (Outcome o = made->drain(0); !o.ok()) return o;
+  }
   instance_ = std::move(made);
   told_due_ns_ = no_deadline_ns;
   timer_due(instance_->next_timer_ns());
   broken_.clear();
-  kept_.reset();
-  if (factory_->can_trap() && instance_->info().state_revision != 0) {
-    Snapshot first;
-    if (Outcome o = keep(first); !o.ok()) return o;
-  }
+  kept_ = std::move(first);
+  kept_at_change_ = instance_->changes();
   return {};
 }
 
 Outcome InProcessCore::keep(Snapshot& out) {
+  if (!broken_.empty()) return {SYMPHONY_QUARANTINED, broken_};
   Outcome taken = instance_->snapshot(out);
   if (taken.ok() && factory_->can_trap()) {
     kept_ = out;
@@ -65,6 +70,7 @@ void InProcessCore::checkpoint() noexcept {
 }
 
 void InProcessCore::rebuild() noexcept {
+  if (!broken_.empty()) return;  // it was tried
   try {
     const std::optional<Snapshot> from = std::move(kept_);
     if (const Outcome made = make_running(from ? &*from : nullptr); !made.ok()) {
@@ -142,11 +148,36 @@ Outcome InProcessCore::feed(std::uint64_t seed, TimeNs now_ns) {
   });
 }
 
+template <class Step>
+Outcome InProcessCore::take(Step&& step) {
+  if (!broken_.empty()) return {SYMPHONY_QUARANTINED, broken_};
+  Outcome taken = step();
+  if (instance_->state() == State::trapped) rebuild();
+  return taken;
+}
+
+Outcome InProcessCore::drain(std::uint64_t deadline_ns) {
+  return take([&] {
+    Outcome drained = instance_->drain(deadline_ns);
+    at_rest_ = at_rest_ || drained.ok();
+    return drained;
+  });
+}
+
+Outcome InProcessCore::stop() {
+  return take([&] { return instance_->stop(); });
+}
+
 // Drained timers hold: a start looks at what became due meanwhile.
 Outcome InProcessCore::start() {
-  Outcome started = instance_->start();
-  if (started.ok()) timer_due(instance_->next_timer_ns());
-  return started;
+  return take([&] {
+    Outcome started = instance_->start();
+    if (started.ok()) {
+      at_rest_ = false;
+      timer_due(instance_->next_timer_ns());
+    }
+    return started;
+  });
 }
 
 void InProcessCore::log_error(std::string_view line) noexcept {

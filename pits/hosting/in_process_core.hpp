@@ -29,7 +29,8 @@ class InProcessCore final : public ServiceClient,
  public:
   InProcessCore(std::string_view mode, std::unique_ptr<InstanceFactory> factory, const InProcessOptions& options);
 
-  // An instance up to RUNNING in the place of the one that is there; on failure that one stays.   [inside]
+  // An instance up to RUNNING, or DRAINED where drain() left the one before, in the place of the one that is there; on
+  // failure that one stays.   [inside]
   Outcome make_running(const Snapshot* from);
   void handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept {
     if (!broken_.empty()) [[unlikely]]
@@ -45,7 +46,11 @@ class InProcessCore final : public ServiceClient,
   template <class Work>
   Outcome run(Work&& work);
 
-  Outcome start();  // [inside]
+  // Where a step traps, the next instance is there when it returns, in the state in which the step found the old one.
+  // QUARANTINED: there is no instance to take it.   [inside]
+  Outcome drain(std::uint64_t deadline_ns);
+  Outcome start();
+  Outcome stop();
   // The pit's clock stands at `now_ns` and its random() begins anew; what is due by then runs before this returns.
   Outcome feed(std::uint64_t seed, TimeNs now_ns);
 
@@ -74,6 +79,8 @@ class InProcessCore final : public ServiceClient,
       checkpoint();
     }
   }
+  template <class Step>
+  Outcome take(Step&& step);
   void rebuild() noexcept;
   void checkpoint() noexcept;
   void log_error(std::string_view line) noexcept;
@@ -86,6 +93,7 @@ class InProcessCore final : public ServiceClient,
   std::optional<Snapshot> kept_;
   std::uint64_t kept_at_change_ = 0;
   TimeNs told_due_ns_ = no_deadline_ns;  // what the service thread believes; it looks then, and asks anew
+  bool at_rest_ = false;                 // drained, and not started again
   std::string broken_;                   // why there is nothing to run; empty: there is
 };
 

@@ -50,7 +50,7 @@ Outcome InProcessHost::restore(const Snapshot& from) {
 }
 
 Outcome InProcessHost::drain(TimeNs deadline_ns) {
-  return core_->run([&] { return core_->instance().drain(envelope_deadline_of(deadline_ns)); });
+  return core_->run([&] { return core_->drain(envelope_deadline_of(deadline_ns)); });
 }
 
 Outcome InProcessHost::start() {
@@ -60,7 +60,7 @@ Outcome InProcessHost::start() {
 Outcome InProcessHost::feed(std::uint64_t seed, TimeNs now_ns) { return core_->feed(seed, now_ns); }
 
 Outcome InProcessHost::stop() {
-  return core_->run([&] { return core_->instance().stop(); });
+  return core_->run([&] { return core_->stop(); });
 }
 
 }  // namespace symphony::pit

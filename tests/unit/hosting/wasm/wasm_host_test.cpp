@@ -101,6 +101,27 @@ TEST(WasmHost, APitThatCannotBeStartedAgainRefusesCallsWithTheReasonUntilAGoodSt
   EXPECT_EQ(count(*link), 666u);
 }
 
+TEST(WasmHost, AfterATrapTheControlSideFindsTheNextInstance) {
+  const auto host = mounted();
+  const auto link = link_to(*host);
+  EXPECT_EQ(count(*link), 1u);
+  Snapshot kept;
+  ASSERT_TRUE(host->snapshot(kept).ok());
+  EXPECT_EQ(count(*link), 2u);
+  EXPECT_EQ(order(*link, trapper::call_abort), SYMPHONY_TRAPPED);
+  Snapshot again;
+  ASSERT_TRUE(host->snapshot(again).ok());
+  EXPECT_EQ(again.bytes, kept.bytes);
+  EXPECT_EQ(order(*link, trapper::in_next_hook, trapper::call_abort), SYMPHONY_OK);
+  const Outcome drained = host->drain(no_deadline_ns);
+  EXPECT_EQ(drained.status, SYMPHONY_TRAPPED);
+  EXPECT_THAT(drained.text, HasSubstr("trapped in drain()"));
+  EXPECT_EQ(count(*link), 2u) << "the very next call is served";
+  EXPECT_TRUE(host->drain(no_deadline_ns).ok());
+  EXPECT_TRUE(host->stop().ok());
+  EXPECT_EQ(host->rebuilds(), 2u);
+}
+
 TEST(WasmHost, ARestoreThatTrapsLeavesTheOldStateAlone) {
   const auto host = mounted();
   const auto link = link_to(*host);
