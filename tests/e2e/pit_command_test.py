@@ -109,6 +109,32 @@ class Pit(unittest.TestCase):
         self.assertRegex(table.stdout, r"dynamic +4 +0 +0 +4")
         self.assertRegex(table.stdout, r"static not run: .+")
 
+    @unittest.skipUnless((PITS / "greeter_wasm.so").exists(), "WebAssembly pits are not built here")
+    def test_check_runs_the_form_for_webassembly_beside_the_native_one_or_by_itself(self):
+        document = self.json("check", PITS / "greeter.so", "--mode", "wasm", "--seed", "3")
+        (mode,) = document["modes"]
+        self.assertEqual((mode["mode"], mode["failed"], mode["skipped"], mode["passed"]), ("wasm", 0, 0, mode["of"]))
+        self.assertGreaterEqual(mode["of"], 55)
+        document = self.json("check", PITS / "greeter_wasm.so", "--reproduce", "file", "--seed", "3")
+        run = {mode["mode"]: mode["run"] for mode in document["modes"]}
+        self.assertEqual(run, {"static": False, "dynamic": False, "wasm": True, "process": False})
+        self.assertEqual({case["verdict"] for case in document["cases"]}, {"passed"})
+
+    def test_a_form_for_webassembly_that_is_missing_or_another_pits_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            shutil.copy(PITS / "greeter.so", root / "greeter.so")
+            run = symphony("check", root / "greeter.so", "--mode", "wasm")
+            self.assertEqual(run.returncode, 2)
+            self.assertIn("there is no " + folder, run.stderr)
+            for other, word in ((PITS / "dag_tracker.so", "no pit compiled by way of WebAssembly"),
+                                (PITS / "dag_tracker_wasm.so", "is pit dag_tracker")):
+                if other.exists():
+                    shutil.copy(other, root / "greeter_wasm.so")
+                    run = symphony("check", root / "greeter.so", "--mode", "wasm")
+                    self.assertEqual(run.returncode, 2)
+                    self.assertIn(word, run.stderr)
+
     def test_a_case_that_failed_is_the_same_again_with_the_seed_and_the_name_that_it_prints(self):
         # A pit whose library counts for all of its instances.
         arguments = ("check", TEST_PITS / "counter_1.so", "--mode", "dynamic")
@@ -144,7 +170,8 @@ class Pit(unittest.TestCase):
                 self.assertIn(word, run.stderr)
         run = symphony("check", "greeter", "--mode", "static")
         self.assertEqual(run.returncode, 2)
-        self.assertIn("mode static cannot be run", run.stderr)
+        self.assertIn("mode static cannot be run: no file is linked in", run.stderr)
+        self.assertIn("symphony_static_greeter", run.stderr)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ namespace symphony::pit_check {
 
 // What a case stands on, and so in which modes there is something to check.
 enum class Ground : std::uint8_t {
-  any,       // the file, or a host: every mode
+  any,       // the note, or a host: every mode
+  file,      // the file that the mode loads
   instance,  // an instance that the case leads by hand: modes that run pits in this process
   process,   // a pit that can be killed without its host
 };

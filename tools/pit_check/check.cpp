@@ -19,6 +19,8 @@ bool applies(const Case& one, const Stage& stage) {
   switch (one.ground) {
     case Ground::any:
       return true;
+    case Ground::file:
+      return !stage.symbol().empty();
     case Ground::instance:
       return stage.has_instances();
     case Ground::process:
@@ -55,12 +57,12 @@ CaseResult run_one(const Case& one, Stage& stage, const CheckOptions& options) {
   return result;
 }
 
-void run_mode(const ModeKind& kind, const pit::PitFile& file, const CheckOptions& options, Report& report) {
+void run_mode(const ModeKind& kind, const Subject& subject, const CheckOptions& options, Report& report) {
   ModeResult mode;
   mode.mode = kind.name;
-  mode.missing = kind.missing(file, options.programs);
-  if (mode.missing.empty()) {
-    const std::unique_ptr<Stage> stage = kind.make(file, options.programs);
+  std::unique_ptr<Stage> stage;
+  mode.missing = kind.make(subject, stage);
+  if (stage != nullptr) {
     for (const Case& one : all_cases()) {
       if (!chosen(one, options.only) || !applies(one, *stage)) continue;
       CaseResult result = run_one(one, *stage, options);
@@ -104,8 +106,9 @@ bool is_mode(std::string_view name) {
 
 Report check(const pit::PitFile& file, const CheckOptions& options) {
   Report report;
+  const Subject subject{file, options.programs, options.linked};
   for (const ModeKind& kind : mode_kinds()) {
-    if (options.mode.empty() || options.mode == kind.name) run_mode(kind, file, options, report);
+    if (options.mode.empty() || options.mode == kind.name) run_mode(kind, subject, options, report);
   }
   return report;
 }

@@ -3,6 +3,8 @@
 // Threads: one, and no other in the process: it forks.
 #pragma once
 
+#include <symphony/pit.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -42,6 +44,7 @@ struct CheckOptions {
   std::string mode;  // empty: all modes that can be run
   std::string only;  // the name of one case, or the part before its dot; empty: all
   std::uint64_t seed = 1;
+  const symphony_pit_entry* linked = nullptr;        // the same pit, linked into this program: for mode static
   bool in_process = false;                           // no child, no time limit: for a debugger
   TimeNs time_limit_ns = 120 * second_ns;            // of a case
   std::function<void(const CaseResult&)> on_case{};  // as each is there

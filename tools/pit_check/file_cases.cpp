@@ -41,13 +41,13 @@ void one_exported_symbol(Trial& trial) {
   std::string others;
   bool has_entry = false;
   for (const pit::ElfSymbol& symbol : trial.stage.file().elf.exported) {
-    if (symbol.name == "symphony_pit_entry_v1") {
+    if (symbol.name == trial.stage.symbol()) {
       has_entry = true;
     } else if (others.size() < 200) {
       others += " " + std::string(symbol.name);
     }
   }
-  Trial::require(has_entry, "symphony_pit_entry_v1 is not exported");
+  Trial::require(has_entry, std::string(trial.stage.symbol()) + " is not exported");
   Trial::require(others.empty(), "it exports more than its entry:" + others + "; link it with cmake/pit_exports.map");
 }
 
@@ -71,6 +71,9 @@ void note_and_table_agree(Trial& trial) {
   const auto mounted = mount(trial);
   const auto difference = pit::first_difference(mounted->host().info(), trial.note());
   Trial::require(difference.empty(), "the loaded table and the note differ in the " + std::string(difference));
+  const auto form = pit::first_difference(trial.note(), trial.stage.given().notes[0].info);
+  Trial::require(form.empty(), trial.stage.file().path + " and " + trial.stage.given().path + " differ in the " +
+                                   std::string(form) + " of their notes: build both again");
   Trial::require(mounted->host().mode() == trial.stage.mode(), "the host runs another mode");
 }
 
@@ -87,7 +90,7 @@ void listed_types_are_handled(Trial& trial) {
 }
 
 constexpr std::array cases{
-    Case{"note.is_readable", "the file has one note, and reading it twice gives the same", Ground::any,
+    Case{"note.is_readable", "the file has one note, and reading it twice gives the same", Ground::file,
          &note_is_readable},
     Case{"note.can_be_passed_on", "the note is within all limits: written anew it says the same", Ground::any,
          &note_survives_being_passed_on},
@@ -95,9 +98,9 @@ constexpr std::array cases{
          &note_and_table_agree},
     Case{"note.lists_what_is_handled", "each message type of the note has a handler", Ground::any,
          &listed_types_are_handled},
-    Case{"file.has_no_unique_symbols", "two versions in one process share nothing", Ground::any, &no_unique_symbols},
-    Case{"file.exports_one_symbol", "only the entry is anybody's", Ground::any, &one_exported_symbol},
-    Case{"file.has_few_initialisers", "loading it runs next to nothing", Ground::any, &few_initialisers},
+    Case{"file.has_no_unique_symbols", "two versions in one process share nothing", Ground::file, &no_unique_symbols},
+    Case{"file.exports_one_symbol", "only the entry is anybody's", Ground::file, &one_exported_symbol},
+    Case{"file.has_few_initialisers", "loading it runs next to nothing", Ground::file, &few_initialisers},
     Case{"file.loads_and_starts", "it is mounted and answers; the time is reported", Ground::any, &loads_and_starts},
 };
 

@@ -47,13 +47,17 @@ class Mounted {
 
 class Stage {
  public:
-  explicit Stage(const pit::PitFile& file) noexcept : file_(file) {}
+  explicit Stage(const pit::PitFile& given) noexcept : given_(given) {}
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
   virtual ~Stage() = default;
 
-  [[nodiscard]] const pit::PitFile& file() const noexcept { return file_; }
+  // The file that was to be checked, and the one that the mode runs: the same, or another form of that pit.
+  [[nodiscard]] const pit::PitFile& given() const noexcept { return given_; }
+  [[nodiscard]] virtual const pit::PitFile& file() const noexcept { return given_; }
   [[nodiscard]] virtual std::string_view mode() const noexcept = 0;
+  // The one symbol that the mode's file is to export; empty: the mode loads no file.
+  [[nodiscard]] virtual std::string_view symbol() const noexcept { return "symphony_pit_entry_v1"; }
   // Whether the mode runs instances in this process, so that make_instance() works.
   [[nodiscard]] virtual bool has_instances() const noexcept = 0;
   // A CREATED instance, to be led by hand.
@@ -62,7 +66,7 @@ class Stage {
   virtual pit::Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) = 0;
 
  private:
-  const pit::PitFile& file_;
+  const pit::PitFile& given_;
 };
 
 }  // namespace symphony::pit_check

@@ -159,8 +159,14 @@ void add_pit_check_verb(CLI::App& pit, int& exit_status) {
   auto* verb = pit.add_subcommand(
       "check",
       "Run the conformance suite on a pit's file, each case in a process of its own; exit status 1: a case failed");
-  verb->add_option("file", arguments->file, "A pit's .so, or the name of a listed pit")->required()->type_name("FILE");
-  verb->add_option("--mode", arguments->mode, "Only this mode; otherwise each that can be run here")->type_name("MODE");
+  verb->add_option("file", arguments->file, "A pit's .so or _wasm.so, or the name of a listed pit")
+      ->required()
+      ->type_name("FILE");
+  verb->add_option(
+          "--mode", arguments->mode,
+          "Only this one: dynamic, wasm (NAME_wasm.so beside NAME.so) or process; otherwise each in which the file can "
+          "be hosted here. static is the code that dynamic loads, and takes a program with the pit linked in")
+      ->type_name("MODE");
   verb->add_option("--seed", arguments->seed, "Of everything random; chosen and printed otherwise")->type_name("N");
   verb->add_option("--reproduce", arguments->reproduce,
                    "Only this case (or the cases of a subject: the part before the dot); with --seed, the same again")

@@ -1,20 +1,38 @@
-// A pit that keeps to the contract but for one fault, named by SYMPHONY_TEST_FAULT in the environment. For the tests of
-// the conformance suite: each case has a fault that it must find. In plain C terms, so that nothing catches a fault.
+// A pit that keeps to the contract but for one fault, named by SYMPHONY_TEST_FAULT in the environment; a guest, which
+// has none, is compiled with its fault. For the tests of the conformance suite: each case has a fault that it must
+// find. In plain C terms, so that nothing catches a fault. With FAULTY_NAME it is linked in, or compiled for wasm32,
+// under that name.
+#if !defined(__wasm__)
 #include <fcntl.h>
 #include <unistd.h>
+#include <ctime>
+#include <thread>
+#endif
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <string_view>
-#include <thread>
 
 #include <symphony/pit.h>
 #include <symphony/pit_note.hpp>
 
 namespace {
 
+#if defined(__wasm__)
+#if !defined(FAULTY_FAULT)
+#define FAULTY_FAULT ""
+#endif
+bool fault(std::string_view name) { return name == FAULTY_FAULT; }
+[[noreturn]] void die() { std::abort(); }
+void hang() {
+  for (;;) asm volatile("");
+}
+void open_something() {}
+void start_a_thread() {}
+std::uint64_t number_of_this_process() { return 0; }
+std::uint64_t wall_clock() { return 0; }
+#else
 bool fault(std::string_view name) {
   const char* chosen = std::getenv("SYMPHONY_TEST_FAULT");
   return chosen != nullptr && name == chosen;
@@ -26,6 +44,15 @@ bool fault(std::string_view name) {
 void hang() {
   for (volatile bool for_ever = true; for_ever;) ::pause();
 }
+void open_something() { (void)!::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+void start_a_thread() { std::thread(&hang).detach(); }
+std::uint64_t number_of_this_process() { return static_cast<std::uint64_t>(::getpid()); }
+std::uint64_t wall_clock() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_nsec);
+}
+#endif
 
 constexpr symphony_message_note messages[] = {{7, SYMPHONY_EFFECT_READ}, {9, SYMPHONY_EFFECT_ONCE}};
 #if defined(FAULTY_WITHOUT_STATE)
@@ -71,9 +98,9 @@ std::int32_t create(const symphony_host* host, symphony_span config, void** self
   if (config.n != 0 && fault("crash_on_configuration")) die();
   auto* pit = new Pit{host, {}};
   if (fault("leak_memory")) lost = std::malloc(16);
-  if (fault("leak_descriptor")) (void)!::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (fault("thread")) std::thread(&hang).detach();
-  if (fault("not_fresh")) pit->state = {static_cast<std::uint64_t>(::getpid()), 0, 0};
+  if (fault("leak_descriptor")) open_something();
+  if (fault("thread")) start_a_thread();
+  if (fault("not_fresh")) pit->state = {number_of_this_process(), 0, 0};
   *self = pit;
   return SYMPHONY_OK;
 }
@@ -95,12 +122,6 @@ std::int32_t stop(void*) { return fault("stop_fails") ? 5 : SYMPHONY_OK; }
 void destroy(void* self) {
   if (of(self).starts == 0 && fault("destroy_wants_start")) die();
   delete &of(self);
-}
-
-std::uint64_t wall_clock() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 // Faults of messages that are none. The status to end with; 1: none of them.
@@ -140,7 +161,7 @@ std::int32_t handle(void* self, const symphony_msg* message) {
   highest = highest > count ? highest : count;
   if (count % 50 == 49 && fault("odd_ending")) return -1'000;
   if (fault("timer")) pit.host->timer_set(pit.host->context, count % 8, pit.host->now(pit.host->context) + 1'000);
-  if (fault("open_per_message")) (void)!::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fault("open_per_message")) open_something();
   std::uint64_t reply[] = {count, pit.state.sum};
   if (fault("own_clock")) reply[0] = wall_clock();
   if (fault("address")) reply[0] = reinterpret_cast<std::uintptr_t>(message->body.p);
@@ -198,29 +219,43 @@ std::int32_t restore(void* self, std::uint32_t revision, const symphony_source* 
 }
 #endif
 
+#if defined(FAULTY_NAME)
+#define FAULTY_ENTRY constexpr symphony_pit_entry entry
+#else
 }  // namespace
+#define FAULTY_ENTRY \
+  extern "C" __attribute__((visibility("default"))) constinit const symphony_pit_entry symphony_pit_entry_v1
+#endif
 
+FAULTY_ENTRY = {sizeof(symphony_pit_entry),
+                0,
+                &note,
+                &create,
+                &init,
+                &start,
+                &handle,
+                &drain,
+#if defined(FAULTY_WITHOUT_STATE)
+                nullptr,
+                nullptr,
+#else
+                &snapshot,
+                &restore,
+#endif
+                &stop,
+                &destroy,
+                nullptr,
+                &timer};
+
+#if defined(FAULTY_NAME)
+}  // namespace
+#define FAULTY_ACCESSOR(name) SYMPHONY_PIT_ACCESSOR(name)  // of what FAULTY_NAME stands for
+SYMPHONY_DECLARE_PIT(FAULTY_NAME);
+const symphony_pit_entry* FAULTY_ACCESSOR(FAULTY_NAME)(void) { return &entry; }
+#endif
+
+#if !defined(__wasm__)
 namespace symphony::pit {
 SYMPHONY_PIT_NOTE_PLACE auto image = elf_note<note>;
 }  // namespace symphony::pit
-
-extern "C" __attribute__((visibility("default"))) constinit const symphony_pit_entry symphony_pit_entry_v1 = {
-    sizeof(symphony_pit_entry),
-    0,
-    &note,
-    &create,
-    &init,
-    &start,
-    &handle,
-    &drain,
-#if defined(FAULTY_WITHOUT_STATE)
-    nullptr,
-    nullptr,
-#else
-    &snapshot,
-    &restore,
 #endif
-    &stop,
-    &destroy,
-    nullptr,
-    &timer};
