@@ -19,6 +19,9 @@ install(FILES "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" "${PROJECT_BINARY_DIR
 # Where the programs look, beside their own folder: lib, whatever the system calls its folder of libraries.
 foreach(pit greeter dag_tracker)
   install(TARGETS symphony_shared_${pit} LIBRARY DESTINATION lib/symphony/pits)
+  if(TARGET symphony_wasm_${pit})
+    install(TARGETS symphony_wasm_${pit} LIBRARY DESTINATION lib/symphony/pits)
+  endif()
   install(FILES "${PROJECT_BINARY_DIR}/pits/${pit}.pit.json" DESTINATION lib/symphony/pits)
 endforeach()
 

@@ -60,6 +60,10 @@ class Bytes {
 };
 
 Outcome check_header(std::span<const std::byte> bytes, Elf64_Ehdr& header) {
+  constexpr std::string_view wasm("\0asm", 4);
+  if (bytes.size() >= wasm.size() && std::memcmp(bytes.data(), wasm.data(), wasm.size()) == 0)
+    return bad(
+        "a WebAssembly module is loaded in its compiled form: name the _wasm.so that symphony_add_pit makes of it");
   if (bytes.size() < EI_NIDENT || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0)
     return bad("the file is no ELF file: name the .so that symphony_add_pit makes");
   const auto read = Bytes(bytes).value<Elf64_Ehdr>(0);

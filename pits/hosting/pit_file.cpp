@@ -17,7 +17,9 @@ Outcome unreadable(const std::string& path, const char* why) {
   return {SYMPHONY_UNREACHABLE, path + ": cannot be read: " + why + "; name a pit's file"};
 }
 
-Outcome read_bytes(const std::string& path, std::vector<std::byte>& out) {
+}  // namespace
+
+Outcome read_bytes_of(const std::string& path, std::vector<std::byte>& out) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return unreadable(path, std::strerror(errno));
   struct stat about {};
@@ -38,14 +40,12 @@ Outcome read_bytes(const std::string& path, std::vector<std::byte>& out) {
   return {};
 }
 
-}  // namespace
-
 Outcome read_pit_file(const std::string& path, PitFile& out) {
   const auto at = [&](Outcome wrong) { return Outcome{wrong.status, path + ": " + std::move(wrong.text)}; };
   PitFile file;
   file.path = path;
   try {
-    if (Outcome read = read_bytes(path, file.bytes); !read.ok()) return read;
+    if (Outcome read = read_bytes_of(path, file.bytes); !read.ok()) return read;
     if (Outcome read = read_elf(file.bytes, file.elf); !read.ok()) return at(std::move(read));
     if (file.elf.notes.empty())
       return at({SYMPHONY_BAD_MESSAGE, "no pit: it has no note of one; build it with symphony_add_pit"});

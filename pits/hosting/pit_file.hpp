@@ -24,6 +24,9 @@ struct PitFile {
   PitFile& operator=(PitFile&&) noexcept = default;
 };
 
+// Reads the file behind `path`, whatever it is. UNREACHABLE: there is no such file, or it cannot be read; TOO_LARGE.
+Outcome read_bytes_of(const std::string& path, std::vector<std::byte>& out);
+
 // Reads the file behind `path` and its notes. UNREACHABLE: there is no such file, or it cannot be read; BAD_MESSAGE: it
 // is no ELF file, damaged, or without a note; VERSION: for another machine, or another ABI. Each text begins with the
 // path and names the remedy.

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,24 @@ import unittest
 SYMPHONY = sys.argv[1]
 TEST_PITS = pathlib.Path(sys.argv[2])
 PITS = pathlib.Path(SYMPHONY).resolve().parent.parent / "pits"
+MODULE = PITS / "template" / "wasm_greeter" / "pit.wasm"  # what greeter_wasm.so was made of
+needs_wasm = unittest.skipUnless(MODULE.exists(), "WebAssembly pits are not built here")
+
+
+def note_of(path):
+    """The bytes of the one note in a native file: behind the head of an ELF note."""
+    data = path.read_bytes()
+    at = data.index(b"SPN1") - 4
+    return data[at:at + struct.unpack_from("<I", data, at - 20)[0]]
+
+
+def module(*custom_sections, version=1):
+    """A WebAssembly module with nothing in it but these pairs of name and bytes."""
+    out = b"\0asm" + struct.pack("<I", version)
+    for name, body in custom_sections:
+        content = bytes([len(name)]) + name.encode() + body
+        out += bytes([0, len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+    return out
 
 
 def symphony(*arguments):
@@ -58,6 +77,36 @@ class Pit(unittest.TestCase):
         names = [pit["name"] for pit in self.json("show", TEST_PITS / "two_pits.so")["pits"]]
         self.assertEqual(names, ["second", "counter"])
 
+    @needs_wasm
+    def test_show_says_the_same_of_a_module_and_of_its_compiled_form(self):
+        native, compiled, wasm = (self.json("show", path)["pits"] for path in (PITS / "greeter.so", PITS / "greeter_wasm.so", MODULE))
+        self.assertEqual(native, wasm)
+        self.assertEqual(native, compiled)
+        self.assertEqual(symphony("show", MODULE).stdout, symphony("show", PITS / "greeter.so").stdout)
+
+    def test_a_bad_module_is_one_line_with_the_remedy_and_a_status_that_says_what_it_is(self):
+        good = module(("symphony.pit", note_of(PITS / "greeter.so")))
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "pit.wasm"
+            path.write_bytes(good)
+            self.assertEqual(self.json("show", path)["pits"][0]["name"], "greeter")
+            for bytes_of, status, word in ((good[:-20], 1, "copy or build it again"), (good[:8], 1, "no pit"), (good[:6], 1, "no WebAssembly module"),
+                                           (good[:-1] + bytes([good[-1] ^ 1]), 1, "its note is"),
+                                           (module(("name", b"\0")), 1, "no section symphony.pit"),
+                                           (module(version=0x1000D), 7, "WebAssembly module of version 13"),
+                                           (module(("symphony.pit", note_of(TEST_PITS / "other_major.so"))), 7, "needs ABI 2.0")):
+                with self.subTest(word):
+                    path.write_bytes(bytes_of)
+                    run = symphony("show", path)
+                    self.assertEqual((run.returncode, run.stdout), (status, ""), run.stderr)
+                    self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+                    self.assertIn(str(path), run.stderr)
+                    self.assertIn(word, run.stderr)
+            path.write_bytes(good)
+            run = symphony("check", path)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("name the _wasm.so", run.stderr)
+
     def test_a_bad_file_is_one_line_with_the_remedy_and_a_status_that_says_what_it_is(self):
         with tempfile.TemporaryDirectory() as folder:
             cut = pathlib.Path(folder) / "cut.so"
@@ -88,6 +137,34 @@ class Pit(unittest.TestCase):
             self.assertIn("broken.so: the file is no ELF file", run.stderr)
             self.assertRegex(run.stdout, r"greeter +1\.0\.0 +dynamic process")
 
+    def test_list_says_of_each_mode_whether_what_it_loads_is_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "bin").mkdir()
+            (root / "pits").mkdir()
+            shutil.copy(SYMPHONY, root / "bin" / "symphony")
+
+            def modes_of(name):
+                run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list", "-o", "json"], capture_output=True, text=True,
+                                     timeout=60, check=False)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                pits = {pit["name"]: pit for pit in json.loads(run.stdout)["pits"]}
+                return {mode["mode"]: mode["built"] or mode["reason"] for mode in pits[name]["modes"]}
+
+            report = {"name": "greeter", "modes": [{"mode": mode, "built": True} for mode in ("static", "dynamic", "process", "wasm")]}
+            (root / "pits" / "greeter.pit.json").write_text(json.dumps(report), encoding="utf-8")
+            missing = "not built yet: build the whole tree"
+            self.assertEqual(modes_of("greeter"), {"static": True, "dynamic": missing, "process": missing, "wasm": missing})
+            shutil.copy(PITS / "greeter.so", root / "pits" / "greeter.so")
+            self.assertEqual(modes_of("greeter"), {"static": True, "dynamic": True, "process": True, "wasm": missing})
+            if (PITS / "greeter_wasm.so").exists():
+                shutil.copy(PITS / "greeter_wasm.so", root / "pits" / "greeter_wasm.so")
+                self.assertEqual(modes_of("greeter")["wasm"], True)
+                (root / "pits" / "greeter.pit.json").unlink()
+                self.assertEqual(modes_of("greeter"), {"dynamic": True, "process": True, "wasm": True})
+                (root / "pits" / "greeter.so").unlink()
+                self.assertEqual(modes_of("greeter_wasm"), {"wasm": True})
+
     def test_check_runs_each_mode_that_can_be_run_and_says_why_another_cannot(self):
         document = self.json("check", "greeter", "--reproduce", "snapshot", "--seed", "7")
         self.assertEqual((document["pit"], document["seed"], document["ok"]), ("greeter", 7, True))
@@ -109,7 +186,7 @@ class Pit(unittest.TestCase):
         self.assertRegex(table.stdout, r"dynamic +4 +0 +0 +4")
         self.assertRegex(table.stdout, r"static not run: .+")
 
-    @unittest.skipUnless((PITS / "greeter_wasm.so").exists(), "WebAssembly pits are not built here")
+    @needs_wasm
     def test_check_runs_the_form_for_webassembly_beside_the_native_one_or_by_itself(self):
         document = self.json("check", PITS / "greeter.so", "--mode", "wasm", "--seed", "3")
         (mode,) = document["modes"]

@@ -76,6 +76,9 @@ class Package(unittest.TestCase):
         document = json.loads(listed.stdout)
         self.assertEqual(pathlib.Path(document["folder"]), self.prefix / "lib" / "symphony" / "pits")
         self.assertEqual([pit["name"] for pit in document["pits"]], ["dag_tracker", "greeter"])
+        for pit in document["pits"]:
+            for mode in pit["modes"]:
+                self.assertNotIn("not built yet", mode.get("reason", ""), mode)
         checked = run(self.symphony, "pit", "check", "greeter", "--reproduce", "note", folder=self.folder)
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 

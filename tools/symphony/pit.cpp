@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "pits/hosting/pit_file.hpp"
+#include "tools/pit_check/modes.hpp"
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/graph/input_error.hpp"
@@ -57,7 +58,8 @@ struct ModeReport {
 // One line of the list.
 struct ListedPit {
   std::string name;
-  std::string file;  // empty: none was built
+  std::string file;       // empty: none was built
+  std::string wasm_file;  // the same pit by way of WebAssembly; or `file` is that form
   std::optional<pit::PitNote> note;
   std::string trouble;  // of reading them
   std::vector<ModeReport> modes;
@@ -73,6 +75,14 @@ bool read_report(const std::filesystem::path& path, ListedPit& into) {
     into.modes.push_back({entry.value("mode", ""), entry.value("built", false), entry.value("reason", "")});
   }
   return true;
+}
+
+// Of files that somebody put there without a report.
+std::vector<ModeReport> modes_of_files(const ListedPit& pit) {
+  std::vector<ModeReport> modes;
+  if (pit.wasm_file.empty() || pit.wasm_file != pit.file) modes = {{"dynamic", true, ""}, {"process", true, ""}};
+  if (!pit.wasm_file.empty()) modes.push_back({"wasm", true, ""});
+  return modes;
 }
 
 std::vector<ListedPit> list_folder(const std::string& folder) {
@@ -93,24 +103,29 @@ std::vector<ListedPit> list_folder(const std::string& folder) {
     pit::PitFile read;
     if (const pit::Outcome outcome = pit::read_pit_file(pit.file, read); outcome.ok()) {
       pit.note = read.notes[0];
+      if (pit_check::is_wasm_form(read)) pit.wasm_file = pit.file;
     } else {
       pit.trouble = outcome.text;
     }
   }
-  // <name>_wasm.so beside <name> is that pit once more, for the host of WebAssembly pits.
+  // <name>_wasm.so beside <name> is that pit once more.
   std::erase_if(by_name, [&](const auto& entry) {
     constexpr std::string_view suffix = "_wasm";
-    const std::string& name = entry.first;
-    return name.ends_with(suffix) && by_name.contains(name.substr(0, name.size() - suffix.size()));
+    const auto& [name, form] = entry;
+    if (!name.ends_with(suffix)) return false;
+    const auto native = by_name.find(name.substr(0, name.size() - suffix.size()));
+    if (native == by_name.end()) return false;
+    native->second.wasm_file = form.wasm_file;
+    if (native->second.trouble.empty()) native->second.trouble = form.trouble;
+    return true;
   });
   std::vector<ListedPit> all;
   all.reserve(by_name.size());
   for (auto& [name, pit] : by_name) {
-    // A file that somebody put there: it can be loaded, and run as a process.
-    if (pit.modes.empty()) pit.modes = {{"dynamic", true, ""}, {"process", true, ""}};
+    if (pit.modes.empty()) pit.modes = modes_of_files(pit);
     for (ModeReport& mode : pit.modes) {
-      if (!mode.built || (mode.mode != "dynamic" && mode.mode != "process") || !pit.file.empty()) continue;
-      mode = {mode.mode, false, "not built yet: build the whole tree"};
+      const bool there = mode.mode == "static" || !(mode.mode == "wasm" ? pit.wasm_file : pit.file).empty();
+      if (mode.built && !there) mode = {mode.mode, false, "not built yet: build the whole tree"};
     }
     all.push_back(std::move(pit));
   }
@@ -220,19 +235,19 @@ void print_note(const pit::PitNote& note) {
 
 int show(const PitArguments& arguments) {
   const std::string path = pit_path(arguments.file);
-  pit::PitFile file;
-  if (const pit::Outcome outcome = pit::read_pit_file(path, file); !outcome.ok()) {
+  std::vector<pit::PitNote> notes;
+  if (const pit::Outcome outcome = read_notes_in(path, notes); !outcome.ok()) {
     return fail("show", exit_status_of(outcome), outcome.text);
   }
   if (arguments.format == "json") {
     Json document{{"schema", "symphony.cli/1"}, {"command", "pit show"}, {"file", path}, {"pits", Json::array()}};
-    for (const pit::PitNote& note : file.notes) document["pits"].push_back(json_of(note));
+    for (const pit::PitNote& note : notes) document["pits"].push_back(json_of(note));
     print(document);
     return exit_ok;
   }
-  for (std::size_t i = 0; i < file.notes.size(); ++i) {
+  for (std::size_t i = 0; i < notes.size(); ++i) {
     if (i != 0) std::fputs("\n", stdout);
-    print_note(file.notes[i]);
+    print_note(notes[i]);
   }
   return exit_ok;
 }
@@ -254,7 +269,8 @@ void add_pit_command(CLI::App& app, int& exit_status) {
   list_verb->callback([arguments, &exit_status] { exit_status = list(*arguments); });
   auto* show_verb = pit->add_subcommand("show", "What a pit's file says of itself");
   show_verb
-      ->add_option("file", arguments->file, "A pit's .so, a program with pits linked in, or the name of a listed pit")
+      ->add_option("file", arguments->file,
+                   "A pit's .so or .wasm, a program with pits linked in, or the name of a listed pit")
       ->required()
       ->type_name("FILE");
   output(show_verb);

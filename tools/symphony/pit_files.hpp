@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "pits/hosting/pit_file.hpp"
+#include "pits/hosting/wasm/module_note.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
 
@@ -18,6 +21,20 @@ namespace symphony::tools {
     if (std::string ours = find_pit_file(given); !ours.empty()) return ours;
   }
   return given;
+}
+
+// What the pits in a file say of themselves: in a shared object or a program, or in a WebAssembly module. At least one.
+inline pit::Outcome read_notes_in(const std::string& path, std::vector<pit::PitNote>& out) {
+  pit::PitFile file;
+  if (pit::Outcome read = pit::read_bytes_of(path, file.bytes); !read.ok()) return read;
+  if (!pit::wasm::begins_as_module(file.bytes)) {
+    pit::Outcome read = pit::read_pit_file(path, file);
+    if (read.ok()) out = std::move(file.notes);
+    return read;
+  }
+  pit::Outcome read = pit::wasm::read_module_note(file.bytes, out.emplace_back());
+  if (!read.ok()) read.text = path + ": " + read.text;
+  return read;
 }
 
 // For a file that could not be read as a pit's.

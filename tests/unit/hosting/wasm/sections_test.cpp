@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pits/hosting/note.hpp"
+#include "pits/hosting/wasm/module_note.hpp"
 #include "tests/support/samples.hpp"
 #include "tests/unit/hosting/wasm/wasm_fixture.hpp"
 
@@ -162,6 +163,22 @@ TEST(WasmSections, WhatIsNoModuleIsRefusedWithWhere) {
   EXPECT_THAT(text_of(Built().section(5, raw({1, 4, 1}))), HasSubstr("shared or 64-bit memory"));
   EXPECT_THAT(text_of(Built().section(0, name("symphony.pit")).section(0, name("symphony.pit"))),
               HasSubstr("two notes"));
+}
+
+TEST(WasmSections, TheNoteOfAModuleIsReadOrRefusedWithTheRemedy) {
+  PitNote note;
+  ASSERT_TRUE(read_module_note(trapper_module().wasm(), note).ok());
+  EXPECT_EQ(note.info.name, "trapper");
+  const auto refused = [&](const Bytes& bytes) { return read_module_note(bytes, note); };
+  EXPECT_THAT(refused({}).text, HasSubstr("copy or build it again"));
+  EXPECT_EQ(refused(Built().bytes()).status, SYMPHONY_BAD_MESSAGE);
+  EXPECT_THAT(refused(Built().bytes()).text, HasSubstr("no pit"));
+  EXPECT_THAT(refused(Built().section(0, name("symphony.pit") + "SPN1").bytes()).text,
+              HasSubstr("build the pit again"));
+  Bytes newer = Built().bytes();
+  newer[4] = std::byte{2};
+  EXPECT_EQ(refused(newer).status, SYMPHONY_VERSION);
+  EXPECT_THAT(refused(newer).text, HasSubstr("module of version 2, and version 1 is read"));
 }
 
 TEST(WasmSections, AMemoryWithoutAMaximumBelowTheWindowsIsRefused) {
