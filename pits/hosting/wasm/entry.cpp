@@ -138,7 +138,7 @@ void on_kick(int signal, siginfo_t* info, void* context) noexcept {
   if (here != nullptr && this_thread.kicked.get() == here->turn) {
     // In an import or in the C library the guest cannot be left; outside() looks, and the watchdog asks again.
     if (here->in_guest.get() && here->text.contains(registers_of(context).pc)) {
-      leave(*here, Trap::interrupted);
+      leave(*here, this_thread.kicked_as.get());
     }
     return;
   }

@@ -70,7 +70,8 @@ struct Thread {
   Word<Activation*> current;
   std::atomic<std::uint64_t> turn{0};  // of the entry that runs; 0: none
   Word<std::uint32_t> budget_ms;
-  Word<std::uint64_t> kicked;  // the turn that is to end
+  Word<std::uint64_t> kicked;               // the turn that is to end
+  Word<Trap> kicked_as{Trap::interrupted};  // and why; only words
   std::uint64_t turns = 0;
   std::uintptr_t stack_begin = 0;  // its lowest usable byte
   std::uintptr_t guard_begin = 0;
@@ -101,7 +102,7 @@ auto outside(Work&& work) noexcept {
   const auto value = work();
   here.in_guest.set(true);
   if (this_thread.kicked.get() == here.turn) [[unlikely]]
-    leave(here, Trap::interrupted);
+    leave(here, this_thread.kicked_as.get());
   return value;
 }
 

@@ -21,6 +21,7 @@ enum class Trap : std::int32_t {
   interrupted = SYMPHONY_WASM_TRAP_INTERRUPTED,
   bad_span = SYMPHONY_WASM_TRAP_BAD_SPAN,
   no_memory = SYMPHONY_WASM_TRAP_NO_MEMORY,
+  ended = 13,      // by its host (interrupt_guests)
   no_thread = 12,  // the guest was not entered: this thread has no room for what a trap needs, or is ending
 };
 
@@ -46,6 +47,8 @@ enum class Trap : std::int32_t {
       return "a call stack that is used up";
     case Trap::interrupted:
       return "a time budget that is used up";
+    case Trap::ended:
+      return "its host ended the call";
     case Trap::bad_span:
       return "bytes passed to the host that are not in its memory";
     case Trap::no_memory:

@@ -40,6 +40,13 @@ Registry& registry() {
   return *one;
 }
 
+// Under the registry's mutex, which holds the thread there.
+void kick(Thread& thread, std::uint64_t turn, Trap why) noexcept {
+  thread.kicked_as.set(why);
+  thread.kicked.set(turn);
+  ::syscall(SYS_tgkill, ::getpid(), thread.id, kick_signal);
+}
+
 bool membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
 
 constexpr milliseconds look_min{1};
@@ -68,8 +75,7 @@ struct Watchdog::Parts {
         at.turn = turn;
         at.since = now;
       } else if (now - at.since >= budget) {
-        at.thread->kicked.set(turn);
-        ::syscall(SYS_tgkill, ::getpid(), at.thread->id, kick_signal);
+        kick(*at.thread, turn, Trap::interrupted);
       }
       const milliseconds wanted = now - at.since >= budget ? look_min : std::clamp(budget / 10, look_min, look_max);
       next = next.count() == 0 ? wanted : std::min(next, wanted);
@@ -145,6 +151,20 @@ void strike_off(Thread& thread) noexcept {
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   std::erase_if(all.threads, [&](const Watched& at) { return at.thread == &thread; });
+}
+
+std::uint32_t interrupt_guests() noexcept {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  std::uint32_t count = 0;
+  for (const Watched& at : all.threads) {
+    // sync watchdog.turn acquire: the turn has begun.
+    const std::uint64_t turn = at.thread->turn.load(std::memory_order_acquire);
+    if (turn == 0) continue;
+    kick(*at.thread, turn, Trap::ended);
+    ++count;
+  }
+  return count;
 }
 
 void wake_watchdog() noexcept {

@@ -1,4 +1,4 @@
-// Ends entries that run longer than their time budget.   Layer: hosting/wasm.
+// Ends entries that run longer than their time budget, or when their host says so.   Layer: hosting/wasm.
 // One thread for the process, as long as somebody holds it. It looks at the threads that are in guest code every few
 // milliseconds and takes the time itself, so an entry costs two stores and a load, and no look at a clock. While no
 // guest with a budget runs it sleeps until one does.
@@ -36,6 +36,11 @@ class Watchdog {
 // A thread that may be in guest code, from its first entry to its end. False: no memory.
 [[nodiscard]] bool enrol(Thread& thread) noexcept;
 void strike_off(Thread& thread) noexcept;
+
+// Ends every entry of this process that runs now, as Trap::ended; where it is in an import, when that returns. One that
+// returns by itself meanwhile is not hit, nor is what its thread enters later. One that is on its way in, or in the C
+// library, may miss it: ask again. How many entries there were.   [any thread]
+std::uint32_t interrupt_guests() noexcept;
 
 // Not 0 while the watchdog sleeps for want of work.
 extern constinit std::atomic<std::uint32_t> watchdog_sleeps;

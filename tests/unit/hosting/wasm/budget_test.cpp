@@ -122,6 +122,31 @@ TEST(WasmBudget, OfAHostIsThatOfEachCall) {
   EXPECT_EQ(host->rebuilds(), 3u);
 }
 
+// Without a budget and without a watchdog: whoever has had enough of it ends it.
+TEST(WasmBudget, AHostEndsACallThatHangsAndOnlyThat) {
+  EXPECT_EQ(interrupt_guests(), 0u) << "nobody is in a guest";
+  for (const trapper::Order order : {trapper::hang, trapper::hang_in_log}) {
+    std::unique_ptr<WasmHost> host;
+    ASSERT_TRUE(WasmHost::mount(SYMPHONY_WASM_TRAPPER, {}, host).ok());
+    std::unique_ptr<Link> link;
+    ASSERT_TRUE(host->open(link).ok());
+    // Again after a while, in case that it was on its way into the guest: long enough to make the next instance.
+    std::atomic<bool> ended{false};
+    std::thread other([&] {
+      for (TimeNs again = 0; !ended; std::this_thread::yield()) {
+        if (now_ns() >= again && interrupt_guests() > 0) again = now_ns() + 50 * ms_ns;
+      }
+    });
+    const Reply reply = link->call({.type = order});
+    EXPECT_EQ(reply.status, SYMPHONY_TRAPPED);
+    EXPECT_EQ(reply.text, "the pit trapped in handle(): its host ended the call");
+    ended = true;
+    other.join();
+    EXPECT_EQ(interrupt_guests(), 0u);
+    EXPECT_TRUE(link->call({.type = trapper::count}).ok());
+  }
+}
+
 TEST(WasmBudget, TheWatchdogEndsWithTheLastThatHoldsItAndBeginsAgain) {
   for (int i = 0; i < 5; ++i) {
     const auto one = Watchdog::shared();
