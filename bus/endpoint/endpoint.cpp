@@ -29,6 +29,10 @@ std::optional<CallId> Link::try_start(std::uint32_t type, std::span<const std::b
 }
 std::optional<Reply> Link::try_take(CallId id) noexcept { return core_ ? core_->try_take(id) : no_link; }
 Reply Link::wait(CallId id) noexcept { return core_ ? core_->wait(id) : no_link; }
+bool Link::wait_any(TimeNs deadline_ns) noexcept { return !core_ || core_->wait_any(deadline_ns); }
+void Link::nudge() noexcept {
+  if (core_) core_->nudge();
+}
 result<int> Link::fd() noexcept {
   if (!core_) return unexpected(errc::closed, "fd: this Link was never opened, or was moved from");
   return core_->fd();

@@ -311,6 +311,7 @@ bool LinkCore::progress(std::uint64_t replies_max) noexcept {
   bool any = false;
   if (mailbox_->has_mail()) {
     read_mail();
+    had_mail_ = true;
     any = true;
   }
   if (phase_ == Phase::open) {
@@ -408,6 +409,13 @@ Reply LinkCore::wait(CallId id) noexcept {
   calls_.take(call);
   ++taken_;
   return call.reply;
+}
+
+bool LinkCore::wait_any(TimeNs deadline_ns) noexcept {
+  if (control_->fork_guard().in_child()) return true;
+  const bool is_over = wait_until([&] { return had_mail_ || counters_.ended != taken_; }, deadline_ns, false);
+  had_mail_ = false;
+  return is_over;
 }
 
 Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept {

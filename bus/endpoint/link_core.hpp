@@ -3,7 +3,7 @@
 // What the control thread learns (a death, a new epoch, the end) comes through a mailbox, which polling loops see with
 // one load. On a death: drain the old reply ring to its first 0 (D2), read the pit's progress once (D3), and when the
 // new epoch is there, judge each call without an ending in id order (D4). Threads: the thread that owns the link;
-// post() from any.
+// post() and nudge() from any.
 #pragma once
 
 #include <array>
@@ -69,6 +69,8 @@ class LinkCore {
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
   Reply wait(CallId id) noexcept;
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
+  [[nodiscard]] bool wait_any(TimeNs deadline_ns) noexcept;
+  void nudge() noexcept { mailbox_->nudge(); }
   [[nodiscard]] result<int> fd() noexcept;
   [[nodiscard]] bool arm_fd() noexcept;
   void close() noexcept;
@@ -119,6 +121,7 @@ class LinkCore {
   std::array<WaitWord, 2> fd_words_{};  // while it is armed
   std::size_t fd_armed_ = 0;            // how many; 0: it is not
   std::uint64_t taken_ = 0;             // endings
+  bool had_mail_ = false;               // since the last wait_any()
   Phase phase_ = Phase::open;
   bool closing_ = false;
   control::Epoch closing_epoch_ = 0;

@@ -26,6 +26,14 @@ class Mailbox {
     wake_all(&count_);
   }
 
+  // Ends the owner's sleep although nothing was posted.
+  void nudge() noexcept {
+    std::atomic_ref<std::uint32_t> count(count_);
+    // sync mailbox.count release: what was done before it is visible to the owner, who looks for it elsewhere.
+    count.fetch_add(1, std::memory_order_release);
+    wake_all(&count_);
+  }
+
   // Whether anything was posted since the last take(): one load.   [owner]
   [[nodiscard]] bool has_mail() const noexcept { return count() != seen_; }
 

@@ -7,8 +7,8 @@
 // Every call ends exactly once: by the pit, by its runtime, or by this endpoint when those are dead, late or faulty. A
 // link outlives its pit: when the pit is started again the link attaches to the new instance, and what has no ending
 // yet is sent again as far as its effect class allows (docs/guarantees.md). Threads: an Endpoint may be used by any
-// thread. A Link belongs to one thread at a time [data-thread]. Fork: handles made before fork() answer `forked` in the
-// child; make a new Endpoint there.
+// thread. A Link belongs to one thread at a time [data-thread]; only nudge() is for others. Fork: handles made before
+// fork() answer `forked` in the child; make a new Endpoint there.
 #pragma once
 
 #include <cstddef>
@@ -80,6 +80,12 @@ class Link {
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
   // Waits for the ending of a started call; its own deadline bounds the wait.   [data-thread]
   Reply wait(CallId id) noexcept;
+
+  // Waits until there is an ending to take, somebody nudged, the pit died or came back, or until the deadline (false).
+  // A started call's own deadline is found by try_take(), not here.   [data-thread]
+  [[nodiscard]] bool wait_any(TimeNs deadline_ns) noexcept;
+  // Ends the wait_any() that is under way, else the next one.   [any thread, while the Link is neither moved nor gone]
+  void nudge() noexcept;
 
   // For programs that wait in epoll or another event loop:
   //   int fd = link.fd().value();                          once, into the loop
