@@ -141,7 +141,8 @@ StepResult Conductor::make_process(std::string_view name, const MountOptions& op
                                    std::shared_ptr<pit::Host>& out) {
   if (endpoint_ == nullptr) return {status::bad_state, "mount: a process pit needs a conductor with an endpoint"};
   std::unique_ptr<pit::ProcessHost> made;
-  auto outcome = pit::ProcessHost::mount(*endpoint_, name, {options.link, options.timeout_ns}, made);
+  auto outcome =
+      pit::ProcessHost::mount(*endpoint_, name, {options.link, options.timeout_ns, options.threads_max}, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -169,6 +170,23 @@ Caller Conductor::open(std::string_view name) {
 std::span<std::byte> Conductor::input_window(std::string_view name) const noexcept {
   const auto host = mounts_->find(name);
   return host ? host->input_window() : std::span<std::byte>();
+}
+
+Reply SharedCaller::call(std::uint32_t type, std::span<const std::byte> body,
+                         const CallOptions& options) const noexcept {
+  if (!link_) return {.status = why_.ok() ? status::closed : why_.status, .text = why_.text};
+  const pit::Reply reply =
+      link_->call({type, static_cast<std::uint32_t>(options.effect), body, coarse_deadline(options)});
+  return {.status = reply.status, .type = reply.type, .body = reply.body, .text = reply.text};
+}
+
+SharedCaller Conductor::share(std::string_view name) {
+  SharedCaller caller;
+  const auto host = mounts_->find(name);
+  std::unique_ptr<pit::SharedLink> link;
+  caller.why_ = host ? step(host->share(link)) : not_mounted(name);
+  caller.link_ = std::move(link);
+  return caller;
 }
 
 StepResult Conductor::snapshot(std::string_view name, PitState& out) {

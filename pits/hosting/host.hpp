@@ -43,18 +43,21 @@ struct Tally {
   std::uint64_t dropped = 0;
 };
 
-// One caller's way to a pit. Threads: one at a time; make a link for each thread. It keeps what it needs of the host
-// alive.
-class Link {
+// What makes a call and waits for its ending. Threads: one at a time. It keeps what it needs of the host alive.
+class Caller {
  public:
-  Link() = default;
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
-  virtual ~Link() = default;
+  Caller() = default;
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+  virtual ~Caller() = default;
   // Ends exactly once, by the pit or by whoever ends it in the pit's place. May block until the deadline, or, in the
   // modes that run a pit in this process, until a handler that began before the deadline returns.
   virtual Reply call(const Request& request) noexcept = 0;
+};
 
+// One caller's way to a pit. Threads: one at a time; make a link for each thread.
+class Link : public Caller {
+ public:
   // The same without waiting for the ending: many calls of one thread at once, named by tags of its own choice. In the
   // modes that run a pit in this process the handler runs in here; only an answer that the pit gives later is awaited.
   // False: no room now, try after the next try_take().
@@ -71,6 +74,17 @@ class Link {
   virtual void wake_with(std::shared_ptr<const UniqueFd> wake) noexcept = 0;
 
   [[nodiscard]] virtual Tally tally() const noexcept = 0;
+};
+
+// A way to a pit for many threads at once. Threads: any; nobody calls while it is destroyed. The reply stays valid
+// until the same thread's next call on it, or until that thread's end.
+class SharedLink {
+ public:
+  SharedLink() = default;
+  SharedLink(const SharedLink&) = delete;
+  SharedLink& operator=(const SharedLink&) = delete;
+  virtual ~SharedLink() = default;
+  virtual Reply call(const Request& request) noexcept = 0;  // ends exactly once, as Caller::call
 };
 
 struct ArmedTimer {
@@ -99,6 +113,8 @@ class Host {
 
   // A new link into `out`.
   virtual Outcome open(std::unique_ptr<Link>& out) = 0;
+  // One for all threads into `out`.
+  virtual Outcome share(std::unique_ptr<SharedLink>& out) = 0;
 
   // Memory in which callers can place the bodies of requests so that the pit reads them there, without a copy; the same
   // for all links. Empty where the mode has none, or copies nothing anyway. Lifetime: the host's and its links'.

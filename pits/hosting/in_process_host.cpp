@@ -4,6 +4,7 @@
 
 #include "pits/hosting/in_process_core.hpp"
 #include "pits/hosting/in_process_link.hpp"
+#include "pits/hosting/thread_links.hpp"
 
 namespace symphony::pit {
 
@@ -27,10 +28,25 @@ std::uint64_t InProcessHost::rebuilds() const noexcept {
   return core_->rebuilds.load(std::memory_order_relaxed);
 }
 
-Outcome InProcessHost::open(std::unique_ptr<Link>& out) {
-  auto seat = core_->executor.make_seat();
+namespace {
+
+template <class Way>
+Outcome make_link(const std::shared_ptr<InProcessCore>& core, std::unique_ptr<Way>& out) {
+  auto seat = core->executor.make_seat();
   if (!seat) return {SYMPHONY_OVERLOADED, seat.error().text};
-  out = std::make_unique<InProcessLink>(core_, std::move(*seat));
+  out = std::make_unique<InProcessLink>(core, std::move(*seat));
+  return {};
+}
+
+}  // namespace
+
+Outcome InProcessHost::open(std::unique_ptr<Link>& out) { return make_link(core_, out); }
+
+Outcome InProcessHost::share(std::unique_ptr<SharedLink>& out) {
+  ThreadLinks::Options options;
+  options.own = [core = core_](TimeNs, std::unique_ptr<Caller>& made) { return make_link(core, made); };
+  options.own_max = Executor::default_queue_max;
+  out = std::make_unique<ThreadLinks>(std::move(options));
   return {};
 }
 

@@ -58,6 +58,8 @@ class InProcessHost : public Host {
   [[nodiscard]] std::string_view mode() const noexcept override;
   [[nodiscard]] const PitInfo& info() const noexcept override;
   Outcome open(std::unique_ptr<Link>& out) override;
+  // At most Executor::default_queue_max threads: each has a place at the executor, and none does without.
+  Outcome share(std::unique_ptr<SharedLink>& out) override;
   Outcome snapshot(Snapshot& out) override;
   Outcome restore(const Snapshot& from) override;
   Outcome drain(TimeNs deadline_ns) override;

@@ -7,9 +7,11 @@
 
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
+#include "pits/hosting/process/link_queue.hpp"
 #include "pits/hosting/process/process_link.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 #include "pits/hosting/process/snapshot_frame.hpp"
+#include "pits/hosting/thread_links.hpp"
 
 namespace symphony::pit {
 namespace {
@@ -55,6 +57,26 @@ Outcome ProcessHost::open(std::unique_ptr<Link>& out) {
   auto link = endpoint_.open(name_, options_.link, options_.open_timeout_ns);
   if (!link) return outcome_of(link.error());
   out = std::make_unique<ProcessLink>(*std::move(link));
+  return {};
+}
+
+Outcome ProcessHost::share(std::unique_ptr<SharedLink>& out) {
+  auto common = endpoint_.open(name_, options_.link, options_.open_timeout_ns);
+  if (!common) return outcome_of(common.error());
+  ThreadLinks::Options options;
+  options.own = [&endpoint = endpoint_, name = name_, how = options_](TimeNs deadline_ns,
+                                                                      std::unique_ptr<Caller>& made) -> Outcome {
+    const TimeNs timeout_ns = std::min(how.open_timeout_ns, std::max<TimeNs>(0, deadline_ns - now_ns()));
+    auto link = endpoint.open(name, how.link, timeout_ns);
+    if (!link) return outcome_of(link.error());
+    made = std::make_unique<ProcessLink>(*std::move(link));
+    return {};
+  };
+  options.own_max = options_.threads_max;
+  options.spare = [queue = std::make_shared<LinkQueue>(*std::move(common))](TimeNs, std::unique_ptr<Caller>& made) {
+    return LinkQueue::open(queue, made);
+  };
+  out = std::make_unique<ThreadLinks>(std::move(options));
   return {};
 }
 

@@ -15,9 +15,12 @@
 
 namespace symphony::pit {
 
+inline constexpr std::uint32_t default_threads_max = 64;
+
 struct ProcessOptions {
   LinkOptions link{};
   TimeNs open_timeout_ns = default_call_timeout_ns;
+  std::uint32_t threads_max = default_threads_max;  // of share(): threads that get a link of their own
 };
 
 class ProcessHost final : public Host {
@@ -30,6 +33,8 @@ class ProcessHost final : public Host {
   [[nodiscard]] std::string_view mode() const noexcept override { return "process"; }
   [[nodiscard]] const PitInfo& info() const noexcept override { return info_; }
   Outcome open(std::unique_ptr<Link>& out) override;
+  // Opens one link at once, for the threads that cannot have their own (link_queue.hpp); else as open().
+  Outcome share(std::unique_ptr<SharedLink>& out) override;
   Outcome snapshot(Snapshot& out) override;
   Outcome restore(const Snapshot& from) override;
   Outcome drain(TimeNs deadline_ns) override;

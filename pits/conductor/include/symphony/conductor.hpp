@@ -8,7 +8,8 @@
 //
 // Pits that are mounted in this process may call each other, and process pits that are mounted here, by the names they
 // are mounted under. Their timers and calls run on one thread of the conductor's own.
-// Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one for each.
+// Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one
+// for each, or a SharedCaller for all.
 #pragma once
 
 #include <symphony/pit.h>
@@ -28,6 +29,7 @@ namespace symphony {
 namespace pit {
 class Host;
 class Link;
+class SharedLink;
 class ServiceThread;
 struct PitInfo;
 }  // namespace pit
@@ -62,6 +64,7 @@ struct MountOptions {
   std::uint32_t window_size = 0;  // wasm: of input_window(), in bytes; 0: none, every message is copied
   LinkOptions link{};             // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
+  std::uint32_t threads_max = 64;  // process: threads of one share() with a link of their own; others share one
 };
 
 // What mode dynamic has loaded into this process. Nothing is ever unloaded: each costs its memory and one descriptor,
@@ -113,6 +116,26 @@ class Caller {
   StepResult why_;
 };
 
+// The way of many threads to a pit. Copies are the same one. In this process a calling thread takes the pit's executor;
+// to a process pit each thread gets a link of its own, opened at its first call, which then takes some milliseconds
+// more, and closed when the thread ends. Threads: any; nobody calls while the last copy goes.
+class SharedCaller {
+ public:
+  SharedCaller() noexcept = default;
+
+  [[nodiscard]] bool ok() const noexcept { return link_ != nullptr; }
+  [[nodiscard]] const StepResult& why() const noexcept { return why_; }
+
+  // Blocks until the call's one ending, with no lock held. Body and text of the reply stay valid until the same
+  // thread's next call here, or its end. bad_state besides: from inside the same thread's own call of this pit.
+  Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) const noexcept;
+
+ private:
+  friend class Conductor;
+  std::shared_ptr<pit::SharedLink> link_;
+  StepResult why_;
+};
+
 class Conductor {
  public:
   // `endpoint`: for process pits; outlives the conductor and its callers.
@@ -129,6 +152,8 @@ class Conductor {
   StepResult unmount(std::string_view name);
 
   [[nodiscard]] Caller open(std::string_view name);
+  // For many threads; as open() otherwise.
+  [[nodiscard]] SharedCaller share(std::string_view name);
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
   // Where callers can place the bodies of requests so that a wasm pit reads them there, whatever their size
