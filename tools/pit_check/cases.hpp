@@ -31,8 +31,11 @@ struct Case {
 [[nodiscard]] std::span<const Case> file_cases() noexcept;
 [[nodiscard]] std::span<const Case> state_cases() noexcept;
 [[nodiscard]] std::span<const Case> instance_cases() noexcept;
+[[nodiscard]] std::span<const Case> hook_cases() noexcept;
+[[nodiscard]] std::span<const Case> refusal_cases() noexcept;
 [[nodiscard]] std::span<const Case> message_cases() noexcept;
 [[nodiscard]] std::span<const Case> ending_cases() noexcept;
+[[nodiscard]] std::span<const Case> cancel_cases() noexcept;
 [[nodiscard]] std::span<const Case> snapshot_cases() noexcept;
 [[nodiscard]] std::span<const Case> bad_snapshot_cases() noexcept;
 [[nodiscard]] std::span<const Case> replay_cases() noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tools/pit_check/between.hpp"
 #include "tools/pit_check/cases.hpp"
 #include "tools/pit_check/child.hpp"
 #include "tools/pit_check/modes.hpp"
@@ -31,6 +32,7 @@ bool applies(const Case& one, const Stage& stage) {
 
 Finding run_case(const Case& one, Stage& stage, std::uint64_t seed) {
   Trial trial(stage, seed, one.name);
+  Between::of_this_process().begin();
   try {
     one.run(trial);
     return {Verdict::passed, trial.remark};
@@ -106,7 +108,7 @@ bool is_mode(std::string_view name) {
 
 Report check(const pit::PitFile& file, const CheckOptions& options) {
   Report report;
-  const Subject subject{file, options.programs, options.linked};
+  const Subject subject{file, options.programs, options.linked, options.in_process ? 0 : options.time_limit_ns};
   for (const ModeKind& kind : mode_kinds()) {
     if (options.mode.empty() || options.mode == kind.name) run_mode(kind, subject, options, report);
   }

@@ -14,9 +14,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 #include <symphony/unique_fd.hpp>
+
+#include "tools/pit_check/between.hpp"
 
 namespace symphony::pit_check {
 namespace {
@@ -24,7 +27,32 @@ namespace {
 constexpr std::size_t text_size_max = 16'384;
 constexpr off_t output_size_kept = 4'096;
 
-[[noreturn]] void be_the_child(const std::function<Finding()>& work, int result_fd, int output_fd) {
+// A word that the child writes and its parent reads when the child is gone.
+class SharedMark {
+ public:
+  SharedMark() {
+    void* page = ::mmap(nullptr, sizeof(Between::Mark), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED) mark_ = new (page) Between::Mark(0);
+  }
+  SharedMark(const SharedMark&) = delete;
+  SharedMark& operator=(const SharedMark&) = delete;
+  ~SharedMark() {
+    if (mark_ != nullptr) ::munmap(mark_, sizeof(Between::Mark));
+  }
+  void use() noexcept {
+    if (mark_ != nullptr) Between::of_this_process().mark_in(*mark_);
+  }
+  [[nodiscard]] Hook hook() const noexcept {
+    // relaxed: nobody writes it any more.
+    return mark_ != nullptr ? static_cast<Hook>(mark_->load(std::memory_order_relaxed)) : Hook::none;
+  }
+
+ private:
+  Between::Mark* mark_ = nullptr;
+};
+
+[[noreturn]] void be_the_child(const std::function<Finding()>& work, SharedMark& mark, int result_fd, int output_fd) {
+  mark.use();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
@@ -85,10 +113,11 @@ Finding run_in_child(const std::function<Finding()>& work, TimeNs limit_ns) {
   UniqueFd from_child(ends[0]);
   UniqueFd to_parent(ends[1]);
   const UniqueFd output(::memfd_create("symphony-pit-check", MFD_CLOEXEC));
+  SharedMark mark;
   std::fflush(nullptr);  // or the child would write it too
   const pid_t child = ::fork();
   if (child < 0) return {Verdict::failed, "no process for the case: " + std::string(std::strerror(errno))};
-  if (child == 0) be_the_child(work, to_parent.get(), output.get());
+  if (child == 0) be_the_child(work, mark, to_parent.get(), output.get());
   to_parent = {};
 
   std::string message;
@@ -99,12 +128,15 @@ Finding run_in_child(const std::function<Finding()>& work, TimeNs limit_ns) {
   }
   Finding finding;
   if (!in_time) {
-    finding.text = "it did not end within " + std::to_string(limit_ns / second_ns) + " s: a call of the pit hangs";
+    finding.text =
+        "it did not end within " + std::to_string(limit_ns / second_ns) + " s: " +
+        (mark.hook() == Hook::none ? "a call of the pit hangs" : std::string(to_string(mark.hook())) + "() hangs");
   } else if (!message.empty() && message[0] >= '0' && message[0] <= '2' && WIFEXITED(status)) {
     finding.verdict = static_cast<Verdict>(message[0] - '0');
     finding.text = message.substr(1);
   } else {
     finding.text = how_it_ended(status);
+    if (mark.hook() != Hook::none) finding.text += " in " + std::string(to_string(mark.hook())) + "()";
   }
   if (finding.verdict == Verdict::failed) finding.output = last_output(output.get());
   return finding;

@@ -8,6 +8,7 @@
 #include "pits/hosting/wasm/wasm_host.hpp"
 #include "pits/hosting/wasm/wasm_module.hpp"
 #include "pits/hosting/wasm/watchdog.hpp"
+#include "tools/pit_check/between.hpp"
 #include "tools/pit_check/modes.hpp"
 
 namespace symphony::pit_check {
@@ -15,8 +16,9 @@ namespace {
 
 using pit::Outcome;
 
-// Of a call into a pit that can be interrupted: more than any call takes, also under a sanitizer on a busy machine.
-constexpr std::uint32_t guest_budget_ms = 10'000;
+// Of a call into a pit that can be interrupted: more than any call takes, also under a sanitizer on a busy machine, and
+// less than a case may take, so that the trap names what hangs.
+constexpr TimeNs guest_budget_ns = 10 * second_ns;
 
 template <class HostOfMode>
 class InProcessPit final : public Mounted {
@@ -41,7 +43,7 @@ class StaticStage final : public Stage {
   [[nodiscard]] std::string_view symbol() const noexcept override { return {}; }
   [[nodiscard]] bool has_instances() const noexcept override { return true; }
   Outcome make_instance(const pit::InstanceOptions& options, std::unique_ptr<pit::Instance>& out) override {
-    return pit::Instance::make(entry_, options, out);
+    return pit::Instance::make(Between::of_this_process().show(entry_), options, out);
   }
   Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) override {
     return mount_by<pit::StaticHost>(entry_, pit::InProcessOptions{.log = log}, out);
@@ -60,7 +62,7 @@ class DynamicStage final : public Stage {
     if (library_ == nullptr) {
       if (Outcome loaded = pit::PitLibrary::load(file(), library_); !loaded.ok()) return loaded;
     }
-    return pit::Instance::make(library_->entry(), options, out);
+    return pit::Instance::make(Between::of_this_process().show(library_->entry()), options, out);
   }
   Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) override {
     return mount_by<pit::DynamicHost>(file(), pit::InProcessOptions{.log = log}, out);
@@ -73,7 +75,8 @@ class DynamicStage final : public Stage {
 class WasmStage final : public Stage {
  public:
   // `file` is the pit's form for this mode.
-  WasmStage(const pit::PitFile& given, pit::PitFile file) : Stage(given), file_(std::move(file)) {}
+  WasmStage(const pit::PitFile& given, pit::PitFile file, std::uint32_t budget_ms)
+      : Stage(given), file_(std::move(file)), limits_{budget_ms, pit::wasm::WasmLimits{}.instances_max} {}
   [[nodiscard]] const pit::PitFile& file() const noexcept override { return file_; }
   [[nodiscard]] std::string_view mode() const noexcept override { return "wasm"; }
   [[nodiscard]] std::string_view symbol() const noexcept override { return SYMPHONY_WASM_MODULE_SYMBOL; }
@@ -85,13 +88,13 @@ class WasmStage final : public Stage {
     }
     pit::InstanceOptions with_limits = options;
     with_limits.extensions = {&limits_extension_, 1};
-    return pit::Instance::make(module_->entry(), with_limits, out);
+    return pit::Instance::make(Between::of_this_process().show(module_->entry()), with_limits, out);
   }
   Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) override {
     if (Outcome ready = prepare(); !ready.ok()) return ready;
     pit::WasmOptions options;
     options.log = log;
-    options.budget_ms = guest_budget_ms;
+    options.budget_ms = limits_.budget_ms;
     return mount_by<pit::WasmHost>(file_.path, options, out);
   }
 
@@ -103,7 +106,7 @@ class WasmStage final : public Stage {
   }
 
   const pit::PitFile file_;
-  const pit::wasm::WasmLimits limits_{guest_budget_ms, 12'000};
+  const pit::wasm::WasmLimits limits_;
   const pit::Extension limits_extension_{pit::wasm::wasm_limits_extension, &limits_};
   std::shared_ptr<pit::wasm::Watchdog> watchdog_;
   const pit::wasm::WasmModule* module_ = nullptr;
@@ -147,7 +150,9 @@ std::string make_wasm(const Subject& subject, std::unique_ptr<Stage>& out) {
     return path + " is pit " + file.notes[0].info.name + ": put the form of " + subject.file.notes[0].info.name +
            " there";
   }
-  out = std::make_unique<WasmStage>(subject.file, std::move(file));
+  const TimeNs budget_ns =
+      subject.time_limit_ns > 0 ? std::min(guest_budget_ns, subject.time_limit_ns / 4) : guest_budget_ns;
+  out = std::make_unique<WasmStage>(subject.file, std::move(file), static_cast<std::uint32_t>(budget_ns / ms_ns));
   return {};
 }
 

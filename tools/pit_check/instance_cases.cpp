@@ -3,69 +3,13 @@
 #include <memory>
 #include <string>
 
+#include "tools/pit_check/by_hand.hpp"
 #include "tools/pit_check/caller.hpp"
 #include "tools/pit_check/cases.hpp"
 #include "tools/pit_check/process_facts.hpp"
 
 namespace symphony::pit_check {
 namespace {
-
-// Takes one ending in the memory of this process.
-class OneEnding final : public pit::ReplySink {
- public:
-  int endings = 0;
-  std::uint64_t later = 0;  // the number of a request that the pit ends later
-  Ending ending;
-
-  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
-    bytes_.assign((std::size_t{size_min} + 7) / 8, 0);
-    out = std::as_writable_bytes(std::span(bytes_));
-    return true;
-  }
-  void commit(std::uint32_t used, std::uint32_t type) noexcept override {
-    ++endings;
-    const auto bytes = std::as_bytes(std::span(bytes_)).first(used);
-    ending = {SYMPHONY_OK, type, Body(bytes.begin(), bytes.end()), {}};
-  }
-  void fail(std::int32_t status, std::string_view text) noexcept override {
-    ++endings;
-    ending = {status, 0, {}, std::string(text)};
-  }
-  ReplySink* defer(std::uint64_t request) noexcept override {
-    later = request;
-    return this;
-  }
-
- private:
-  std::vector<std::uint64_t> bytes_;
-};
-
-std::unique_ptr<pit::Instance> make(Trial& trial) {
-  std::unique_ptr<pit::Instance> instance;
-  Trial::require_ok(trial.stage.make_instance({.seed = 7}, instance), "create");
-  return instance;
-}
-
-std::unique_ptr<pit::Instance> make_running(Trial& trial) {
-  auto instance = make(trial);
-  Trial::require_ok(instance->init(), "init");
-  Trial::require_ok(instance->start(), "start");
-  instance->feed(7, fed_start_ns);
-  return instance;
-}
-
-Ending send(pit::Instance& instance, const Message& message) {
-  static std::uint64_t id = 0;
-  OneEnding sink;
-  const symphony_envelope envelope{++id, 0, message.type, SYMPHONY_FLAG_REQUEST, 0, 0};
-  instance.handle(envelope, message.body, sink);
-  if (sink.later != 0 && sink.endings == 0) {
-    instance.forget(sink.later);  // as if its caller had gone
-    return {SYMPHONY_CANCELLED, 0, {}, {}};
-  }
-  Trial::require(sink.endings == 1, "a request had " + std::to_string(sink.endings) + " endings");
-  return sink.ending;
-}
 
 void before_it_runs(Trial& trial) {
   const auto instance = make(trial);

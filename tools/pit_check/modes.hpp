@@ -17,6 +17,7 @@ struct Subject {
   const pit::PitFile& file;
   const Programs& programs;
   const symphony_pit_entry* linked = nullptr;  // the same pit, linked into this program; null: it is not
+  TimeNs time_limit_ns = 0;                    // of a case; 0: none
 };
 
 struct ModeKind {

@@ -60,7 +60,7 @@ class Stage {
   [[nodiscard]] virtual std::string_view symbol() const noexcept { return "symphony_pit_entry_v1"; }
   // Whether the mode runs instances in this process, so that make_instance() works.
   [[nodiscard]] virtual bool has_instances() const noexcept = 0;
-  // A CREATED instance, to be led by hand.
+  // A CREATED instance, to be led by hand, behind Between.
   virtual pit::Outcome make_instance(const pit::InstanceOptions& options, std::unique_ptr<pit::Instance>& out) = 0;
   // A RUNNING pit behind a host. The log is null where the mode's pits cannot reach one of this process.
   virtual pit::Outcome mount(pit::LogSink* log, std::unique_ptr<Mounted>& out) = 0;

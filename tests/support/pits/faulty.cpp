@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <ctime>
+#include <stdexcept>
 #include <thread>
 #endif
 
@@ -23,8 +24,9 @@ namespace {
 #if !defined(FAULTY_FAULT)
 #define FAULTY_FAULT ""
 #endif
-bool fault(std::string_view name) { return name == FAULTY_FAULT; }
+std::string_view chosen() { return FAULTY_FAULT; }
 [[noreturn]] void die() { std::abort(); }
+[[noreturn]] void throw_something() { std::abort(); }
 void hang() {
   for (;;) asm volatile("");
 }
@@ -33,10 +35,11 @@ void start_a_thread() {}
 std::uint64_t number_of_this_process() { return 0; }
 std::uint64_t wall_clock() { return 0; }
 #else
-bool fault(std::string_view name) {
-  const char* chosen = std::getenv("SYMPHONY_TEST_FAULT");
-  return chosen != nullptr && name == chosen;
+std::string_view chosen() {
+  const char* name = std::getenv("SYMPHONY_TEST_FAULT");
+  return name != nullptr ? name : "";
 }
+[[noreturn]] void throw_something() { throw std::runtime_error("faulty.cpp throws"); }
 [[noreturn]] void die() {
   (void)!::write(STDERR_FILENO, "faulty.cpp aborts\n", 18);
   std::abort();
@@ -53,6 +56,17 @@ std::uint64_t wall_clock() {
   return static_cast<std::uint64_t>(now.tv_nsec);
 }
 #endif
+bool fault(std::string_view name) { return name == chosen(); }
+
+// The faults of a whole function: throw_in_init, hang_in_init and so on.
+void enter(std::string_view hook) {
+  const std::string_view name = chosen();
+  const auto is = [&](std::string_view what) {
+    return name.size() == what.size() + hook.size() && name.starts_with(what) && name.ends_with(hook);
+  };
+  if (is("throw_in_")) throw_something();
+  if (is("hang_in_")) hang();
+}
 
 constexpr symphony_message_note messages[] = {{7, SYMPHONY_EFFECT_READ}, {9, SYMPHONY_EFFECT_ONCE}};
 #if defined(FAULTY_WITHOUT_STATE)
@@ -89,12 +103,14 @@ struct Pit {
   State state;
   std::uint64_t hidden = 0;
   int starts = 0;
+  bool was_cancelled = false;
 };
 [[maybe_unused]] std::uint64_t shared_count = 0;
 [[maybe_unused]] std::uint64_t highest = 0;
 [[maybe_unused]] void* volatile lost = nullptr;
 
 std::int32_t create(const symphony_host* host, symphony_span config, void** self) {
+  enter("create");
   if (config.n != 0 && fault("crash_on_configuration")) die();
   auto* pit = new Pit{host, {}};
   if (fault("leak_memory")) lost = std::malloc(16);
@@ -106,8 +122,12 @@ std::int32_t create(const symphony_host* host, symphony_span config, void** self
 }
 Pit& of(void* self) { return *static_cast<Pit*>(self); }
 
-std::int32_t init(void*) { return fault("init_fails") ? 5 : SYMPHONY_OK; }
+std::int32_t init(void*) {
+  enter("init");
+  return fault("init_fails") ? 5 : SYMPHONY_OK;
+}
 std::int32_t start(void* self) {
+  enter("start");
   Pit& pit = of(self);
   ++pit.starts;
   if (pit.starts > 1 && fault("starts_once")) return 5;
@@ -115,11 +135,16 @@ std::int32_t start(void* self) {
   return SYMPHONY_OK;
 }
 std::int32_t drain(void*, std::uint64_t deadline_ns) {
+  enter("drain");
   if (fault("drain_fails") || (deadline_ns != 0 && fault("drain_wants_no_deadline"))) return 5;
   return SYMPHONY_OK;
 }
-std::int32_t stop(void*) { return fault("stop_fails") ? 5 : SYMPHONY_OK; }
+std::int32_t stop(void*) {
+  enter("stop");
+  return fault("stop_fails") ? 5 : SYMPHONY_OK;
+}
 void destroy(void* self) {
+  enter("destroy");
   if (of(self).starts == 0 && fault("destroy_wants_start")) die();
   delete &of(self);
 }
@@ -146,8 +171,27 @@ std::int32_t judge(const symphony_msg& message) {
   return root > 0 && root < body.n ? 1 : SYMPHONY_BAD_MESSAGE;
 }
 
+// Faults of a pit that does not hear the host's no. The status to end with; 1: none of them.
+std::int32_t ask_for_more(const symphony_host& host) {
+  if (fault("insists_on_publishing") && host.publish(host.context, 3, {}) == SYMPHONY_DENIED) return -1'000;
+  if (fault("insists_on_calls")) {
+    const symphony_call call{sizeof call, 7, SYMPHONY_EFFECT_READ, 0, {}, {}, 0, 0};
+    if (host.call_async(host.context, &call) == SYMPHONY_OVERLOADED) die();
+  }
+  const bool wants_timer = fault("timer") || fault("insists_on_timers") || chosen().ends_with("_in_timer");
+  if (wants_timer && host.timer_set(host.context, 1, host.now(host.context) + 1'000) == SYMPHONY_OVERLOADED) die();
+  return 1;
+}
+
 std::int32_t handle(void* self, const symphony_msg* message) {
+  enter("handle");
   Pit& pit = of(self);
+  if (pit.host->cancelled(pit.host->context) != 0) {
+    if (fault("crash_when_cancelled")) die();
+    pit.was_cancelled = true;
+    return SYMPHONY_CANCELLED;
+  }
+  if (pit.was_cancelled && fault("stays_cancelled")) return SYMPHONY_CANCELLED;
   if (const std::int32_t status = judge(*message); status != 1) {
     if (status == SYMPHONY_BAD_MESSAGE && fault("not_utf8")) {
       pit.host->error(pit.host->context, {reinterpret_cast<const std::uint8_t*>("\xC0\x80"), 2, 0});
@@ -160,7 +204,7 @@ std::int32_t handle(void* self, const symphony_msg* message) {
   pit.hidden += count;
   highest = highest > count ? highest : count;
   if (count % 50 == 49 && fault("odd_ending")) return -1'000;
-  if (fault("timer")) pit.host->timer_set(pit.host->context, count % 8, pit.host->now(pit.host->context) + 1'000);
+  if (const std::int32_t status = ask_for_more(*pit.host); status != 1) return status;
   if (fault("open_per_message")) open_something();
   std::uint64_t reply[] = {count, pit.state.sum};
   if (fault("own_clock")) reply[0] = wall_clock();
@@ -168,26 +212,33 @@ std::int32_t handle(void* self, const symphony_msg* message) {
   if (fault("hidden_state")) reply[0] = pit.hidden;
   symphony_mut_span out{};
   const std::uint32_t size = fault("large_reply") ? 65 : sizeof reply;
-  if (const auto claimed = pit.host->claim(pit.host->context, size, &out); claimed != SYMPHONY_OK) return claimed;
+  const std::int32_t claimed = pit.host->claim(pit.host->context, size, &out);
+  if (claimed != SYMPHONY_OK && !fault("insists_on_claims")) return claimed;
   std::memcpy(out.p, reply, sizeof reply);
   const std::int32_t committed = pit.host->commit(pit.host->context, sizeof reply, 1);
   if (fault("second_commit")) pit.host->commit(pit.host->context, sizeof reply, 1);
   return committed;
 }
-std::int32_t timer(void*, std::uint64_t, std::uint64_t) { die(); }
+std::int32_t timer(void*, std::uint64_t, std::uint64_t) {
+  enter("timer");
+  die();
+}
 
 #if !defined(FAULTY_WITHOUT_STATE)
 std::int32_t snapshot(void* self, std::uint32_t, const symphony_sink* to) {
+  enter("snapshot");
   Pit& pit = of(self);
   if (fault("snapshot_fails")) return 5;
   if (fault("snapshot_counts")) ++pit.state.count;
   State saved = pit.state;
   if (fault("address_in_snapshot")) saved.sum = reinterpret_cast<std::uintptr_t>(self);
   saved.check = check_of(saved);
-  return to->write(to->context, {reinterpret_cast<const std::uint8_t*>(&saved), sizeof saved, 0});
+  const std::int32_t written = to->write(to->context, {reinterpret_cast<const std::uint8_t*>(&saved), sizeof saved, 0});
+  return fault("insists_on_snapshots") ? SYMPHONY_OK : written;
 }
 
 std::int32_t restore(void* self, std::uint32_t revision, const symphony_source* from) {
+  enter("restore");
   Pit& pit = of(self);
   if (revision == revision_oldest && fault("crash_on_old")) die();
   State read;
@@ -196,6 +247,7 @@ std::int32_t restore(void* self, std::uint32_t revision, const symphony_source* 
   const std::uint32_t want = revision == revision_oldest ? 16 : sizeof read;
   while (size < want) {
     const auto n = from->read(from->context, {bytes + size, want - size, 0});
+    if (n < 0 && fault("insists_on_restores")) break;
     if (n < 0) return static_cast<std::int32_t>(n);
     if (n == 0) break;
     size += static_cast<std::uint32_t>(n);
@@ -209,6 +261,7 @@ std::int32_t restore(void* self, std::uint32_t revision, const symphony_source* 
     if (fault("crash_on_bad_state")) die();
     return SYMPHONY_BAD_MESSAGE;
   }
+  if (read.count > 0 && fault("restore_refuses")) return SYMPHONY_BAD_MESSAGE;
   pit.state = read;
   if (fault("restore_forgets")) pit.state.sum = 0;
   if (read.count == 0 && fault("restore_begins_at_one")) pit.state.count = 1;

@@ -6,6 +6,8 @@
 
 #include "tests/unit/pit_check/suite.hpp"
 
+SYMPHONY_DECLARE_PIT(faulty);
+
 namespace symphony::pit_check {
 namespace {
 
@@ -27,6 +29,11 @@ class AFault : public testing::TestWithParam<Fault> {
   void TearDown() override { ::unsetenv("SYMPHONY_TEST_FAULT"); }
 };
 
+// A pit that hangs is waited for.
+TimeNs limit_of(const Fault& fault) {
+  return std::string_view(fault.name).starts_with("hang") ? 2 * second_ns : 120 * second_ns;
+}
+
 void expect_failed(const Report& report, const Fault& fault) {
   ASSERT_EQ(report.cases.size(), 1u);
   const CaseResult& result = report.cases[0];
@@ -36,8 +43,9 @@ void expect_failed(const Report& report, const Fault& fault) {
 }
 
 TEST_P(AFault, IsFoundByItsCase) {
-  const TimeNs limit = std::string_view(GetParam().name).starts_with("hang") ? 2 * second_ns : 120 * second_ns;
-  expect_failed(test::run(SYMPHONY_TEST_PITS "/faulty.so", GetParam().mode, GetParam().found_by, limit), GetParam());
+  expect_failed(test::run(SYMPHONY_TEST_PITS "/faulty.so", GetParam().mode, GetParam().found_by, limit_of(GetParam()),
+                          symphony_pit_faulty()),
+                GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -58,6 +66,35 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"crash_on_configuration", "instance.judges_configurations"},
         Fault{"shared_state", "instance.shares_nothing", "dynamic", "state outside the instance"},
         Fault{"second_commit", "instance.keeps_the_rules", "dynamic", "second commit"},
+        Fault{"throw_in_create", "hook.create", "dynamic", "create() let an exception out: faulty.cpp throws"},
+        Fault{"throw_in_init", "hook.init", "dynamic", "init() let an exception out"},
+        Fault{"throw_in_start", "hook.start", "static", "start() let an exception out"},
+        Fault{"throw_in_handle", "hook.handle", "dynamic", "handle() let an exception out"},
+        Fault{"throw_in_timer", "hook.timer", "dynamic", "timer() let an exception out"},
+        Fault{"throw_in_drain", "hook.drain", "static", "drain() let an exception out"},
+        Fault{"throw_in_snapshot", "hook.snapshot", "dynamic", "snapshot() let an exception out"},
+        Fault{"throw_in_restore", "hook.restore", "dynamic", "restore() let an exception out"},
+        Fault{"throw_in_stop", "hook.stop", "dynamic", "stop() let an exception out"},
+        Fault{"throw_in_destroy", "hook.destroy", "dynamic", "destroy() let an exception out"},
+        Fault{"hang_in_create", "hook.create", "dynamic", "within 2 s: create() hangs"},
+        Fault{"hang_in_init", "hook.init", "dynamic", "within 2 s: init() hangs"},
+        Fault{"hang_in_start", "hook.start", "dynamic", "within 2 s: start() hangs"},
+        Fault{"hang_in_handle", "hook.handle", "dynamic", "within 2 s: handle() hangs"},
+        Fault{"hang_in_timer", "hook.timer", "dynamic", "within 2 s: timer() hangs"},
+        Fault{"hang_in_drain", "hook.drain", "dynamic", "within 2 s: drain() hangs"},
+        Fault{"hang_in_snapshot", "hook.snapshot", "static", "within 2 s: snapshot() hangs"},
+        Fault{"hang_in_restore", "hook.restore", "dynamic", "within 2 s: restore() hangs"},
+        Fault{"hang_in_stop", "hook.stop", "dynamic", "within 2 s: stop() hangs"},
+        Fault{"hang_in_destroy", "hook.destroy", "dynamic", "within 2 s: destroy() hangs"},
+        Fault{"insists_on_claims", "refusal.claim", "dynamic", "in handle()"},
+        Fault{"insists_on_publishing", "refusal.publish", "dynamic", "does not have"},
+        Fault{"insists_on_calls", "refusal.call", "dynamic", "in handle()"},
+        Fault{"insists_on_timers", "refusal.timer", "dynamic", "in handle()"},
+        Fault{"insists_on_snapshots", "refusal.snapshot", "dynamic", "with room for 0"},
+        Fault{"insists_on_restores", "refusal.restore", "dynamic", "fails after 0"},
+        Fault{"crash_when_cancelled", "cancel.in_a_handler", "dynamic", "in handle()"},
+        Fault{"stays_cancelled", "cancel.in_a_handler", "dynamic", "remembers"},
+        Fault{"crash_when_cancelled", "cancel.callers_that_leave", "process", "the end of the pit"},
         Fault{"crash_on_unknown", "message.unknown_type"}, Fault{"crash_on_unknown", "message.unknown_type", "process"},
         Fault{"hang_on_empty", "message.empty", "dynamic", "did not end within 2 s"},
         Fault{"crash_on_short", "message.short", "process"}, Fault{"internal", "message.random", "dynamic", "bug"},
@@ -102,7 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
 class AFile : public testing::TestWithParam<Fault> {};
 
 TEST_P(AFile, ThatIsNoPitsIsFoundByItsCase) {
-  expect_failed(test::run(SYMPHONY_TEST_PITS "/" + std::string(GetParam().name), GetParam().mode, GetParam().found_by),
+  expect_failed(test::run(SYMPHONY_TEST_PITS "/" + std::string(GetParam().name), GetParam().mode, GetParam().found_by,
+                          limit_of(GetParam())),
                 GetParam());
 }
 
@@ -118,6 +156,18 @@ INSTANTIATE_TEST_SUITE_P(
       for (char& c : name) c = c == '.' ? '_' : c;
       return name;
     });
+
+#if defined(SYMPHONY_WASM_BUILT)
+INSTANTIATE_TEST_SUITE_P(
+    Guests, AFile,
+    testing::Values(Fault{"hang_in_drain_wasm.so", "hook.drain", "wasm", "trapped in drain(): a time budget"},
+                    Fault{"restore_forgets_wasm.so", "snapshot.worked_round_trip", "wasm", "other bytes"}),
+    [](const auto& of) {
+      std::string name = of.param.found_by;
+      for (char& c : name) c = c == '.' ? '_' : c;
+      return name;
+    });
+#endif
 
 TEST(Suite, ACaseThatDiesSaysOfWhatAndShowsWhatWasWritten) {
   ::setenv("SYMPHONY_TEST_FAULT", "crash_on_unknown", 1);
