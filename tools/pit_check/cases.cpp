@@ -9,7 +9,7 @@ std::span<const Case> all_cases() {
     std::vector<Case> joined;
     for (const auto part :
          {file_cases(), state_cases(), instance_cases(), hook_cases(), refusal_cases(), message_cases(), ending_cases(),
-          cancel_cases(), snapshot_cases(), bad_snapshot_cases(), replay_cases(), kill_cases()}) {
+          cancel_cases(), snapshot_cases(), bad_snapshot_cases(), replay_cases(), trap_cases(), kill_cases()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

@@ -14,6 +14,7 @@ enum class Ground : std::uint8_t {
   any,       // the note, or a host: every mode
   file,      // the file that the mode loads
   instance,  // an instance that the case leads by hand: modes that run pits in this process
+  trap,      // a pit of this process whose calls can be ended from outside
   process,   // a pit that can be killed without its host
 };
 
@@ -39,6 +40,7 @@ struct Case {
 [[nodiscard]] std::span<const Case> snapshot_cases() noexcept;
 [[nodiscard]] std::span<const Case> bad_snapshot_cases() noexcept;
 [[nodiscard]] std::span<const Case> replay_cases() noexcept;
+[[nodiscard]] std::span<const Case> trap_cases() noexcept;
 [[nodiscard]] std::span<const Case> kill_cases() noexcept;
 
 }  // namespace symphony::pit_check

@@ -24,6 +24,8 @@ bool applies(const Case& one, const Stage& stage) {
       return !stage.symbol().empty();
     case Ground::instance:
       return stage.has_instances();
+    case Ground::trap:
+      return stage.can_trap();
     case Ground::process:
       return !stage.has_instances();
   }

@@ -1,5 +1,6 @@
 // Modes static, dynamic and wasm: the pit runs in this process.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "pits/hosting/dynamic/dynamic_host.hpp"
@@ -24,6 +25,12 @@ template <class HostOfMode>
 class InProcessPit final : public Mounted {
  public:
   [[nodiscard]] pit::Host& host() noexcept override { return *made; }
+  Outcome kill() override {
+    if constexpr (std::is_same_v<HostOfMode, pit::WasmHost>) {
+      return pit::wasm::interrupt_guests() > 0 ? Outcome{} : Outcome{SYMPHONY_BAD_STATE, "it is in no call"};
+    }
+    return Mounted::kill();
+  }
   std::unique_ptr<HostOfMode> made;
 };
 
@@ -81,6 +88,7 @@ class WasmStage final : public Stage {
   [[nodiscard]] std::string_view mode() const noexcept override { return "wasm"; }
   [[nodiscard]] std::string_view symbol() const noexcept override { return SYMPHONY_WASM_MODULE_SYMBOL; }
   [[nodiscard]] bool has_instances() const noexcept override { return true; }
+  [[nodiscard]] bool can_trap() const noexcept override { return true; }
   Outcome make_instance(const pit::InstanceOptions& options, std::unique_ptr<pit::Instance>& out) override {
     if (Outcome ready = prepare(); !ready.ok()) return ready;
     if (module_ == nullptr) {

@@ -39,7 +39,8 @@ class Mounted {
   Mounted& operator=(const Mounted&) = delete;
   virtual ~Mounted() = default;
   [[nodiscard]] virtual pit::Host& host() noexcept = 0;
-  // Ends the pit's process as a crash would. BAD_STATE: it has no process of its own.
+  // Ends the pit as a crash would: its process, or, where calls can be ended from outside, the one that it is in.
+  // BAD_STATE: neither; or it is in no call.
   virtual pit::Outcome kill();
   // The process that runs the pit; 0: this one, or none now.
   [[nodiscard]] virtual pid_t process() { return 0; }
@@ -60,6 +61,8 @@ class Stage {
   [[nodiscard]] virtual std::string_view symbol() const noexcept { return "symphony_pit_entry_v1"; }
   // Whether the mode runs instances in this process, so that make_instance() works.
   [[nodiscard]] virtual bool has_instances() const noexcept = 0;
+  // Whether the call that a pit is in can be ended from outside, so that Mounted::kill() works in this process.
+  [[nodiscard]] virtual bool can_trap() const noexcept { return false; }
   // A CREATED instance, to be led by hand, behind Between.
   virtual pit::Outcome make_instance(const pit::InstanceOptions& options, std::unique_ptr<pit::Instance>& out) = 0;
   // A RUNNING pit behind a host. The log is null where the mode's pits cannot reach one of this process.

@@ -161,6 +161,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Guests, AFile,
     testing::Values(Fault{"hang_in_drain_wasm.so", "hook.drain", "wasm", "trapped in drain(): a time budget"},
+                    Fault{"restore_refuses_wasm.so", "trap.at_work", "wasm", "did not start"},
+                    Fault{"restore_forgets_wasm.so", "trap.state_is_kept", "wasm", "another state"},
                     Fault{"restore_forgets_wasm.so", "snapshot.worked_round_trip", "wasm", "other bytes"}),
     [](const auto& of) {
       std::string name = of.param.found_by;
