@@ -124,6 +124,22 @@ TEST_F(TrappedStep, WhoseNextInstanceDoesNotStartRefusesEachStepWithTheReasonUnt
   EXPECT_TRUE(host_->drain(no_deadline_ns).ok());
 }
 
+TEST_F(TrappedStep, EndsTheRequestsThatWaitedForTheirAnswer) {
+  script_.handle = [](const symphony_host&, const symphony_msg& message) {
+    return message.envelope->type == 9 ? SYMPHONY_PENDING : SYMPHONY_TRAPPED;
+  };
+  std::unique_ptr<Link> other;
+  ASSERT_TRUE(host_->open(other).ok());
+  ASSERT_TRUE(other->try_start({.type = 9}, 1));
+  std::uint64_t tag = 0;
+  Reply reply;
+  EXPECT_FALSE(other->try_take(tag, reply));
+  EXPECT_EQ(call(), SYMPHONY_TRAPPED);
+  ASSERT_TRUE(other->try_take(tag, reply));
+  EXPECT_EQ(reply.status, SYMPHONY_TRAPPED);
+  EXPECT_THAT(std::string(reply.text), HasSubstr("its instance trapped before it answered"));
+}
+
 // A pit whose state can never be kept would be made anew for ever.
 TEST_F(TrappedStep, OfEachInstanceIsTheEndOfTryingAndNotOfTheProgram) {
   trap_next("snapshot", 1'000);
