@@ -69,6 +69,19 @@ bool may_become(LinkState from, LinkState to) noexcept {
   return link_table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
 }
 
+std::vector<PitConfig> each_instance(const std::vector<PitConfig>& pits) {
+  std::vector<PitConfig> out;
+  for (const PitConfig& pit : pits) {
+    const bool is_split = pit.instances > 1 && pit.instances <= instances_max;
+    for (std::uint32_t i = 0; i < (is_split ? pit.instances : 1); ++i) {
+      PitConfig& one = out.emplace_back(pit);
+      one.name = instance_name(pit.name, i);
+      if (is_split) one.instances = 1;
+    }
+  }
+  return out;
+}
+
 result<void> check_pits(const std::vector<PitConfig>& pits) {
   if (pits.size() > pits_max)
     return unexpected(errc::too_large, "a broker serves at most 64 pits: start a second realm");
@@ -78,7 +91,9 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
       return unexpected(errc::invalid_argument, "a pit's name has 1 to 63 of a-z, 0-9, _, - and .");
     }
     if (!names.insert(pit.name).second)
-      return unexpected(errc::invalid_argument, "two pits have the same name: rename one");
+      return unexpected(errc::invalid_argument,
+                        "two pits have the same name, which several instances count as name.1, name.2: rename one");
+    if (pit.instances != 1) return unexpected(errc::invalid_argument, "a pit has 1 to 32 instances");
     if (pit.executable.empty()) {
       return unexpected(errc::invalid_argument, "a pit has no executable: give the path of its program");
     }

@@ -232,6 +232,10 @@ class Daemon {
 
 }  // namespace
 
-int run_daemon(const DaemonOptions& options) { return Daemon(options).run(); }
+int run_daemon(const DaemonOptions& options) {
+  DaemonOptions each = options;
+  each.pits = each_instance(options.pits);
+  return Daemon(each).run();
+}
 
 }  // namespace symphony

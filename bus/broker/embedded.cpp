@@ -150,6 +150,7 @@ void EmbeddedBroker::leave_to_owner() noexcept {
 }
 
 result<EmbeddedBroker> EmbeddedBroker::start(BrokerOptions options) {
+  options.pits = each_instance(options.pits);
   if (const auto checked = check_pits(options.pits); !checked) return unexpected(checked.error());
   const auto executable = find_keeper(options.keeper_executable);
   if (!executable) return unexpected(executable.error());

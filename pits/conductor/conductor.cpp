@@ -6,7 +6,9 @@
 #include "pits/hosting/dynamic/dynamic_host.hpp"
 #include "pits/hosting/dynamic/library.hpp"
 #include "pits/hosting/process/process_host.hpp"
+#include "pits/hosting/process/sharded_host.hpp"
 #include "pits/hosting/service_thread.hpp"
+#include "pits/hosting/shard_key.hpp"
 #include "pits/hosting/static/static_host.hpp"
 #include "pits/hosting/wasm/wasm_host.hpp"
 
@@ -21,6 +23,17 @@ StepResult not_mounted(std::string_view name) {
 
 StepResult taken(std::string_view name) {
   return {status::bad_state, "a pit is mounted as '" + std::string(name) + "' already: unmount it first"};
+}
+
+template <class AnyLink>
+Reply made_by(AnyLink& link, std::uint64_t key, std::uint32_t type, std::span<const std::byte> body,
+              const CallOptions& options) noexcept {
+  const pit::Reply reply =
+      link.call({type, static_cast<std::uint32_t>(options.effect), body, coarse_deadline(options), key});
+  return {.status = reply.status, .type = reply.type, .body = reply.body, .text = reply.text};
+}
+Reply not_open(const StepResult& why) noexcept {
+  return {.status = why.ok() ? status::closed : why.status, .text = why.text};
 }
 
 }  // namespace
@@ -50,10 +63,11 @@ Caller& Caller::operator=(Caller&&) noexcept = default;
 Caller::~Caller() = default;
 
 Reply Caller::call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept {
-  if (!link_) return {.status = why_.ok() ? status::closed : why_.status, .text = why_.text};
-  const pit::Reply reply =
-      link_->call({type, static_cast<std::uint32_t>(options.effect), body, coarse_deadline(options)});
-  return {.status = reply.status, .type = reply.type, .body = reply.body, .text = reply.text};
+  return link_ ? made_by(*link_, 0, type, body, options) : not_open(why_);
+}
+Reply Caller::call_for(std::string_view key, std::uint32_t type, std::span<const std::byte> body,
+                       const CallOptions& options) noexcept {
+  return link_ ? made_by(*link_, pit::key_of(key), type, body, options) : not_open(why_);
 }
 
 Caller::Tally Caller::tally() const noexcept {
@@ -140,9 +154,24 @@ StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit
 StepResult Conductor::make_process(std::string_view name, const MountOptions& options,
                                    std::shared_ptr<pit::Host>& out) {
   if (endpoint_ == nullptr) return {status::bad_state, "mount: a process pit needs a conductor with an endpoint"};
+  const pit::ProcessOptions how{options.link, options.timeout_ns, options.threads_max};
+  std::uint32_t instances = 0;
+  if (auto outcome = pit::count_instances(*endpoint_, name, options.timeout_ns, instances); !outcome.ok()) {
+    return step(std::move(outcome));
+  }
+  if (options.instances != 0 && instances != 0 && options.instances != instances) {
+    return {status::bad_state, "mount: the broker has " + std::to_string(instances) + " instances of '" +
+                                   std::string(name) + "', not " + std::to_string(options.instances) +
+                                   ": set `instances` in its manifest"};
+  }
+  if (instances > 1) {
+    std::unique_ptr<pit::ShardedHost> made;
+    auto outcome = pit::ShardedHost::mount(*endpoint_, name, instances, how, made);
+    out = std::move(made);
+    return step(std::move(outcome));
+  }
   std::unique_ptr<pit::ProcessHost> made;
-  auto outcome =
-      pit::ProcessHost::mount(*endpoint_, name, {options.link, options.timeout_ns, options.threads_max}, made);
+  auto outcome = pit::ProcessHost::mount(*endpoint_, name, how, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -174,10 +203,11 @@ std::span<std::byte> Conductor::input_window(std::string_view name) const noexce
 
 Reply SharedCaller::call(std::uint32_t type, std::span<const std::byte> body,
                          const CallOptions& options) const noexcept {
-  if (!link_) return {.status = why_.ok() ? status::closed : why_.status, .text = why_.text};
-  const pit::Reply reply =
-      link_->call({type, static_cast<std::uint32_t>(options.effect), body, coarse_deadline(options)});
-  return {.status = reply.status, .type = reply.type, .body = reply.body, .text = reply.text};
+  return link_ ? made_by(*link_, 0, type, body, options) : not_open(why_);
+}
+Reply SharedCaller::call_for(std::string_view key, std::uint32_t type, std::span<const std::byte> body,
+                             const CallOptions& options) const noexcept {
+  return link_ ? made_by(*link_, pit::key_of(key), type, body, options) : not_open(why_);
 }
 
 SharedCaller Conductor::share(std::string_view name) {

@@ -23,6 +23,7 @@ struct Request {
   std::uint32_t effect = SYMPHONY_EFFECT_ONCE;  // matters where a pit can die without its host: process mode
   std::span<const std::byte> body{};            // lent until call() returns; best 8-byte aligned, else it is copied
   TimeNs deadline_ns = no_deadline_ns;          // a point on the clock, not a duration
+  std::uint64_t key = 0;  // key_of(); equal ones reach the same instance of a pit that has several
 };
 
 // How a call ended. Exactly one of body (status 0) and text (any other) says more; both stay valid until the next call

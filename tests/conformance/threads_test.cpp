@@ -42,6 +42,7 @@ struct Door {
   Mode mode;
   std::uint32_t threads_max;
 };
+void PrintTo(const Door& door, std::ostream* out) { *out << door.name; }
 constexpr Door executor{"Static", Mode::static_, 64}, link_each{"ProcessALinkEach", Mode::process, 64},
     one_link{"ProcessOneLink", Mode::process, 0}, mixed{"ProcessTwoLinks", Mode::process, 2};
 

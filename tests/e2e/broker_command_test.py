@@ -68,6 +68,12 @@ class Broker(unittest.TestCase):
         self.start(self.manifest('name = "dag_tracker"\nfile = "pit.so"\n'))
         self.wait_ready(1)
 
+    def test_instances_are_pits_of_their_own(self):
+        self.start(self.manifest(f'name = "dag_tracker"\nfile = "{PIT}"\ninstances = 3\n'))
+        self.assertEqual([pit["name"] for pit in self.status()["pits"]],
+                         ["dag_tracker", "dag_tracker.1", "dag_tracker.2"])
+        self.wait_ready(1)
+
     def test_a_second_broker_of_the_realm_is_refused(self):
         self.start()
         self.status()
@@ -88,7 +94,8 @@ class Broker(unittest.TestCase):
                            ('name="x"\nfile="x.so"\nargs=["x"]\n', "leave out 'executable'"),
                            ('name="x"\nexecutable="x"\nwaiting="busy"\n', "adaptive, spin or sleep"),
                            ('name="x"\nexecutable="x"\nplacement="core 1"\n', "same_core or other_core"),
-                           ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"), ('name="a b"\nexecutable="x"\n', "a-z")):
+                           ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"),
+                           ('name="x"\nexecutable="x"\ninstances=33\n', "1 to 32"), ('name="a b"\nexecutable="x"\n', "a-z")):
             with self.subTest(text):
                 run = symphony("broker", "run", "--socket", self.socket, "--manifest", self.manifest(text))
                 self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)

@@ -15,8 +15,8 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 10> keys{"name",  "file",         "executable", "args",      "config",
-                                                "trust", "failures_max", "waiting",    "placement", "calls"};
+constexpr std::array<std::string_view, 11> keys{"name",         "file",    "executable", "args",  "config",   "trust",
+                                                "failures_max", "waiting", "placement",  "calls", "instances"};
 
 // How many letters must be changed, added or left out to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -77,6 +77,17 @@ struct Reader {
     if (list == nullptr) return wrong("'" + std::string(key) + "' must be a list of texts");
     return std::nullopt;
   }
+  // The number from 1 to `max` behind a key; as it was when the key is absent.
+  std::optional<InputError> number(std::string_view key, std::uint32_t max, std::uint32_t& out) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return std::nullopt;
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < 1 || *value > max) {
+      return wrong("'" + std::string(key) + "' must be a number from 1 to " + std::to_string(max));
+    }
+    out = static_cast<std::uint32_t>(*value);
+    return std::nullopt;
+  }
 };
 
 }  // namespace
@@ -123,11 +134,8 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
     if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");
     pit.args = {std::move(file)};
   }
-  if (const auto* node = table.get("failures_max")) {
-    const auto value = node->value_exact<std::int64_t>();
-    if (!value || *value < 1 || *value > 16) return read.wrong("'failures_max' must be a number from 1 to 16");
-    pit.restart.failures_max = static_cast<std::uint32_t>(*value);
-  }
+  if (auto e = read.number("failures_max", 16, pit.restart.failures_max)) return *std::move(e);
+  if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
   return pit;
 }
 
@@ -161,7 +169,8 @@ std::string_view manifest_help() noexcept {
          "  calls = [\"pool\"]             other pits that it may call; none without\n"
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
-         "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n";
+         "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
+         "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n";
 }
 
 }  // namespace symphony::tools

@@ -46,12 +46,15 @@ struct PitConfig {
   Waiting waiting = Waiting::adaptive;         // of its data thread, for requests
   Placement placement = Placement::automatic;  // of its data thread, seen from its callers
   std::vector<std::string> calls{};            // the pits that it may call itself; others are refused
-  bool start_at_once = true;                   // false: when the first caller opens it
+  // So many processes, up to instances_max, each with a state of its own: `name`, `name.1` and so on, as if each were
+  // listed. A conductor that mounts `name` sends calls with equal keys to the same one.
+  std::uint32_t instances = 1;
+  bool start_at_once = true;  // false: when the first caller opens it
   RestartPolicy restart;
 };
 
 struct BrokerOptions {
-  std::vector<PitConfig> pits;  // at most 64
+  std::vector<PitConfig> pits;  // at most 64, counting each instance
   std::string
       keeper_executable;   // empty: $SYMPHONY_KEEPER, else symphony-keeper beside this program, else the installed one
   std::uint64_t seed = 0;  // of salts and jitter; 0: from the kernel

@@ -53,31 +53,38 @@ Outcome ProcessHost::ask_info() {
   return {};
 }
 
-Outcome ProcessHost::open(std::unique_ptr<Link>& out) {
-  auto link = endpoint_.open(name_, options_.link, options_.open_timeout_ns);
+template <class Way>
+Outcome open_process_link(Endpoint& endpoint, std::string_view name, const ProcessOptions& options, TimeNs deadline_ns,
+                          std::unique_ptr<Way>& out) {
+  const TimeNs left_ns = deadline_ns == no_deadline_ns ? no_deadline_ns : std::max<TimeNs>(0, deadline_ns - now_ns());
+  auto link = endpoint.open(name, options.link, std::min(options.open_timeout_ns, left_ns));
   if (!link) return outcome_of(link.error());
   out = std::make_unique<ProcessLink>(*std::move(link));
   return {};
 }
+template Outcome open_process_link(Endpoint&, std::string_view, const ProcessOptions&, TimeNs, std::unique_ptr<Link>&);
 
-Outcome ProcessHost::share(std::unique_ptr<SharedLink>& out) {
-  auto common = endpoint_.open(name_, options_.link, options_.open_timeout_ns);
+Outcome share_process_links(Endpoint& endpoint, std::string_view name, const ProcessOptions& options,
+                            std::unique_ptr<SharedLink>& out) {
+  auto common = endpoint.open(name, options.link, options.open_timeout_ns);
   if (!common) return outcome_of(common.error());
-  ThreadLinks::Options options;
-  options.own = [&endpoint = endpoint_, name = name_, how = options_](TimeNs deadline_ns,
-                                                                      std::unique_ptr<Caller>& made) -> Outcome {
-    const TimeNs timeout_ns = std::min(how.open_timeout_ns, std::max<TimeNs>(0, deadline_ns - now_ns()));
-    auto link = endpoint.open(name, how.link, timeout_ns);
-    if (!link) return outcome_of(link.error());
-    made = std::make_unique<ProcessLink>(*std::move(link));
-    return {};
+  ThreadLinks::Options of_threads;
+  of_threads.own_max = options.threads_max;
+  of_threads.own = [&endpoint, name = std::string(name), options](TimeNs deadline_ns, std::unique_ptr<Caller>& made) {
+    return open_process_link(endpoint, name, options, deadline_ns, made);
   };
-  options.own_max = options_.threads_max;
-  options.spare = [queue = std::make_shared<LinkQueue>(*std::move(common))](TimeNs, std::unique_ptr<Caller>& made) {
+  of_threads.spare = [queue = std::make_shared<LinkQueue>(*std::move(common))](TimeNs, std::unique_ptr<Caller>& made) {
     return LinkQueue::open(queue, made);
   };
-  out = std::make_unique<ThreadLinks>(std::move(options));
+  out = std::make_unique<ThreadLinks>(std::move(of_threads));
   return {};
+}
+
+Outcome ProcessHost::open(std::unique_ptr<Link>& out) {
+  return open_process_link(endpoint_, name_, options_, no_deadline_ns, out);
+}
+Outcome ProcessHost::share(std::unique_ptr<SharedLink>& out) {
+  return share_process_links(endpoint_, name_, options_, out);
 }
 
 Outcome ProcessHost::snapshot(Snapshot& out) {

@@ -58,4 +58,13 @@ class ProcessHost final : public Host {
   symphony::Link own_;  // for the runtime's own messages; under mutex_
 };
 
+// A link to the pit of that name, opened by the deadline; as Endpoint::open otherwise.
+template <class Way>  // Link, or its base Caller
+Outcome open_process_link(Endpoint& endpoint, std::string_view name, const ProcessOptions& options, TimeNs deadline_ns,
+                          std::unique_ptr<Way>& out);
+
+// What ProcessHost::share makes.
+Outcome share_process_links(Endpoint& endpoint, std::string_view name, const ProcessOptions& options,
+                            std::unique_ptr<SharedLink>& out);
+
 }  // namespace symphony::pit

@@ -243,6 +243,28 @@ TEST(Configuration, WithMoreThan64PitsIsRefused) {
   EXPECT_EQ(check_pits(some_pits(pits_max + 1)).error().code, errc::too_large);
 }
 
+TEST(Configuration, OfSeveralInstancesCountsAsThatManyPits) {
+  auto pits = some_pits(2);
+  pits[0].name = "pool";
+  pits[0].instances = 3;
+  const auto each = each_instance(pits);
+  ASSERT_EQ(each.size(), 4U);
+  EXPECT_EQ(each[0].name, "pool");
+  EXPECT_EQ(each[1].name, "pool.1");
+  EXPECT_EQ(each[2].name, "pool.2");
+  EXPECT_TRUE(check_pits(each));
+  pits[1].name = "pool.2";
+  EXPECT_EQ(check_pits(each_instance(pits)).error().code, errc::invalid_argument) << "a name of an instance is taken";
+  pits.resize(1);
+  for (const std::uint32_t instances : {0U, instances_max + 1}) {
+    pits[0].instances = instances;
+    EXPECT_EQ(check_pits(each_instance(pits)).error().code, errc::invalid_argument);
+  }
+  pits[0].instances = instances_max;
+  EXPECT_EQ(each_instance(pits).size(), instances_max);
+  EXPECT_TRUE(check_pits(each_instance(pits)));
+}
+
 // ---- the next broker ----
 
 // What the keeper would hold, from the actions of a broker.

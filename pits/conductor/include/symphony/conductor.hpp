@@ -65,6 +65,7 @@ struct MountOptions {
   LinkOptions link{};             // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
   std::uint32_t threads_max = 64;  // process: threads of one share() with a link of their own; others share one
+  std::uint32_t instances = 0;     // process: how many the broker must have of the pit; 0: as many as it has
 };
 
 // What mode dynamic has loaded into this process. Nothing is ever unloaded: each costs its memory and one descriptor,
@@ -102,6 +103,11 @@ class Caller {
   // Blocks until the call's one ending. Body and text of the reply stay valid until the next call.   [data-thread]
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) noexcept;
 
+  // The same; calls with equal keys reach the same instance of a pit that has several, all others the first. Where a
+  // pit has one, in any mode, the key says nothing. An empty key is none.   [data-thread]
+  Reply call_for(std::string_view key, std::uint32_t type, std::span<const std::byte> body,
+                 const CallOptions& options = {}) noexcept;
+
   // `calls == ended` between two calls says that none hangs; `dropped` endings came for calls that had ended already.
   struct Tally {
     std::uint64_t calls = 0;
@@ -129,6 +135,8 @@ class SharedCaller {
   // Blocks until the call's one ending, with no lock held. Body and text of the reply stay valid until the same
   // thread's next call here, or its end. bad_state besides: from inside the same thread's own call of this pit.
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options = {}) const noexcept;
+  Reply call_for(std::string_view key, std::uint32_t type, std::span<const std::byte> body,
+                 const CallOptions& options = {}) const noexcept;  // as Caller::call_for
 
  private:
   friend class Conductor;
@@ -154,6 +162,7 @@ class Conductor {
   [[nodiscard]] Caller open(std::string_view name);
   // For many threads; as open() otherwise.
   [[nodiscard]] SharedCaller share(std::string_view name);
+  // Of a pit with several instances bad_state: each has its own, to be had under its own name (instance_name()).
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
   // Where callers can place the bodies of requests so that a wasm pit reads them there, whatever their size
