@@ -2,6 +2,9 @@
 // reply of another, a call ends twice or never, one that hangs holds up the others' deadlines, an ended thread leaves
 // something behind.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -210,6 +213,23 @@ TEST_P(ProcessDoor, EachCallEndsOnceAlthoughThePitIsKilledInTheMiddle) {
   EXPECT_EQ(wrong, 0u);
   std::printf("%llu replies, %llu crashed\n", static_cast<unsigned long long>(ok.load()),
               static_cast<unsigned long long>(crashed.load()));
+}
+
+TEST_P(ProcessDoor, AForkedChildIsToldSoAndMayDestroyItsCopy) {
+  Shared pits(GetParam());
+  ASSERT_TRUE(greet(pits.greeter, "x"));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool told = greet(pits.greeter, "x").reply.status == status::forked &&
+                      probe_do(pits.probe, probe::Act::NOTHING).reply.status == status::forked;
+    pits.greeter = pits.probe = {};
+    ::_exit(told ? 0 : 1);
+  }
+  int ended = 1;
+  EXPECT_TRUE(comes_true([&] { return ::waitpid(child, &ended, WNOHANG) == child; })) << "the child hangs";
+  if (ended == 1) ::kill(child, SIGKILL);
+  EXPECT_EQ(ended, 0);
+  EXPECT_TRUE(greet(pits.greeter, "x")) << "nothing of the parent's was disturbed";
 }
 
 TEST(Threads, BeyondThreadsMaxTheyShareALinkAndALaterOneFindsAPlace) {

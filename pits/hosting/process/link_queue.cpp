@@ -228,7 +228,10 @@ class LinkQueue::Place final : public Caller {
 
 LinkQueue::LinkQueue(symphony::Link link, std::int64_t waiting_max)
     : waiting_max_(waiting_max), link_(std::move(link)) {}
-LinkQueue::~LinkQueue() = default;
+LinkQueue::~LinkQueue() {
+  // In a forked child the owner's thread does not exist: there is nothing to stop.
+  if (owner_ && owner_->is_in_child()) (void)owner_.release();
+}
 
 Outcome LinkQueue::open(const std::shared_ptr<LinkQueue>& queue, std::unique_ptr<Caller>& out) {
   const std::lock_guard lock(queue->mutex_);

@@ -24,7 +24,7 @@ class LinkQueue {
   explicit LinkQueue(symphony::Link link, std::int64_t waiting_max = default_waiting_max);
   LinkQueue(const LinkQueue&) = delete;
   LinkQueue& operator=(const LinkQueue&) = delete;
-  ~LinkQueue();  // precondition: nobody calls
+  ~LinkQueue();  // precondition: nobody calls. A forked child leaves the owner be
 
   // A place for one thread, which keeps the queue alive; the first one starts the owner. OVERLOADED: no memory, or no
   // thread can be started.   [any thread]
