@@ -43,12 +43,16 @@ class Killer {
  private:
   void run() noexcept {
     std::uint32_t random = 1;
-    // relaxed: as above, both.
+    // relaxed: as above, all.
     while (!ending_.load(std::memory_order_relaxed)) {
       random = random * 1'664'525U + 1'013'904'223U;
       const timespec moment{0, 20'000 + random % 200'000};
       ::nanosleep(&moment, nullptr);
-      if (loose_.exchange(false, std::memory_order_relaxed)) (void)mounted_.kill();
+      if (!loose_.load(std::memory_order_relaxed)) continue;
+      (void)mounted_.kill();
+      // Only now, also for a call that began meanwhile: if it is the one that was ended, the next instance is being
+      // made in it, which nobody is to end.
+      loose_.store(false, std::memory_order_relaxed);
     }
   }
   Mounted& mounted_;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <deque>
 #include <new>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -74,7 +75,6 @@ class LinkQueue::Owner {
     if (is_asleep_.load(std::memory_order_seq_cst)) link_.nudge();
     return true;
   }
-  [[nodiscard]] bool is_in_child() const noexcept { return ::getpid() != pid_; }
 
  private:
   struct Sent {
@@ -187,7 +187,6 @@ class LinkQueue::Owner {
 
   symphony::Link& link_;
   const std::int64_t waiting_max_;
-  const pid_t pid_ = ::getpid();
   std::deque<Job*> to_send_;
   std::vector<Sent> sent_;
   alignas(detail::cache_line_size) std::atomic<std::int64_t> waiting_{0};  // submitted and not sent
@@ -214,7 +213,7 @@ class LinkQueue::Place final : public Caller {
     for (;;) {
       // sync link_queue.word acquire: as above.
       if (job_.word.fetch_or(asleep, std::memory_order_acquire) == ended) return job_.reply;
-      if (owner_.is_in_child()) return {SYMPHONY_FORKED, 0, {}, text_forked};
+      if (queue_->is_in_child()) return {SYMPHONY_FORKED, 0, {}, text_forked};
       futex_wait_until(job_.word, submitted | asleep, now_ns() + sleep_ns_max);
     }
   }
@@ -227,13 +226,16 @@ class LinkQueue::Place final : public Caller {
 };
 
 LinkQueue::LinkQueue(symphony::Link link, std::int64_t waiting_max)
-    : waiting_max_(waiting_max), link_(std::move(link)) {}
+    : pid_(::getpid()), waiting_max_(waiting_max), link_(std::move(link)) {}
+bool LinkQueue::is_in_child() const noexcept { return ::getpid() != pid_; }
+
 LinkQueue::~LinkQueue() {
   // In a forked child the owner's thread does not exist: there is nothing to stop.
-  if (owner_ && owner_->is_in_child()) (void)owner_.release();
+  if (is_in_child()) (void)owner_.release();
 }
 
 Outcome LinkQueue::open(const std::shared_ptr<LinkQueue>& queue, std::unique_ptr<Caller>& out) {
+  if (queue->is_in_child()) return {SYMPHONY_FORKED, std::string(text_forked)};
   const std::lock_guard lock(queue->mutex_);
   try {
     if (!queue->owner_) queue->owner_ = std::make_unique<Owner>(queue->link_, queue->waiting_max_);

@@ -7,6 +7,8 @@
 // Threads: callers any, one at a time for each of what open() made; the link is the owner's alone.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -27,13 +29,16 @@ class LinkQueue {
   ~LinkQueue();  // precondition: nobody calls. A forked child leaves the owner be
 
   // A place for one thread, which keeps the queue alive; the first one starts the owner. OVERLOADED: no memory, or no
-  // thread can be started.   [any thread]
+  // thread can be started. FORKED.   [any thread]
   static Outcome open(const std::shared_ptr<LinkQueue>& queue, std::unique_ptr<Caller>& out);
 
  private:
   struct Job;
   class Owner;
   class Place;
+  [[nodiscard]] bool is_in_child() const noexcept;
+
+  const pid_t pid_;
   const std::int64_t waiting_max_;
   symphony::Link link_;  // the owner's, once it is started
   std::mutex mutex_;     // guards the owner being started
