@@ -21,8 +21,14 @@ FAKES = {
     "cmake": 'echo "cmake $*" >>"$FAKE/calls"; echo "[1/2] compiling"\n'
              'case "$*" in *"--build --preset $(cat "$FAKE/does-not-build" 2>/dev/null || echo none)"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
              'mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony',
+    # Five cases: the first of them fail, the last is not run. In a sanitizer preset a sixth, a program that ran whole,
+    # with the status of the file `whole`; its own report is the file `cases`, if there is one.
     "ctest": 'echo "ctest $*" >>"$FAKE/calls"; for last; do case "$want" in y) out=$last; want= ;; esac; [ "$last" = --output-junit ] && want=y; done\n'
-             'bad=$(cat "$FAKE/failures"); printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\ttests="5"\\n\\tfailures="%s"\\n\\tdisabled="0"\\n\\tskipped="1"\\n>\\n\' "$bad" >"$out"\n'
+             'bad=$(cat "$FAKE/failures"); exec 3>"$out"; printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\t>\\n\' >&3\n'
+             'one() { printf \'\\t<testcase name="%s" classname="x" time="0.1" status="%s">\\n\' "$1" "$2" >&3; }\n'
+             'for i in 1 2 3 4; do [ $i -gt "$bad" ] && one "test_x.Y.z$i" run || one "test_x.Y.z$i" fail; done; one check.y notrun\n'
+             'case $* in *"--preset asan"*|*"--preset tsan"*) [ -e "$FAKE/whole" ] && { one test_whole "$(cat "$FAKE/whole")"; '
+             '[ -e "$FAKE/cases" ] && mkdir -p "build/$2/cases" && cp "$FAKE/cases" "build/$2/cases/test_whole.xml"; } ;; esac\n'
              'echo "5/5 Test"; [ "$bad" = 0 ]',
     "sudo": 'exit 1',
     "setarch": 'shift; exec "$@"',
@@ -133,6 +139,28 @@ class Machine(unittest.TestCase):
         self.assertRegex(text, r"tools/test: PASS in \d+ s\n16 passed")
         self.assertRegex(text, r"test\.seconds +\d")
         self.assertNotRegex(text, r"[\x00-\x08\x0b-\x1f]")
+
+    def run_whole(self, status, report):
+        self.all_installed()
+        (self.fake / "whole").write_text(status, encoding="utf-8")
+        if report is not None:
+            (self.fake / "cases").write_text(report, encoding="utf-8")
+        return self.run_command("test")[1].rstrip().split("\n")[-1]
+
+    REPORT = ('<testsuites tests="9" failures="%s" disabled="1" errors="0" time="0">\n'
+              '    <testcase name="d" status="run" result="skipped" time="0" />\n</testsuites>\n')
+
+    def test_a_program_that_ran_whole_counts_by_its_own_report(self):
+        self.assertEqual(self.run_whole("run", self.REPORT % 0), "30 passed, 0 failed")
+        self.assertEqual(self.run_whole("fail", self.REPORT % 3), "24 passed, 6 failed")
+
+    def test_a_program_that_ran_whole_and_left_no_whole_report_failed_whatever_its_status(self):
+        for status, report in [("run", None), ("fail", None), ("run", (self.REPORT % 0).replace("</testsuites>", ""))]:
+            with self.subTest(status=status, report=report):
+                self.assertEqual(self.run_whole(status, report), "16 passed, 2 failed")
+
+    def test_a_program_that_failed_with_no_failed_case_is_a_failure_more(self):
+        self.assertEqual(self.run_whole("fail", self.REPORT % 0), "30 passed, 2 failed")
 
     def test_failing_cases_fail_the_run_but_do_not_stop_it(self):
         self.all_installed()
