@@ -30,4 +30,8 @@ inline std::uint64_t samples(std::uint64_t all) {
   return std::max<std::uint64_t>(1, all * percent / 100);
 }
 
+// 1, or how far apart are the places that SYMPHONY_SAMPLES leaves of a domain that is tried completely; odd, so that
+// each bit of a byte has its turn.
+inline std::uint64_t every() { return (100 / samples(100)) | 1U; }
+
 }  // namespace symphony::test_run

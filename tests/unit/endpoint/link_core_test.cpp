@@ -364,7 +364,7 @@ TEST_F(LinkCoreTest, OverRandomDeathsEachCallEndsOnceAndOnceIsNeverBegunTwice) {
   std::map<CallId, Effect> waiting;
   std::map<CallId, int> begun;
   int endings = 0, started = 0;
-  for (int step = 0; step < 20'000; ++step) {
+  for (std::uint64_t step = 0; step < test_run::samples(20'000); ++step) {
     bool half_way = false;
     switch (random() % 8) {
       case 0:
@@ -416,7 +416,7 @@ TEST_F(LinkCoreTest, OverRandomDeathsEachCallEndsOnceAndOnceIsNeverBegunTwice) {
   }
   for (const auto& [id, effect] : waiting) EXPECT_TRUE(link->try_take(id).has_value()) << id;
   EXPECT_EQ(link->counters().ended, static_cast<std::uint64_t>(started));
-  EXPECT_GT(endings, 1000);
+  EXPECT_GT(static_cast<std::uint64_t>(endings), test_run::samples(1000));
 }
 
 }  // namespace

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/samples.hpp"
+
 namespace symphony::pit {
 namespace {
 
@@ -181,7 +183,7 @@ TEST(PitFile, WithoutSectionHeadersIsRefusedWithTheReason) {
 TEST(PitFile, CutAnywhereIsRefused) {
   const auto bytes = bytes_of(test_pit("counter_1"));
   ASSERT_GT(bytes.size(), 4096U);
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
+  for (std::size_t size = 0; size < bytes.size(); size += test_run::every()) {
     const std::vector<std::byte> part(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     PitNote note;
     const Outcome read = read_one(part, note);
@@ -214,7 +216,7 @@ TEST(PitFile, WithOneBitFlippedIsRefusedOrSaysTheSame) {
   ASSERT_NE(note_place.first, 0U);
   std::size_t accepted = 0, refused = 0;
   for (const auto& [begin, size] : places) {
-    for (std::uint64_t bit = begin * 8; bit < (begin + size) * 8; ++bit) {
+    for (std::uint64_t bit = begin * 8; bit < (begin + size) * 8; bit += test_run::every()) {
       bytes[bit / 8] ^= std::byte{1} << (bit % 8);
       PitNote note;
       const Outcome read = read_one(bytes, note);
@@ -230,8 +232,8 @@ TEST(PitFile, WithOneBitFlippedIsRefusedOrSaysTheSame) {
           << "a flipped bit of the note was believed: " << bit;
     }
   }
-  EXPECT_GT(accepted, 1000U);
-  EXPECT_GT(refused, 1000U);
+  EXPECT_GT(accepted, test_run::samples(1000));
+  EXPECT_GT(refused, test_run::samples(1000));
 }
 
 }  // namespace

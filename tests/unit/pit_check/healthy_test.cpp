@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/support/figure.hpp"
+#include "tests/support/samples.hpp"
 #include "tests/unit/pit_check/suite.hpp"
 
 SYMPHONY_DECLARE_PIT(greeter);
@@ -36,8 +37,11 @@ class OurPits : public testing::TestWithParam<const char*> {};
 TEST_P(OurPits, PassEveryCaseOfTheSuite) {
   const std::string mode = GetParam();
   const TimeNs before = now_ns();
+  const bool all = test_run::samples(100) == 100;
   std::uint32_t passed = 0, skipped = 0, total = 0;
   for (const OurPit& pit : our_pits) {
+    // Each case starts a broker, a keeper and a host: what a sanitizer sees of them is the same whatever the pit.
+    if (!all && mode == "process" && !std::string_view(pit.file).ends_with("/dag_tracker.so")) continue;
     SCOPED_TRACE(pit.file);
     const Report report = test::run(pit.file, mode, {}, 120 * second_ns, pit.linked);
     ASSERT_EQ(report.modes.size(), 1u);
@@ -49,6 +53,7 @@ TEST_P(OurPits, PassEveryCaseOfTheSuite) {
     skipped += report.modes[0].skipped;
     total += report.modes[0].total();
   }
+  if (!all) return;
   bench::Figure figure;
   figure.name = "contract.conformance." + mode;
   figure.value = passed;

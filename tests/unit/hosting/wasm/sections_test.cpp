@@ -82,7 +82,7 @@ std::unique_ptr<std::byte[]> exactly(std::span<const std::byte> bytes) {
 
 // Every place; under sanitizers, in the middle of the module, where its code is, only some.
 std::size_t next_place(std::size_t at, std::size_t size) {
-  return at + (at < 2048 || at + 2048 > size ? 1 : 100 / test_run::samples(100));
+  return at + (at < 2048 || at + 2048 > size ? 1 : test_run::every());
 }
 
 TEST(WasmSections, EveryTruncationIsRefusedOrEndsBetweenSections) {
