@@ -14,7 +14,7 @@
 #include "control_generated.h"
 #include "tests/docs/document.hpp"
 
-namespace symphony::docs {
+namespace symphony::docs::control_format {
 namespace {
 
 using namespace detail::control;
@@ -115,4 +115,4 @@ TEST(ControlFormat, SaysTheNumberOfEachCodeAndTrust) {
 }
 
 }  // namespace
-}  // namespace symphony::docs
+}  // namespace symphony::docs::control_format

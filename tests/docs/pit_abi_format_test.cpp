@@ -17,7 +17,7 @@
 
 SYMPHONY_DECLARE_PIT(greeter);
 
-namespace symphony::docs {
+namespace symphony::docs::pit_abi_format {
 namespace {
 
 constexpr const char* document = "docs/formats/pit-abi.md";
@@ -118,4 +118,4 @@ TEST(PitAbiFormat, ShowsEveryByteOfTheTemplatesNote) {
 }
 
 }  // namespace
-}  // namespace symphony::docs
+}  // namespace symphony::docs::pit_abi_format

@@ -4,7 +4,7 @@
 #include "pits/hosting/wasm/sections.hpp"
 #include "tests/docs/document.hpp"
 
-namespace symphony::docs {
+namespace symphony::docs::pit_wasm_format {
 namespace {
 
 const std::string document = "docs/formats/pit-wasm.md";
@@ -24,4 +24,4 @@ TEST(PitWasmFormat, ListsEveryFunctionThatPassesWithItsType) {
 }
 
 }  // namespace
-}  // namespace symphony::docs
+}  // namespace symphony::docs::pit_wasm_format

@@ -12,7 +12,7 @@
 #include "tests/docs/document.hpp"
 #include "tests/docs/link_sample.hpp"
 
-namespace symphony::docs {
+namespace symphony::docs::ring_format {
 namespace {
 
 using namespace detail;
@@ -93,4 +93,4 @@ TEST(RingFormat, ShowsEveryByteOfARingThatWrapped) {
 }
 
 }  // namespace
-}  // namespace symphony::docs
+}  // namespace symphony::docs::ring_format

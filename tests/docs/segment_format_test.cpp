@@ -10,7 +10,7 @@
 #include "tests/docs/document.hpp"
 #include "tests/docs/link_sample.hpp"
 
-namespace symphony::docs {
+namespace symphony::docs::segment_format {
 namespace {
 
 using namespace detail;
@@ -89,4 +89,4 @@ TEST(SegmentFormat, ShowsEveryByteOfBothHeadersAfterTheHistoryItTells) {
 }
 
 }  // namespace
-}  // namespace symphony::docs
+}  // namespace symphony::docs::segment_format
