@@ -9,11 +9,11 @@
 namespace symphony::tools {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_white(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_white(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_white(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -112,7 +112,7 @@ class Reader {
     stanza_.architecture = trimmed(stanza_.architecture);
     stanza_.status = trimmed(stanza_.status);
     if (stanza_.package.empty()) return fail(stanza_at_, "begins a stanza without a Package field");
-    if (std::any_of(stanza_.package.begin(), stanza_.package.end(), is_blank)) {
+    if (std::any_of(stanza_.package.begin(), stanza_.package.end(), is_white)) {
       return fail(stanza_at_, "begins a stanza whose Package name holds a space");
     }
     result_.has_status = result_.has_status || !stanza_.status.empty();
