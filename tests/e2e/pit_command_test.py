@@ -188,10 +188,13 @@ class Pit(unittest.TestCase):
 
     @needs_wasm
     def test_check_runs_the_form_for_webassembly_beside_the_native_one_or_by_itself(self):
-        document = self.json("check", PITS / "greeter.so", "--mode", "wasm", "--seed", "3")
+        # A sanitizer takes minutes for the whole suite, and ThreadSanitizer cannot follow its guests' ends.
+        whole = "SYMPHONY_SAMPLES" not in os.environ
+        part = () if whole else ("--reproduce", "message")
+        document = self.json("check", PITS / "greeter.so", "--mode", "wasm", "--seed", "3", *part)
         (mode,) = document["modes"]
         self.assertEqual((mode["mode"], mode["failed"], mode["skipped"], mode["passed"]), ("wasm", 0, 0, mode["of"]))
-        self.assertGreaterEqual(mode["of"], 55)
+        self.assertGreaterEqual(mode["of"], 55 if whole else 10)
         document = self.json("check", PITS / "greeter_wasm.so", "--reproduce", "file", "--seed", "3")
         run = {mode["mode"]: mode["run"] for mode in document["modes"]}
         self.assertEqual(run, {"static": False, "dynamic": False, "wasm": True, "process": False})
