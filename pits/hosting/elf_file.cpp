@@ -10,6 +10,12 @@
 #include <type_traits>
 
 namespace symphony::pit {
+
+bool begins_as_wasm(std::span<const std::byte> bytes) noexcept {
+  constexpr std::string_view magic("\0asm", 4);
+  return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+}
+
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "values are read as they stand");
@@ -60,8 +66,7 @@ class Bytes {
 };
 
 Outcome check_header(std::span<const std::byte> bytes, Elf64_Ehdr& header) {
-  constexpr std::string_view wasm("\0asm", 4);
-  if (bytes.size() >= wasm.size() && std::memcmp(bytes.data(), wasm.data(), wasm.size()) == 0)
+  if (begins_as_wasm(bytes))
     return bad(
         "a WebAssembly module is loaded in its compiled form: name the _wasm.so that symphony_add_pit makes of it");
   if (bytes.size() < EI_NIDENT || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0)

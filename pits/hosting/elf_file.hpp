@@ -27,6 +27,9 @@ struct ElfFile {
   std::uint64_t init_array_size = 0;                // in bytes: what runs when it is loaded
 };
 
+// Whether they are a WebAssembly module's, which is no ELF file, of whatever version and however damaged.
+[[nodiscard]] bool begins_as_wasm(std::span<const std::byte> bytes) noexcept;
+
 // BAD_MESSAGE: no ELF file, truncated, or its headers point outside; VERSION: for another machine. The texts name the
 // remedy.
 Outcome read_elf(std::span<const std::byte> bytes, ElfFile& out);

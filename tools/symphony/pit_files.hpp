@@ -27,7 +27,7 @@ namespace symphony::tools {
 inline pit::Outcome read_notes_in(const std::string& path, std::vector<pit::PitNote>& out) {
   pit::PitFile file;
   if (pit::Outcome read = pit::read_bytes_of(path, file.bytes); !read.ok()) return read;
-  if (!pit::wasm::begins_as_module(file.bytes)) {
+  if (!pit::begins_as_wasm(file.bytes)) {
     pit::Outcome read = pit::read_pit_file(path, file);
     if (read.ok()) out = std::move(file.notes);
     return read;

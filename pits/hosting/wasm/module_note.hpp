@@ -9,9 +9,6 @@
 
 namespace symphony::pit::wasm {
 
-// Whether the bytes begin as a WebAssembly module does, of whatever version and however damaged.
-[[nodiscard]] bool begins_as_module(std::span<const std::byte> bytes) noexcept;
-
 // What the pit in the module says of itself; whether a host can run it is check_sections()'s to say. BAD_MESSAGE: the
 // module or its note is damaged, or there is no note; VERSION: another version of WebAssembly, or another ABI. The
 // texts name the remedy.
