@@ -42,10 +42,10 @@ struct CoreConfig {
   bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
 };
 
-// Whether these pits can be served; the text names what is wrong.
 // Those of several instances once for each, with the instance's name; `instances` is 1 then, or what it was where it
 // makes no sense.
 [[nodiscard]] std::vector<PitConfig> each_instance(const std::vector<PitConfig>& pits);
+// Whether these pits can be served; the text names what is wrong.
 [[nodiscard]] result<void> check_pits(const std::vector<PitConfig>& pits);
 
 class BrokerCore {

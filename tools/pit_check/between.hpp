@@ -54,7 +54,6 @@ class Between {
 
  private:
   struct Functions;  // the pit's and the host's, as the other side calls them
-  class Entered;
   template <class Call>
   std::int32_t run(Hook hook, Call&& call) noexcept;
   std::int32_t refusal(std::int32_t status) noexcept {

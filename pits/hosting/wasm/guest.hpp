@@ -2,8 +2,8 @@
 // Layer: hosting/wasm (contract).
 // Invariants:
 //   G1  the guest's code runs inside enter() only, and never again after a trap
-//   G2  a span from the guest is used only after it was found to lie in the guest's memory, or, to be read, in its
-//   window G3  after a trap every call answers TRAPPED with the same reason; destroy() gives everything back
+//   G2  a span from the guest is used only after it was found to lie in its memory, or, to be read, in its window
+//   G3  after a trap every call answers TRAPPED with the same reason; destroy() gives everything back
 // Threads: one at a time, as every instance of a pit.
 // Trust:   the guest is not trusted with anything but its own memory. That the generated code keeps to it is wasm2c's
 //          word.

@@ -72,7 +72,7 @@ TEST_F(Window, AMessageLargerThanTheGuestsMemoryIsReadInIt) {
   EXPECT_EQ(link->call({.type = trapper::empty, .body = elsewhere}).status, SYMPHONY_OVERLOADED);
 }
 
-TEST_F(Window, AMessageThatIsPartlyOutsideIsCopied) {
+TEST_F(Window, OnlyWhatLiesWhollyInItIsReadInPlace) {
   mount(guest_page_size);
   const auto window = host->input_window();
   const std::span<const std::byte> beyond(window.data() + window.size() - 8, 8);
