@@ -141,22 +141,31 @@ TEST_P(EveryDoor, EachOfManyThreadsGetsExactlyItsOwnReplies) {
 TEST_P(EveryDoor, ADeadlineIsKeptWhileAnotherThreadsCallHangs) {
   Shared pits(GetParam());
   ASSERT_TRUE(probe_do(pits.probe, probe::Act::NOTHING));
-  std::atomic<bool> hanging_ended{false};
-  std::latch begun(1);
-  std::thread hanging([&] {
-    begun.count_down();
-    EXPECT_TRUE(probe_do(pits.probe, probe::Act::HANG, 3'000));
-    hanging_ended = true;
-  });
-  begun.wait();
-  // The hanging call comes first sooner or later; those before it are quick.
-  std::int32_t status = status::ok;
-  while (status == status::ok && !hanging_ended) {
-    status = probe_do(pits.probe, probe::Act::NOTHING, 0, {.timeout_ns = 20 * ms_ns}).reply.status;
+  // Where a thread runs the pit itself it may run the hanging call too, which was queued behind its own: its own has
+  // ended then, and says nothing of deadlines. So it is tried until the hanging call's own thread runs it.
+  bool is_seen = false;
+  for (int attempt = 0; attempt < 10 && !is_seen; ++attempt) {
+    std::atomic<bool> hanging_ended{false};
+    std::latch begun(1);
+    std::thread hanging([&] {
+      begun.count_down();
+      EXPECT_TRUE(probe_do(pits.probe, probe::Act::HANG, 3'000));
+      hanging_ended = true;
+    });
+    begun.wait();
+    // The hanging call comes first sooner or later; those before it are quick.
+    std::int32_t status = status::ok;
+    while (status == status::ok && !hanging_ended) {
+      status = probe_do(pits.probe, probe::Act::NOTHING, 0, {.timeout_ns = 20 * ms_ns}).reply.status;
+    }
+    if (status != status::ok) {
+      EXPECT_EQ(status, status::deadline);
+      EXPECT_FALSE(hanging_ended);
+      is_seen = true;
+    }
+    hanging.join();
   }
-  EXPECT_EQ(status, status::deadline);
-  EXPECT_FALSE(hanging_ended);
-  hanging.join();
+  EXPECT_TRUE(is_seen);
   EXPECT_TRUE(probe_do(pits.probe, probe::Act::NOTHING)) << "the late ending was nobody's";
 }
 
