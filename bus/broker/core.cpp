@@ -4,6 +4,7 @@
 #include <array>
 
 #include "bus/base/check.hpp"
+#include "bus/state/layout.hpp"
 
 namespace symphony::detail::broker {
 namespace {
@@ -97,6 +98,13 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
     if (pit.executable.empty()) {
       return unexpected(errc::invalid_argument, "a pit has no executable: give the path of its program");
     }
+    const StatePolicy& kept = pit.state;
+    if (kept.durability != Durability::none && (!is_state_geometry({kept.snapshot_size_max, kept.journal_size}) ||
+                                                kept.snapshot_after < 1 || kept.snapshot_after_ns < 1)) {
+      return unexpected(errc::invalid_argument,
+                        "a pit's snapshot and journal sizes are multiples of 4096 from 4096 to 2 GiB, and it keeps a "
+                        "snapshot after at least 1 message and 1 ns");
+    }
     const RestartPolicy& r = pit.restart;
     if (r.failures_max < 1 || r.failures_max > failures_limit || r.window_ns <= 0 || r.backoff_first_ns <= 0 ||
         r.backoff_max_ns < r.backoff_first_ns || r.start_timeout_ns <= 0) {
@@ -155,9 +163,10 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
   h.all(now_ns_, random_, next_link_, waiting_opens_, stopping_, finished_, armed_ns_);
   for (const Pit& p : pits_) {
-    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.pid, p.reply_size_max, p.heavy_barriers,
-          p.ready_since_ns, p.timer_ns, p.end_code, p.links.size());
+    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
+          p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size());
     for (const TimeNs t : p.failures) h.all(t);
+    for (const LinkId id : p.gone_links) h.all(id);
   }
   for (const auto& [id, c] : conns_) {
     h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
@@ -195,10 +204,18 @@ void BrokerCore::on(const Begin& e) {
     restore_pit(pit, record == pit_records.end() ? nullptr : &record->second,
                 process == e.processes.end() ? nullptr : &*process);
   }
+  // Memory for a state that is neither complete nor being made: of an instance whose end nobody was told of.
+  for (const RecordFound& r : e.records) {
+    if (!is_state_key(r.key)) continue;
+    const bool is_wanted = std::any_of(pits_.begin(), pits_.end(), [&](const Pit& p) {
+      return r.key == state_key(p.index, p.state_instance) || (p.alive && r.key == state_key(p.index, p.instance));
+    });
+    if (!is_wanted) act(DeleteRecord{r.key});
+  }
   Conn& absent = conns_[0];  // holds the links until their callers say Hello
   absent.lost = true;
   for (const RecordFound& r : e.records) {
-    if (is_pit_key(r.key)) continue;
+    if (is_pit_key(r.key) || is_state_key(r.key)) continue;
     const auto record = decode_link(r.blob);
     if (record && record->pit < pits_.size()) {
       restore_link(r.key, *record);

@@ -81,6 +81,7 @@ class BrokerCore {
     bool was_ready = false;
     bool hung_up = false;
     std::uint32_t instance = 0;
+    std::uint32_t state_instance = 0;  // whose state the next instance begins with; 0: none
     pid_t pid = 0;
     std::uint32_t reply_size_max = 0;
     bool heavy_barriers = false;
@@ -90,6 +91,8 @@ class BrokerCore {
     errc end_code = errc::internal;
     std::string reason;
     std::set<LinkId> links;
+    std::set<LinkId> gone_links;  // that its state knows, over while it had no process to tell
+    [[nodiscard]] bool is_durable() const noexcept { return config.state.durability != Durability::none; }
   };
   struct Conn {
     ConnId id = 0;
@@ -150,8 +153,8 @@ class BrokerCore {
   void send_go(Link& link);
   void fall_back(Link& link);  // to waiting: this attachment is over; may erase (closing)
   void drop_at_pit(const Link& link, bool drain);
-  void end_link(Link& link);  // erases, or leaves it closing
-  void erase_link(Link& link);
+  void end_link(Link& link);                                    // erases, or leaves it closing
+  void erase_link(Link& link, bool pit_knows = false);          // pit_knows: it has been told
   void refuse(Link& link, errc code, const std::string& text);  // and end_link
   void refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text);
   void record_link(const Link& link);
@@ -175,6 +178,7 @@ class BrokerCore {
   void end_pit(Pit& pit, PitState state, errc code, const std::string& reason);
   void pit_timer(Pit& pit);
   void record_pit(const Pit& pit);
+  void forget_state(const Pit& pit, std::uint32_t instance);
   void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
   void finish_if_stopped();
   [[nodiscard]] Pit* live_pit(PitIndex pit, std::uint32_t instance);

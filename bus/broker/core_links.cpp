@@ -247,9 +247,13 @@ void BrokerCore::end_link(Link& link) {
   move(link, LinkState::closing);
 }
 
-void BrokerCore::erase_link(Link& link) {
+void BrokerCore::erase_link(Link& link, bool pit_knows) {
   if (link.state == LinkState::waiting && link.open_epoch == 0) --waiting_opens_;
-  pits_[link.pit].links.erase(link.id);
+  Pit& pit = pits_[link.pit];
+  if (pit.is_durable() && !pit_knows && (link.open_epoch != 0 || link.state == LinkState::closing)) {
+    pit.gone_links.insert(link.id);
+  }
+  pit.links.erase(link.id);
   links_.erase(link.id);
 }
 

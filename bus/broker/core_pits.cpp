@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
@@ -46,7 +47,7 @@ void BrokerCore::start(Pit& pit) {
   ++pit.instance;
   set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
   record_pit(pit);
-  act(SpawnPit{pit.index, pit.instance});
+  act(SpawnPit{pit.index, pit.instance, pit.state_instance});
 }
 
 void BrokerCore::on(const PitSpawned& e) {
@@ -60,6 +61,7 @@ void BrokerCore::on(const SpawnFailed& e) {
   Pit* const pit = live_pit(e.pit, e.instance);
   if (pit == nullptr) return;
   pit->alive = false;
+  forget_state(*pit, pit->instance);
   const char* why = ::strerrordesc_np(e.sys_errno);
   const std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
   act(Note{"pit " + pit->config.name + ": " + reason});
@@ -77,6 +79,7 @@ void BrokerCore::on(const PitExited& e) {
   if (pit == nullptr) return;
   pit->alive = false;
   pit->pid = 0;
+  if (pit->instance != pit->state_instance) forget_state(*pit, pit->instance);  // never complete
   set_timer(*pit, no_deadline_ns);
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
   const bool asked = pit->state == PitState::stopping;
@@ -197,7 +200,7 @@ void BrokerCore::on(const PitMessage& e) {
     }
   } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
     Link* link = link_at(drained->at);
-    if (link != nullptr && link->state == LinkState::closing) erase_link(*link);
+    if (link != nullptr && link->state == LinkState::closing) erase_link(*link, true);
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
     Link* link = link_at(fault->at);
     if (link == nullptr || link->state != LinkState::open) return;
@@ -240,7 +243,12 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.reply_size_max = m.reply_size_max;
   pit.heavy_barriers = m.heavy_barriers;
   set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
-  record_pit(pit);
+  const std::uint32_t before = pit.is_durable() ? std::exchange(pit.state_instance, pit.instance) : 0;
+  record_pit(pit);  // before the old state goes: the next broker must find one of the two
+  forget_state(pit, before);
+  for (const LinkId id : std::exchange(pit.gone_links, {})) {
+    act(SendToPit{pit.index, pit.instance, control::Drop{{config_.generation, id, 0}, true}, 0, 0, {}});
+  }
   for (const LinkId id : std::set<LinkId>(pit.links)) {
     Link& link = links_.at(id);
     const auto conn = conns_.find(link.conn);
@@ -250,17 +258,22 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
 
 void BrokerCore::record_pit(const Pit& pit) {
   act(PutRecord{pit_key(pit.index),
-                encode(PitRecord{pit.state, pit.instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code,
-                                 pit.reason, pit.failures}),
+                encode(PitRecord{pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers,
+                                 pit.end_code, pit.reason, pit.failures}),
                 0,
                 0,
                 {}});
+}
+
+void BrokerCore::forget_state(const Pit& pit, std::uint32_t instance) {
+  if (pit.is_durable() && instance != 0) act(DeleteRecord{state_key(pit.index, instance)});
 }
 
 // What the earlier broker left: its record, a process, both or none. One without the other lost its last message.
 void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process) {
   if (record != nullptr) {
     pit.instance = record->instance;
+    pit.state_instance = record->state_instance;
     pit.reply_size_max = record->reply_size_max;
     pit.heavy_barriers = record->heavy_barriers;
     pit.end_code = record->end_code;

@@ -162,9 +162,12 @@ struct ForgetSegments {
   LinkId link = 0;
   Epoch epoch = 0;
 };  // also of segments still being made
+// Where the pit's state outlives it: with new memory for it, on record under state_key(pit, instance), and with that of
+// state_instance, to be read, unless it is 0.
 struct SpawnPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
+  std::uint32_t state_instance = 0;
 };
 struct KillPit {
   PitIndex pit = 0;

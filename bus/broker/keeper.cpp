@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <string>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +18,12 @@ namespace symphony::detail::broker::keeper {
 namespace {
 
 constexpr std::int32_t signal_base = 256;
+
+// The same file, opened anew: what another has open for writing cannot be written through this.
+UniqueFd read_only(const UniqueFd& fd) {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
 
 UniqueFd pidfd_of(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
@@ -103,9 +111,19 @@ void Keeper::spawn(std::uint64_t key, std::span<const std::byte> payload) {
   const auto request = decode_spawn(payload);
   if (!request) return tell(Kind::spawn_failed, key, E2BIG);
   if (processes_.size() >= processes_max || processes_.count(key) != 0) return tell(Kind::spawn_failed, key, EAGAIN);
+  std::vector<UniqueFd> inherited;
+  for (const SpawnRequest::Inherited& one : request->inherited) {
+    const auto record = records_.find(one.key);
+    const bool is_held = record != records_.end() && !record->second.fds.empty();
+    UniqueFd fd = !is_held        ? UniqueFd()
+                  : one.read_only ? read_only(record->second.fds[0])
+                                  : record->second.fds[0].duplicate();
+    if (!fd) return tell(Kind::spawn_failed, key, EMFILE);
+    inherited.push_back(std::move(fd));
+  }
   auto ends = control::make_socket_pair();
   if (!ends) return tell(Kind::spawn_failed, key, EMFILE);
-  auto process = start_process(*request, std::move(ends->second));
+  auto process = start_process(*request, std::move(ends->second), inherited);
   if (!process) return tell(Kind::spawn_failed, key, process.error().sys_errno);
   const pid_t pid = process->pid;
   Held& held = processes_[key] = Held{*std::move(process), std::move(ends->first)};

@@ -16,8 +16,8 @@
 
 namespace symphony::detail::broker::keeper {
 
-// A process that dies with its parent, with `socket` as descriptor 3 and none above it; errno in the error when it
-// could not be forked or its program not executed.
+// A process that dies with its parent, with `socket` as control_fd, `inherited` from first_inherited_fd on, and none
+// above them; errno in the error when it could not be forked or its program not executed.
 struct Process {
   pid_t pid = 0;
   UniqueFd pidfd;
@@ -25,7 +25,8 @@ struct Process {
 // Opens /dev/null for each of descriptors 0 to 2 that is missing: it must not become somebody's socket.
 void hold_standard_descriptors() noexcept;
 
-[[nodiscard]] result<Process> start_process(const SpawnRequest& request, UniqueFd socket);
+[[nodiscard]] result<Process> start_process(const SpawnRequest& request, UniqueFd socket,
+                                            std::span<const UniqueFd> inherited);
 
 class Keeper {
  public:

@@ -10,6 +10,7 @@ struct SpawnHeader {
   std::uint32_t clear_environment = 0;
   std::uint32_t args = 0;
   std::uint32_t environment = 0;
+  std::uint32_t inherited = 0;
 };
 
 void append(std::vector<std::byte>& out, const void* data, std::size_t size) {
@@ -38,9 +39,14 @@ std::optional<Datagram> parse(std::span<const std::byte> bytes) {
 
 std::vector<std::byte> encode(const SpawnRequest& request) {
   const SpawnHeader header{request.clear_environment ? 1U : 0U, static_cast<std::uint32_t>(request.args.size()),
-                           static_cast<std::uint32_t>(request.environment.size())};
+                           static_cast<std::uint32_t>(request.environment.size()),
+                           static_cast<std::uint32_t>(request.inherited.size())};
   std::vector<std::byte> out;
   append(out, &header, sizeof(header));
+  for (const SpawnRequest::Inherited& i : request.inherited) {
+    const std::uint64_t words[] = {i.key, i.read_only ? 1U : 0U};
+    append(out, words, sizeof(words));
+  }
   append(out, request.executable.c_str(), request.executable.size() + 1);
   for (const auto& s : request.args) append(out, s.c_str(), s.size() + 1);
   for (const auto& s : request.environment) append(out, s.c_str(), s.size() + 1);
@@ -53,6 +59,16 @@ std::optional<SpawnRequest> decode_spawn(std::span<const std::byte> payload) {
   std::memcpy(&header, payload.data(), sizeof(header));
   if (header.args > strings_max || header.environment > strings_max) return std::nullopt;
   auto rest = payload.subspan(sizeof(header));
+  if (header.inherited > inherited_max || rest.size() < header.inherited * 2 * sizeof(std::uint64_t)) {
+    return std::nullopt;
+  }
+  SpawnRequest request;
+  for (std::uint32_t i = 0; i < header.inherited; ++i) {
+    std::uint64_t words[2];
+    std::memcpy(words, rest.data(), sizeof(words));
+    request.inherited.push_back({words[0], words[1] != 0});
+    rest = rest.subspan(sizeof(words));
+  }
   bool ok = true;
   const auto next = [&]() -> std::string {
     const auto end = std::find(rest.begin(), rest.end(), std::byte{0});
@@ -64,7 +80,6 @@ std::optional<SpawnRequest> decode_spawn(std::span<const std::byte> payload) {
     rest = rest.subspan(s.size() + 1);
     return s;
   };
-  SpawnRequest request;
   request.clear_environment = header.clear_environment != 0;
   request.executable = next();
   for (std::uint32_t i = 0; ok && i < header.args; ++i) request.args.push_back(next());

@@ -18,8 +18,8 @@ namespace symphony::detail::broker::keeper {
 
 inline constexpr std::size_t datagram_size_max = 64UL * 1024;
 inline constexpr std::size_t processes_max = pits_max;
-inline constexpr std::size_t records_max = links_max + pits_max;
-inline constexpr std::size_t strings_max = 1024;  // arguments and environment of one process
+inline constexpr std::size_t records_max = links_max + 3 * pits_max;  // of a pit itself, its state, its next state
+inline constexpr std::size_t strings_max = 1024;                      // arguments and environment of one process
 
 enum class Kind : std::uint32_t {
   // broker -> keeper
@@ -64,7 +64,16 @@ struct SpawnRequest {
   std::string executable;
   std::vector<std::string> args;         // argv[0] included
   std::vector<std::string> environment;  // NAME=value, over what is inherited
+  // Descriptors held with these records, from first_inherited_fd on, in this order.
+  struct Inherited {
+    std::uint64_t key = 0;
+    bool read_only = false;
+  };
+  std::vector<Inherited> inherited{};
 };
+inline constexpr int control_fd = 3;  // what SYMPHONY_CONTROL_FD says
+inline constexpr int first_inherited_fd = 4;
+inline constexpr std::size_t inherited_max = 4;
 
 struct Datagram {
   Header header;

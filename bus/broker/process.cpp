@@ -1,4 +1,5 @@
-// Starting one process the way the keeper needs it: it dies with its parent, and inherits one descriptor.
+// Starting one process the way the keeper needs it: it dies with its parent, and inherits what it is given.
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -15,8 +16,6 @@
 namespace symphony::detail::broker::keeper {
 namespace {
 
-constexpr int control_fd = 3;  // what SYMPHONY_CONTROL_FD says
-constexpr int failure_fd = 4;  // close-on-exec: tells the parent why exec failed, or by its end that it did not
 constexpr int exec_failed = 127;
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
@@ -39,19 +38,29 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
   return out;
 }
 
-[[noreturn]] void become(const SpawnRequest& request, int socket, int failure, pid_t parent) {
+// `failure` tells the parent why exec failed, or by its end that it did not.
+[[noreturn]] void become(const SpawnRequest& request, int socket, std::span<const UniqueFd> inherited, int failure,
+                         pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(exec_failed);  // it died before the line above
-  // Both away from where they go, so that neither overwrites the other.
+  // All away from where they go, so that none overwrites another.
   constexpr int above = 64;
+  const int failure_fd = first_inherited_fd + static_cast<int>(inherited.size());
   const int high_socket = ::fcntl(socket, F_DUPFD_CLOEXEC, above);
   const int high_failure = ::fcntl(failure, F_DUPFD_CLOEXEC, above);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  std::array<int, inherited_max> high{};
+  bool have_all = high_socket >= 0 && high_failure >= 0 && null >= 0;
+  for (std::size_t i = 0; i < inherited.size(); ++i) {
+    high.at(i) = ::fcntl(inherited[i].get(), F_DUPFD_CLOEXEC, above);
+    have_all = have_all && high.at(i) >= 0;
+  }
   int why = EMFILE;
-  if (high_socket >= 0 && high_failure >= 0 && null >= 0) {
+  if (have_all) {
     ::dup2(null, STDIN_FILENO);
     ::dup2(STDERR_FILENO, STDOUT_FILENO);  // what a pit prints must not end up in the application's output
     ::dup2(high_socket, control_fd);
+    for (std::size_t i = 0; i < inherited.size(); ++i) ::dup2(high.at(i), first_inherited_fd + static_cast<int>(i));
     ::dup3(high_failure, failure_fd, O_CLOEXEC);
     ::close_range(failure_fd + 1, ~0U, 0);
     sigset_t none;
@@ -81,7 +90,8 @@ void hold_standard_descriptors() noexcept {
   }
 }
 
-result<Process> start_process(const SpawnRequest& request, UniqueFd socket) {
+result<Process> start_process(const SpawnRequest& request, UniqueFd socket, std::span<const UniqueFd> inherited) {
+  if (inherited.size() > inherited_max) return unexpected(errc::invalid_argument, "too many descriptors for a pit");
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return unexpected(errc::out_of_descriptors, "pipe: no descriptors left", errno);
   UniqueFd reader(ends[0]);
@@ -89,7 +99,7 @@ result<Process> start_process(const SpawnRequest& request, UniqueFd socket) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return unexpected(errc::system, "fork: the system gives no process", errno);
-  if (pid == 0) become(request, socket.get(), writer.get(), parent);
+  if (pid == 0) become(request, socket.get(), inherited, writer.get(), parent);
   writer.reset();
   // Not reaped yet, so the number is still this child's.
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

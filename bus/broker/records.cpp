@@ -41,6 +41,7 @@ std::vector<std::byte> encode(const PitRecord& record) {
   Writer w;
   w.put(static_cast<std::uint8_t>(record.state));
   w.put(record.instance);
+  w.put(record.state_instance);
   w.put(record.reply_size_max);
   w.put(static_cast<std::uint8_t>(record.heavy_barriers));
   w.put(static_cast<std::uint16_t>(record.end_code));
@@ -59,6 +60,7 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   const auto state = r.get<std::uint8_t>();
   record.state = static_cast<PitState>(state);
   record.instance = r.get<std::uint32_t>();
+  record.state_instance = r.get<std::uint32_t>();
   record.reply_size_max = r.get<std::uint32_t>();
   record.heavy_barriers = r.get<std::uint8_t>() != 0;
   const auto code = r.get<std::uint16_t>();

@@ -15,11 +15,17 @@ namespace symphony::detail::broker {
 
 [[nodiscard]] constexpr std::uint64_t pit_key(PitIndex pit) noexcept { return (std::uint64_t{1} << 63) | pit; }
 [[nodiscard]] constexpr std::uint64_t link_key(LinkId link) noexcept { return link; }  // link ids stay below 2^62
-[[nodiscard]] constexpr bool is_pit_key(std::uint64_t key) noexcept { return key >> 63 != 0; }
+[[nodiscard]] constexpr bool is_pit_key(std::uint64_t key) noexcept { return key >> 62 == 2; }
+// Of the memory for an instance's state, which is held with it; the record itself is empty.
+[[nodiscard]] constexpr std::uint64_t state_key(PitIndex pit, std::uint32_t instance) noexcept {
+  return (std::uint64_t{3} << 62) | (std::uint64_t{pit} << 32) | instance;
+}
+[[nodiscard]] constexpr bool is_state_key(std::uint64_t key) noexcept { return key >> 62 == 3; }
 
 struct PitRecord {
   PitState state = PitState::known;
   std::uint32_t instance = 0;
+  std::uint32_t state_instance = 0;  // the last one whose state was complete; 0: none
   std::uint32_t reply_size_max = 0;
   bool heavy_barriers = false;
   errc end_code = errc::internal;  // of quarantined and stopped

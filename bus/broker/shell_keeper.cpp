@@ -6,6 +6,8 @@
 
 #include "bus/broker/shell.hpp"
 #include "bus/memory/segment.hpp"
+#include "bus/state/handover.hpp"
+#include "bus/state/state_memory.hpp"
 
 namespace symphony::detail::broker {
 namespace {
@@ -138,6 +140,19 @@ void Shell::execute(const SpawnPit& a) {
   request.environment.push_back("SYMPHONY_PIT_WAITING=" + std::string(name_of(config.waiting)));
   request.environment.push_back("SYMPHONY_PIT_PLACEMENT=" + std::string(name_of(config.placement)));
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
+  if (config.state.durability != Durability::none) {
+    const auto memory = create_state_memory({config.state.snapshot_size_max, config.state.journal_size});
+    if (!memory) return feed(SpawnFailed{a.pit, a.instance, memory.error().sys_errno});
+    const int fds[] = {memory->get()};
+    tell_keeper(keeper::datagram(keeper::Kind::put, state_key(a.pit, a.instance), 0), fds);
+    StateHandover handover{config.state, keeper::first_inherited_fd};
+    request.inherited.push_back({state_key(a.pit, a.instance), false});
+    if (a.state_instance != 0) {
+      request.inherited.push_back({state_key(a.pit, a.state_instance), true});
+      handover.old_fd = keeper::first_inherited_fd + 1;
+    }
+    request.environment.push_back(std::string(state_variable) + "=" + write_handover(handover));
+  }
   const auto bytes =
       keeper::datagram(keeper::Kind::spawn, keeper::process_key(a.pit, a.instance), 0, keeper::encode(request));
   tell_keeper(bytes);

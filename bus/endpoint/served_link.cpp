@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace symphony::detail {
 
@@ -17,7 +18,7 @@ ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_s
 bool ServedLink::reply_fits() noexcept { return channel_.has_room(reply_size_max_); }
 
 ServedLink::Turn ServedLink::serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept {
-  if (busy_ && !flush_later()) [[unlikely]]
+  if (busy_ && !flush_later(handler)) [[unlikely]]
     return channel_.fault() != RingFault::none ? Turn::faulted : Turn::blocked;
   Channel::Record record;
   switch (channel_.try_peek(record)) {
@@ -48,6 +49,8 @@ bool ServedLink::room_for_reply() noexcept {
 
 void ServedLink::handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
                         TimeNs now_ns) noexcept {
+  if (!is_confirmed_) [[unlikely]]
+    confirm(handler);
   envelope_ = channel_.copy_envelope(record);
   ended_ = false;
   claimed_ = 0;
@@ -121,18 +124,23 @@ LaterReply ServedLink::defer() noexcept {
 
 bool ServedLink::is_abandoned() const noexcept { return discarding_ || channel_.peer_state() == SideState::closing; }
 
-bool ServedLink::reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
-                             std::span<const std::byte> body) noexcept {
+LaterOutcome ServedLink::reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                                     std::span<const std::byte> body) noexcept {
   if (ending != status::ok) body = body.first(std::min<std::size_t>(body.size(), error_text_size_max));
-  if (body.size() > reply_size_max_) return false;
+  if (body.size() > reply_size_max_) return LaterOutcome::refused;
   // Not past the claim of the request that is being handled.
-  if (later_.empty() && !claim_ && reply_fits()) return write_later(id, ending, type, body);
   try {
+    if (later_.empty() && !claim_ && reply_fits()) {
+      if (!is_confirmed_) unconfirmed_.reserve(unconfirmed_.size() + 1);
+      if (!write_later(id, ending, type, body)) return LaterOutcome::refused;
+      return may_be_unread(id) ? LaterOutcome::queued : LaterOutcome::written;
+    }
     later_.push_back({id, ending, type, {body.begin(), body.end()}});
   } catch (const std::bad_alloc&) {
-    return false;
+    return LaterOutcome::refused;
   }
-  return busy_ = true;
+  busy_ = true;
+  return LaterOutcome::queued;
 }
 
 // Precondition: reply_fits().
@@ -151,13 +159,25 @@ bool ServedLink::write_later(std::uint64_t id, CallStatus ending, std::uint32_t 
   return true;
 }
 
+bool ServedLink::may_be_unread(std::uint64_t id) {
+  if (!is_confirmed_) unconfirmed_.push_back(id);
+  return !is_confirmed_;
+}
+
+void ServedLink::confirm(RequestHandler& handler) noexcept {
+  is_confirmed_ = true;
+  for (const std::uint64_t id : std::exchange(unconfirmed_, {})) handler.on_later_written(attached_->at.link, id);
+}
+
 // True: nothing waits any more.
-bool ServedLink::flush_later() noexcept {
+bool ServedLink::flush_later(RequestHandler& handler) noexcept {
   while (!later_.empty()) {
     if (!room_for_reply()) return false;
     const Later& next = later_.front();
     if (!write_later(next.id, next.ending, next.type, next.body)) return false;
+    const std::uint64_t id = next.id;
     later_.pop_front();
+    if (!may_be_unread(id)) handler.on_later_written(attached_->at.link, id);
   }
   busy_ = blocked_;
   return true;

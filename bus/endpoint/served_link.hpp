@@ -32,9 +32,9 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] bool glance() const noexcept { return busy_ || channel_.glance(); }
   // Takes the next request, if its reply is sure to fit, and runs the handler. A deadline before now_ns has passed.
   [[nodiscard]] Turn serve_one(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
-  // Ends a request that was left for later. False: too large, or no memory.
-  [[nodiscard]] bool reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
-                                 std::span<const std::byte> body) noexcept;
+  // Ends a request that was left for later.
+  [[nodiscard]] LaterOutcome reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
+                                         std::span<const std::byte> body) noexcept;
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
   void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
@@ -65,7 +65,9 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] bool room_for_reply() noexcept;  // false: blocked_, and the caller is asked for space
   [[nodiscard]] bool write_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
                                  std::span<const std::byte> body) noexcept;
-  [[nodiscard]] bool flush_later() noexcept;
+  [[nodiscard]] bool flush_later(RequestHandler& handler) noexcept;
+  void confirm(RequestHandler& handler) noexcept;
+  [[nodiscard]] bool may_be_unread(std::uint64_t id);  // written just now; throws bad_alloc
   void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
               TimeNs now_ns) noexcept;
   [[nodiscard]] bool reply_fits() noexcept;
@@ -86,6 +88,10 @@ class ServedLink final : private ReplyWriter {
     std::vector<std::byte> body;
   };
   std::deque<Later> later_;
+  // The caller uses this epoch: a request came. Until then an ending may be written for nobody to read, as the attach
+  // may still fail on the caller's side; then it is given again on the next epoch.
+  bool is_confirmed_ = false;
+  std::vector<std::uint64_t> unconfirmed_;  // endings written before
   // Of the request being handled.
   Envelope envelope_;
   Channel::Out::Claim claim_;

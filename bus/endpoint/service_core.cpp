@@ -132,10 +132,11 @@ bool ServiceCore::run_due(RequestHandler& handler) noexcept {
   return true;
 }
 
-bool ServiceCore::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
-                        std::span<const std::byte> body) noexcept {
+LaterOutcome ServiceCore::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
+                                std::span<const std::byte> body) noexcept {
   const std::size_t found = links_.find(to.link);
-  if (found == links_.size() || links_[found].at().epoch != to.epoch) return true;  // nobody is there to hear it
+  const bool is_there = found != links_.size() && (to.epoch == 0 || links_[found].at().epoch == to.epoch);
+  if (!is_there) return LaterOutcome::absent;
   return links_[found].reply_later(to.id, ending, type, body);
 }
 
@@ -169,14 +170,16 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
         count_wakes_of(links_[old], counters_);
         links_.erase(old);
       }
+      const std::uint64_t last_id = attach->attached->last_id = handler.last_id(at.link);
       try {
         links_.add(std::make_shared<ServedLink>(std::move(attach->attached), options_.reply_size_max));
       } catch (const std::bad_alloc&) {
         send(MapFailed{at, ENOMEM});
         continue;
       }
+      handler.on_attached(at.link);
       // Only now: the caller reads how far the old epoch got when it hears that this one is ready.
-      send(Ready{at, 0});
+      send(Ready{at, last_id});
     } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
       drop(gone->at, gone->drain, handler);
     } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
@@ -196,6 +199,7 @@ void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler
     count_wakes_of(links_[found], counters_);
     links_.erase(found);
   }
+  if (drain) handler.on_gone(at.link);
   send(Drained{at});
 }
 
@@ -338,8 +342,8 @@ void Service::run(RequestHandler& handler) noexcept { core_->run(handler); }
 void Service::stop() noexcept { core_->stop(); }
 void Service::nudge() noexcept { core_->nudge(); }
 result<UniqueFd> Service::wait_caller_socket(TimeNs deadline_ns) { return core_->wait_caller_socket(deadline_ns); }
-bool Service::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
-                    std::span<const std::byte> body) noexcept {
+LaterOutcome Service::reply(const LaterReply& to, CallStatus ending, std::uint32_t type,
+                            std::span<const std::byte> body) noexcept {
   return core_->reply(to, ending, type, body);
 }
 ServiceCounters Service::counters() const noexcept { return core_->counters(); }

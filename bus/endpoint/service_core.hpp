@@ -50,8 +50,8 @@ class ServiceCore {
   void stop() noexcept { mailbox_.post(service_event::Stop{}); }
   void nudge() noexcept { mailbox_.post(service_event::Nudge{}); }
   [[nodiscard]] result<UniqueFd> wait_caller_socket(TimeNs deadline_ns);
-  [[nodiscard]] bool reply(const LaterReply& to, CallStatus status, std::uint32_t type,
-                           std::span<const std::byte> body) noexcept;
+  [[nodiscard]] LaterOutcome reply(const LaterReply& to, CallStatus status, std::uint32_t type,
+                                   std::span<const std::byte> body) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:

@@ -32,6 +32,9 @@ enum class Site : std::uint8_t {
   sleeping,
   bell,
   state,
+  journal,       // the header of a journal record (bus/state)
+  journal_next,  // the 0 behind the last one
+  generation,    // which snapshot is the current one
 };
 
 // relaxed: these name the orders; each use of one names its pair.

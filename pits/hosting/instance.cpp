@@ -197,7 +197,8 @@ void Instance::handle(const symphony_envelope& envelope, std::span<const std::by
       return sink.fail(SYMPHONY_BAD_STATE, "the pit is not RUNNING");
     }
   }
-  if (envelope.deadline_ns != 0 && static_cast<std::uint64_t>(coarse_now_ns()) >= envelope.deadline_ns) [[unlikely]] {
+  if (envelope.deadline_ns != 0 && replayed_ == nullptr &&
+      static_cast<std::uint64_t>(coarse_now_ns()) >= envelope.deadline_ns) [[unlikely]] {
     return sink.fail(SYMPHONY_DEADLINE, "the deadline had passed before the pit could begin");
   }
   if (body.size() > UINT32_MAX) [[unlikely]] {

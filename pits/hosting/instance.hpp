@@ -17,11 +17,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <symphony/clock.hpp>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "pits/hosting/host.hpp"
@@ -50,6 +52,24 @@ class ReplySink {
 
  protected:
   ~ReplySink() = default;
+};
+
+// What the host told a pit during one entry and might tell it otherwise next time: fed to it again, the pit does the
+// same again.
+struct Heard {
+  std::uint64_t now_ns = 0;                  // of now(); 0: it did not ask
+  std::uint32_t waited_for = 0;              // how often cancelled() said no
+  std::uint32_t claim_refused = UINT32_MAX;  // the smallest claim() for which there was no room
+  friend bool operator==(const Heard&, const Heard&) = default;
+};
+
+// What an instance is beside the pit's own state.
+struct InstanceMemory {
+  std::uint64_t random = 0;  // the state of random()
+  std::uint64_t last_request = 0;
+  std::uint32_t calls = 0;                                 // without an answer
+  TimeNs fed_ns = 0;                                       // 0: the real clock
+  std::vector<std::pair<std::uint64_t, TimeNs>> timers{};  // id, due; in order of their ids
 };
 
 struct InstanceOptions {
@@ -101,6 +121,22 @@ class Instance {
   // Rises with what may have changed the state: messages and timers, or what the pit marked once it marks at all.
   [[nodiscard]] std::uint64_t changes() const noexcept { return marks_ != 0 ? marks_ : entries_; }
 
+  // How often the pit was entered by a message or a timer.
+  [[nodiscard]] std::uint64_t entries() const noexcept { return entries_; }
+
+  // The timer that run_timer() would run now.
+  [[nodiscard]] std::optional<std::uint64_t> due_timer(TimeNs now_ns) const noexcept { return timers_.due(now_ns); }
+
+  // For a host that keeps what happens and lets it happen again to another instance, with the same outcome.
+  [[nodiscard]] const Heard& heard() const noexcept { return heard_; }  // in the entry that is under way, or the last
+  // The pit is told this in the next entries, and no deadline has passed, until it is told otherwise; null: live again.
+  void replay(const Heard* heard) noexcept { replayed_ = heard; }
+  // Runs this timer as if it were due.   [RUNNING]
+  void replay_timer(std::uint64_t id, TimeNs now_ns) noexcept;
+  [[nodiscard]] InstanceMemory memory() const;
+  // In the place of its own. `waiting`: the requests without an ending, by number, and where that goes.   [RUNNING]
+  void set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> waiting);
+
   Outcome snapshot(Snapshot& out);  // [RUNNING, DRAINED]
   // The pit gets the bytes in pieces of at most read_size_max.   [INITED]
   Outcome restore(const Snapshot& from, std::uint32_t read_size_max = snapshot_read_size_max);
@@ -121,6 +157,7 @@ class Instance {
   void defer(std::uint64_t request, ReplySink& sink) noexcept;
   void end_pending(std::int32_t status, std::string_view text) noexcept;
   bool note_trap(std::int32_t status) noexcept;
+  void enter_timer(std::uint64_t id, TimeNs now_ns) noexcept;
   void tell_due() noexcept;
   void write_log(std::int32_t level, std::string_view line) noexcept;
   void blame_pit(std::string_view what) noexcept;
@@ -171,7 +208,8 @@ class Instance {
   // Of the call that is inside the pit.
   ReplySink* sink_ = nullptr;  // in handle only
   std::uint64_t deadline_ns_ = 0;
-  std::uint64_t now_ = 0;  // 0: not asked for yet
+  Heard heard_;
+  const Heard* replayed_ = nullptr;
   std::span<std::byte> claimed_;
   std::uint32_t used_ = 0;
   std::uint32_t type_ = 0;
@@ -188,7 +226,7 @@ class Instance::Entered {
   explicit Entered(Instance& instance) noexcept : instance_(instance) {
     instance.entered_ = true;
     instance.reason_size_ = 0;
-    instance.now_ = 0;
+    instance.heard_ = {};
   }
   ~Entered() { instance_.entered_ = false; }
   Entered(const Entered&) = delete;

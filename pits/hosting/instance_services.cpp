@@ -74,19 +74,40 @@ void Instance::answer(std::uint64_t cookie, std::int32_t status, std::uint32_t t
 bool Instance::run_timer(TimeNs now_ns) noexcept {
   if (!allowed(Step::timer)) return false;
   const auto id = timers_.take_due(now_ns);
-  if (!id) return false;
-  if (table_.timer == nullptr) {
-    blame_pit("it armed a timer and has no timer()");
-    return true;
-  }
+  if (id) enter_timer(*id, now_ns);
+  return id.has_value();
+}
+
+void Instance::enter_timer(std::uint64_t id, TimeNs now_ns) noexcept {
+  if (table_.timer == nullptr) return blame_pit("it armed a timer and has no timer()");
   ++entries_;
   std::int32_t status = SYMPHONY_OK;
   {
     const Entered inside(*this);
-    status = table_.timer(self_, *id, static_cast<std::uint64_t>(now_ns));
+    status = table_.timer(self_, id, static_cast<std::uint64_t>(now_ns));
   }
   if (status != SYMPHONY_OK && !note_trap(status)) blame_pit("timer() failed: nobody hears of it");
-  return true;
+}
+
+void Instance::replay_timer(std::uint64_t id, TimeNs now_ns) noexcept {
+  if (allowed(Step::timer) && timers_.cancel(id)) enter_timer(id, now_ns);
+}
+
+InstanceMemory Instance::memory() const {
+  InstanceMemory out{random_state_, last_request_, calls_, fed_ns_, {}};
+  out.timers.assign(timers_.all().begin(), timers_.all().end());
+  return out;
+}
+
+void Instance::set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> waiting) {
+  timers_.clear();
+  for (const auto& [id, due_ns] : memory.timers) (void)timers_.set(id, due_ns);
+  random_state_ = memory.random;
+  last_request_ = memory.last_request;
+  calls_ = memory.calls;
+  fed_ns_ = memory.fed_ns;
+  pending_ = std::move(waiting);
+  tell_due();
 }
 
 void Instance::feed(std::uint64_t seed, TimeNs now_ns) noexcept {
@@ -147,8 +168,9 @@ void Instance::on_log(void* context, std::int32_t level, symphony_span text) noe
 
 std::uint64_t Instance::on_now(void* context) noexcept {
   auto& self = *static_cast<Instance*>(context);
-  if (self.now_ == 0) self.now_ = static_cast<std::uint64_t>(self.clock_ns());
-  return self.now_;
+  std::uint64_t& now = self.heard_.now_ns;
+  if (now == 0) now = self.replayed_ != nullptr ? self.replayed_->now_ns : static_cast<std::uint64_t>(self.clock_ns());
+  return now;
 }
 
 std::int32_t Instance::on_claim(void* context, std::uint32_t size_min, symphony_mut_span* out) noexcept {
@@ -167,8 +189,12 @@ std::int32_t Instance::on_claim(void* context, std::uint32_t size_min, symphony_
     return SYMPHONY_TOO_LARGE;
   }
   self.claimed_ = {};
-  self.has_claim_ = self.sink_->claim(size_min, self.claimed_);
-  if (!self.has_claim_) return SYMPHONY_OVERLOADED;
+  const bool was_refused = self.replayed_ != nullptr && size_min >= self.replayed_->claim_refused;
+  self.has_claim_ = !was_refused && self.sink_->claim(size_min, self.claimed_);
+  if (!self.has_claim_) {
+    self.heard_.claim_refused = std::min(self.heard_.claim_refused, size_min);
+    return SYMPHONY_OVERLOADED;
+  }
   const std::size_t n = std::min<std::size_t>(self.claimed_.size(), self.info_.reply_size_max);
   *out = {reinterpret_cast<std::uint8_t*>(self.claimed_.data()), static_cast<std::uint32_t>(n), 0};
   return SYMPHONY_OK;
@@ -275,10 +301,16 @@ std::int32_t Instance::on_timer_cancel(void* context, std::uint64_t id) noexcept
 }
 
 std::int32_t Instance::on_cancelled(void* context) noexcept {
-  const auto& self = *static_cast<Instance*>(context);
+  auto& self = *static_cast<Instance*>(context);
   if (self.sink_ == nullptr) return 0;
-  const bool late = self.deadline_ns_ != 0 && static_cast<std::uint64_t>(coarse_now_ns()) >= self.deadline_ns_;
-  return late || self.sink_->abandoned() ? 1 : 0;
+  if (self.replayed_ != nullptr) {
+    if (self.heard_.waited_for >= self.replayed_->waited_for) return 1;
+  } else {
+    const bool late = self.deadline_ns_ != 0 && static_cast<std::uint64_t>(coarse_now_ns()) >= self.deadline_ns_;
+    if (late || self.sink_->abandoned()) return 1;
+  }
+  ++self.heard_.waited_for;
+  return 0;
 }
 
 void Instance::on_mark_dirty(void* context) noexcept { ++static_cast<Instance*>(context)->marks_; }

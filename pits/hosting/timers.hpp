@@ -41,13 +41,20 @@ class Timers {
     due_of_.erase(found);
     return true;
   }
-  // The id of the earliest timer that is due; it is armed no more. Of several due at once the lowest id comes first.
-  [[nodiscard]] std::optional<std::uint64_t> take_due(TimeNs now) noexcept {
+  // The id of the earliest timer that is due. Of several due at once the lowest id comes first.
+  [[nodiscard]] std::optional<std::uint64_t> due(TimeNs now) const noexcept {
     if (order_.empty() || order_.begin()->first > now) return std::nullopt;
-    const std::uint64_t id = order_.begin()->second;
-    due_of_.erase(id);
-    order_.erase(order_.begin());
+    return order_.begin()->second;
+  }
+  // The same; it is armed no more.
+  [[nodiscard]] std::optional<std::uint64_t> take_due(TimeNs now) noexcept {
+    const auto id = due(now);
+    if (id) (void)cancel(*id);
     return id;
+  }
+  void clear() noexcept {
+    due_of_.clear();
+    order_.clear();
   }
   [[nodiscard]] TimeNs next_due_ns() const noexcept { return order_.empty() ? no_deadline_ns : order_.begin()->first; }
   // In order of their ids.

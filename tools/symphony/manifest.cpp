@@ -15,8 +15,10 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 11> keys{"name",         "file",    "executable", "args",  "config",   "trust",
-                                                "failures_max", "waiting", "placement",  "calls", "instances"};
+constexpr std::array<std::string_view, 16> keys{"name",          "file",         "executable",     "args",
+                                                "config",        "trust",        "failures_max",   "waiting",
+                                                "placement",     "calls",        "instances",      "durability",
+                                                "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms"};
 
 // How many letters must be changed, added or left out to make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -90,6 +92,25 @@ struct Reader {
   }
 };
 
+std::optional<InputError> read_state(const Reader& read, StatePolicy& state) {
+  std::string durability(name_of(state.durability));
+  if (auto e = read.text("durability", false, durability)) return e;
+  if (!durability_of(durability)) return read.wrong("'durability' must be none, snapshot or journal");
+  state.durability = *durability_of(durability);
+  for (auto [key, size] :
+       {std::pair{"snapshot_size", &state.snapshot_size_max}, {"journal_size", &state.journal_size}}) {
+    auto bytes = static_cast<std::uint32_t>(*size);
+    if (auto e = read.number(key, 1u << 31, bytes)) return e;
+    if (bytes % 4096 != 0) return read.wrong("'" + std::string(key) + "' must be a multiple of 4096 bytes");
+    *size = bytes;
+  }
+  auto after_ms = static_cast<std::uint32_t>(state.snapshot_after_ns / ms_ns);
+  if (auto e = read.number("snapshot_after", UINT32_MAX, state.snapshot_after)) return e;
+  if (auto e = read.number("snapshot_after_ms", UINT32_MAX, after_ms)) return e;
+  state.snapshot_after_ns = after_ms * ms_ns;
+  return std::nullopt;
+}
+
 }  // namespace
 
 InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& label) {
@@ -136,6 +157,7 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   }
   if (auto e = read.number("failures_max", 16, pit.restart.failures_max)) return *std::move(e);
   if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
+  if (auto e = read_state(read, pit.state)) return *std::move(e);
   return pit;
 }
 
@@ -170,6 +192,9 @@ std::string_view manifest_help() noexcept {
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
+         "  durability = \"none\"           what of its state outlives it: none, snapshot, journal\n"
+         "  snapshot_size = 67108864      bytes at most; journal_size = 1048576: of the journal, twice\n"
+         "  snapshot_after = 1000         messages, or snapshot_after_ms = 1000: of durability snapshot\n"
          "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n";
 }
 

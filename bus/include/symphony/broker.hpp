@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include <symphony/clock.hpp>
+#include <symphony/durability.hpp>
 #include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
 #include <symphony/trust.hpp>
@@ -35,7 +36,8 @@ struct RestartPolicy {
 
 // One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
 // SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile), SYMPHONY_PIT_WAITING (adaptive, spin,
-// sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core) and SYMPHONY_PIT_INSTANCE.
+// sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core), SYMPHONY_PIT_INSTANCE and, where its state outlives it,
+// SYMPHONY_PIT_STATE.
 struct PitConfig {
   std::string name;                      // 1 to 63 of a-z 0-9 _ - .
   std::string executable;                // a path
@@ -50,6 +52,7 @@ struct PitConfig {
   // listed. A conductor that mounts `name` sends calls with equal keys to the same one.
   std::uint32_t instances = 1;
   bool start_at_once = true;  // false: when the first caller opens it
+  StatePolicy state{};        // what of its state outlives its process
   RestartPolicy restart;
 };
 

@@ -28,11 +28,21 @@ struct Request {
   std::uint64_t link = 0;
 };
 
-// Names a request that was left for later; a value, good for as long as the Service.
+// Names a request that was left for later; a value, good for as long as the Service. Epoch 0: whichever the link has:
+// of a pit whose state knows the request beyond the instance that took it.
 struct LaterReply {
   std::uint64_t link = 0;
   std::uint64_t epoch = 0;
   std::uint64_t id = 0;
+};
+
+// What became of an ending given later.
+enum class LaterOutcome : std::uint8_t {
+  written,  // it is on its link
+  queued,   // it is not, or its caller was not heard of yet in this epoch: on_later_written() says when it is for
+            // certain
+  absent,   // the link is not attached, or not with that epoch any more
+  refused,  // larger than the link's replies may be, or no memory; the request still waits
 };
 
 // Where a handler puts its one reply.
@@ -64,6 +74,17 @@ class RequestHandler {
   virtual void on_due(TimeNs now) noexcept { static_cast<void>(now); }
   // After one or several nudge().
   virtual void on_nudge() noexcept {}
+  // A of protocol rule D4: the last request of this link that the pit's state contains; its caller waits for the
+  // endings of all up to it, and sends the others again.
+  [[nodiscard]] virtual std::uint64_t last_id(std::uint64_t link) const noexcept { return static_cast<void>(link), 0; }
+  // The link was attached; nothing has been taken from it yet.
+  virtual void on_attached(std::uint64_t link) noexcept { static_cast<void>(link); }
+  // The link is over for good, and what its caller had sent has been handled.
+  virtual void on_gone(std::uint64_t link) noexcept { static_cast<void>(link); }
+  // An ending that was queued is on its link, and its caller reads there.
+  virtual void on_later_written(std::uint64_t link, std::uint64_t id) noexcept {
+    static_cast<void>(link), static_cast<void>(id);
+  }
 };
 
 struct ServiceOptions {
@@ -109,10 +130,9 @@ class Service {
   // answer. Errors: refused (the operator lets this pit call nobody), timeout, unreachable.   [any thread but run()'s]
   [[nodiscard]] result<UniqueFd> wait_caller_socket(TimeNs deadline_ns);
   // Ends a request that was left for later: with a reply, or, where status is not ok, with that and the body as its
-  // text. Waits in memory when the reply ring is full; dropped when the link is gone. False: larger than the link's
-  // replies may be, or no memory; the request still waits.   [data-thread, inside a function of the handler]
-  [[nodiscard]] bool reply(const LaterReply& to, CallStatus status, std::uint32_t type,
-                           std::span<const std::byte> body) noexcept;
+  // text.   [data-thread, inside a function of the handler]
+  [[nodiscard]] LaterOutcome reply(const LaterReply& to, CallStatus status, std::uint32_t type,
+                                   std::span<const std::byte> body) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:

@@ -34,6 +34,11 @@ class OwnCalls {
 
   // Takes a copy; its answer is among take_answers() once.   [data-thread]
   std::int32_t post(const AsyncCall& call) noexcept { return thread_->post(inbox_, call); }
+  // The same; where it cannot be taken, the answer says why.   [data-thread]
+  void post_or_end(const AsyncCall& call) noexcept {
+    const std::int32_t status = post(call);
+    if (status != SYMPHONY_OK) inbox_->on_answer(call.cookie, Reply{status, 0, {}, {}});
+  }
   // After a nudge.   [data-thread]
   [[nodiscard]] std::vector<Answer> take_answers() { return inbox_->take(); }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <memory>
 #include <new>
@@ -17,9 +18,12 @@
 
 #include <symphony/service.hpp>
 
+#include "bus/state/handover.hpp"
+#include "pits/hosting/durable/durable_pit.hpp"
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
 #include "pits/hosting/process/own_calls.hpp"
+#include "pits/hosting/process/ring_sink.hpp"
 #include "pits/hosting/process/runtime_protocol.hpp"
 #include "pits/hosting/process/snapshot_frame.hpp"
 
@@ -49,117 +53,88 @@ class StderrLog final : public LogSink {
   const bool debug_ = std::getenv("SYMPHONY_PIT_DEBUG") != nullptr;
 };
 
-// The requests that the pit left for later. Each goes when it has its ending.
-class LaterSinks {
- public:
-  class Sink final : public ReplySink {
-   public:
-    LaterReply to;
-
-    Sink(LaterSinks& all, std::uint64_t request) : all_(all), request_(request) {}
-    bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
-      try {
-        bytes_.resize((std::size_t{size_min} + 7) / 8);
-      } catch (const std::bad_alloc&) {
-        return false;
-      }
-      out = std::as_writable_bytes(std::span(bytes_));
-      return true;
-    }
-    void commit(std::uint32_t used, std::uint32_t type) noexcept override {
-      end(SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used));
-    }
-    void fail(std::int32_t ending, std::string_view text) noexcept override {
-      end(ending, 0, std::as_bytes(std::span(text)));
-    }
-    ReplySink* defer(std::uint64_t) noexcept override { return this; }
-
-   private:
-    void end(std::int32_t ending, std::uint32_t type, std::span<const std::byte> body) noexcept {
-      if (!all_.service_->reply(to, ending, type, body)) (void)all_.service_->reply(to, SYMPHONY_OVERLOADED, 0, {});
-      all_.sinks_.erase(request_);  // the end of this
-    }
-    LaterSinks& all_;
-    std::uint64_t request_;
-    std::vector<std::uint64_t> bytes_;
-  };
-
-  // Before the first request.
-  void use(Service& service) noexcept { service_ = &service; }
-  // Throws bad_alloc.
-  [[nodiscard]] Sink& add(std::uint64_t request) { return sinks_.try_emplace(request, *this, request).first->second; }
-
- private:
-  Service* service_ = nullptr;
-  std::map<std::uint64_t, Sink> sinks_;
-};
-
-// The pit's reply goes straight into the reply ring.
-class RingSink final : public ReplySink {
- public:
-  RingSink(ReplyWriter& writer, LaterSinks& later) : writer_(writer), later_(later) {}
-  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
-    out = writer_.claim(size_min);
-    return out.size() >= size_min;
-  }
-  void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
-  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
-  ReplySink* defer(std::uint64_t request) noexcept override {
-    try {
-      auto& sink = later_.add(request);
-      sink.to = writer_.defer();
-      return &sink;
-    } catch (const std::bad_alloc&) {
-      writer_.fail(SYMPHONY_OVERLOADED, "the pit runtime has no memory to keep this request for later");
-      return nullptr;
-    }
-  }
-  [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
-
- private:
-  ReplyWriter& writer_;
-  LaterSinks& later_;
-};
-
-class Runtime final : public RequestHandler, private InstanceServices {
+class Runtime final : public RequestHandler, private InstanceServices, private DurableOwner {
  public:
   Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
 
-  Outcome start() { return make(nullptr, instance_); }
+  // Where its state outlives it with its memory, else null.
+  Outcome start(const detail::StateHandover* handover) {
+    if (handover == nullptr) return make(nullptr, instance_);
+    detail::StateMemory old;
+    if (handover->old_fd >= 0) {
+      auto mapped = detail::StateMemory::map_old(UniqueFd(handover->old_fd), handover->is_file);
+      if (!mapped) return {SYMPHONY_OVERLOADED, mapped.error().text};
+      old = *std::move(mapped);
+    }
+    auto own = detail::StateMemory::map_own(UniqueFd(handover->own_fd),
+                                            {handover->policy.snapshot_size_max, handover->policy.journal_size},
+                                            handover->is_file);
+    if (!own) return {SYMPHONY_OVERLOADED, own.error().text};
+    const auto make_instance = [this](InstanceServices* services, std::unique_ptr<Instance>& out) -> Outcome {
+      if (Outcome o = Instance::make(entry_, {.config = config_, .services = services, .log = &log_}, out); !o.ok())
+        return o;
+      return out->init();
+    };
+    return DurablePit::make(make_instance, *this, handover->policy, *std::move(own),
+                            handover->old_fd >= 0 ? &old : nullptr, &log_, durable_);
+  }
   // Before the first request. The service outlives the runtime's part in it: end_calls().
   void use(Service& service) {
+    service_ = &service;
     later_.use(service);
     calls_.emplace(service);
+    if (durable_) durable_->resume();
   }
   void end_calls() noexcept { calls_.reset(); }
-  [[nodiscard]] const Instance& instance() const noexcept { return *instance_; }
+  [[nodiscard]] const Instance& instance() const noexcept { return durable_ ? durable_->instance() : *instance_; }
 
   void finish() {
-    if (instance_->state() == State::running) report(instance_->drain(0));
-    if (instance_->state() == State::drained) report(instance_->stop());
+    if (instance().state() == State::running) report(drain(0));
+    if (instance().state() == State::drained) report(stop());
   }
 
   TimeNs next_due_ns() const noexcept override {
+    if (durable_) [[unlikely]]
+      return durable_->next_due_ns();
     return instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
   }
   void on_nudge() noexcept override {
     try {
-      for (const OwnCalls::Answer& a : calls_->take_answers()) instance_->answer(a.cookie, a.status, a.type, a.body);
+      for (OwnCalls::Answer& a : calls_->take_answers()) answers_.push_back(std::move(a));
     } catch (const std::bad_alloc&) {
       // They are still there, for the next nudge.
     }
+    for (; !answers_.empty(); answers_.pop_front()) {
+      const OwnCalls::Answer& a = answers_.front();
+      if (!durable_) {
+        instance_->answer(a.cookie, a.status, a.type, a.body);
+      } else if (!durable_->answer(a.cookie, a.status, a.type, a.body)) {
+        return;  // there is no room to keep it: again after the next answer or timer
+      }
+    }
   }
   void on_due(TimeNs now) noexcept override {
-    for (int i = 0; i < timers_per_turn_max && instance_->run_timer(now); ++i) {
+    for (int i = 0; i < timers_per_turn_max && (durable_ ? durable_->run_timer(now) : instance_->run_timer(now)); ++i) {
     }
+    if (durable_) durable_->run_snapshot_if_due(now);
+  }
+  std::uint64_t last_id(std::uint64_t link) const noexcept override { return durable_ ? durable_->last_id(link) : 0; }
+  void on_attached(std::uint64_t link) noexcept override {
+    if (durable_) durable_->attached(link);
+  }
+  void on_gone(std::uint64_t link) noexcept override {
+    outgoing_.erase(link);
+    if (durable_) durable_->gone(link);
+  }
+  void on_later_written(std::uint64_t link, std::uint64_t id) noexcept override {
+    if (durable_) durable_->on_delivered(link, id);
   }
 
   void on_request(const symphony::Request& request, ReplyWriter& reply) noexcept override {
-    RingSink sink(reply, later_);
     try {
       switch (request.envelope.type) {
         case runtime::type_info:
-          return put(reply, write_note(instance_->info()));
+          return put(reply, write_note(instance().info()));
         case runtime::type_step:
           return end(reply, step(request.body));
         case runtime::type_snapshot:
@@ -174,7 +149,13 @@ class Runtime final : public RequestHandler, private InstanceServices {
     } catch (const std::bad_alloc&) {
       return reply.fail(SYMPHONY_OVERLOADED, "the pit runtime has no memory for this");
     }
-    instance_->handle(std::bit_cast<symphony_envelope>(request.envelope), request.body, sink);
+    const auto envelope = std::bit_cast<symphony_envelope>(request.envelope);
+    if (durable_) [[unlikely]] {
+      DurableRingSink sink(reply);
+      return durable_->handle(request.link, envelope, request.body, sink);
+    }
+    RingSink sink(reply, later_);
+    instance_->handle(envelope, request.body, sink);
   }
 
  private:
@@ -199,6 +180,25 @@ class Runtime final : public RequestHandler, private InstanceServices {
   std::int32_t publish(std::uint32_t, std::span<const std::byte>) noexcept override { return SYMPHONY_DENIED; }
   void timer_due(TimeNs) noexcept override {}  // asked for before each wait
 
+  // What a durable pit asks of its process.
+  Delivered deliver(const Owed& ending) noexcept override {
+    const LaterReply to{ending.link, 0, ending.id};
+    if (service_ == nullptr) return Delivered::absent;
+    LaterOutcome outcome = service_->reply(to, ending.status, ending.type, ending.body);
+    if (outcome == LaterOutcome::refused) outcome = service_->reply(to, SYMPHONY_OVERLOADED, 0, {});
+    return outcome == LaterOutcome::written  ? Delivered::written
+           : outcome == LaterOutcome::queued ? Delivered::queued
+                                             : Delivered::absent;
+  }
+  void post(const OwnCall& call) noexcept override {
+    if (calls_) calls_->post_or_end({call.service, call.type, call.effect, call.body, call.deadline_ns, call.cookie});
+  }
+
+  Outcome drain(std::uint64_t deadline_ns) {
+    return durable_ ? durable_->drain(deadline_ns) : instance_->drain(deadline_ns);
+  }
+  Outcome stop() { return durable_ ? durable_->stop() : instance_->stop(); }
+
   static Outcome malformed() { return {SYMPHONY_BAD_MESSAGE, "a message to the pit runtime is malformed"}; }
 
   Outcome step(std::span<const std::byte> body) {
@@ -206,11 +206,11 @@ class Runtime final : public RequestHandler, private InstanceServices {
     if (!head) return malformed();
     switch (head->step) {
       case runtime::Step::drain:
-        return instance_->drain(head->deadline_ns);
+        return drain(head->deadline_ns);
       case runtime::Step::start:
-        return instance_->start();
+        return durable_ ? durable_->start() : instance_->start();
       case runtime::Step::stop:
-        return instance_->stop();
+        return stop();
     }
     return malformed();
   }
@@ -221,6 +221,7 @@ class Runtime final : public RequestHandler, private InstanceServices {
       return malformed();
     }
     const auto now = static_cast<TimeNs>(head->now_ns);
+    if (durable_) return durable_->feed(head->seed, now);
     instance_->feed(head->seed, now);
     for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now); ++i) {
     }
@@ -232,7 +233,8 @@ class Runtime final : public RequestHandler, private InstanceServices {
     if (!head) return end(reply, malformed());
     if (head->offset == 0) {
       Snapshot taken;
-      if (const Outcome o = instance_->snapshot(taken); !o.ok()) return end(reply, o);
+      if (const Outcome o = (durable_ ? durable_->instance() : *instance_).snapshot(taken); !o.ok())
+        return end(reply, o);
       if (outgoing_.size() >= outgoing_max && !outgoing_.contains(link)) outgoing_.erase(outgoing_.begin());
       outgoing_[link] = {++outgoing_number_, taken.revision, runtime::write_frame(taken)};
     }
@@ -257,8 +259,8 @@ class Runtime final : public RequestHandler, private InstanceServices {
     if (!head) return malformed();
     // As the modes that run a pit in their own process say it: a drained or stopped pit is not started behind its
     // host's back.
-    if (const State state = instance_->state(); state != State::running && state != State::trapped) {
-      return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + instance_->info().name + "' in state " +
+    if (const State state = instance().state(); state != State::running && state != State::trapped) {
+      return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + instance().info().name + "' in state " +
                                       std::string(to_string(state)) + ": legal in RUNNING"};
     }
     if (head->offset == 0) incoming_.clear();
@@ -273,7 +275,7 @@ class Runtime final : public RequestHandler, private InstanceServices {
     const auto whole = runtime::read_frame(head->revision, incoming_);
     incoming_ = {};
     if (!whole) return malformed();
-    return make(&*whole, instance_);
+    return durable_ ? durable_->restore(*whole) : make(&*whole, instance_);
   }
 
   static void put(ReplyWriter& reply, std::span<const std::byte> bytes) {
@@ -290,7 +292,7 @@ class Runtime final : public RequestHandler, private InstanceServices {
     }
   }
   void report(const Outcome& outcome) {
-    if (!outcome.ok()) log_.write(SYMPHONY_LOG_WARNING, instance_->info().name, outcome.text);
+    if (!outcome.ok()) log_.write(SYMPHONY_LOG_WARNING, instance().info().name, outcome.text);
   }
 
   const symphony_pit_entry& entry_;
@@ -298,7 +300,10 @@ class Runtime final : public RequestHandler, private InstanceServices {
   StderrLog log_;
   LaterSinks later_;
   std::optional<OwnCalls> calls_;
-  std::unique_ptr<Instance> instance_;
+  Service* service_ = nullptr;
+  std::deque<OwnCalls::Answer> answers_;  // that came and were not given to the pit yet
+  std::unique_ptr<Instance> instance_;    // one of the two
+  std::unique_ptr<DurablePit> durable_;
   // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
   struct Outgoing {
     std::uint32_t number = 0;
@@ -316,9 +321,9 @@ class Runtime final : public RequestHandler, private InstanceServices {
 
 int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   Runtime runtime(entry, options.config);
-  if (const Outcome o = runtime.start(); !o.ok()) {
+  if (const Outcome o = runtime.start(options.state ? &*options.state : nullptr); !o.ok()) {
     std::fprintf(stderr, "pit runtime: the pit did not start: %s (status %d)\n", o.text.c_str(), o.status);
-    return exit_permanent;
+    return o.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
   }
   const PitInfo& info = runtime.instance().info();
   auto service = Service::adopt(std::move(options.control_socket),
@@ -354,10 +359,22 @@ int run_pit_from_environment(const symphony_pit_entry& entry) {
   const auto text_of = [](const char* name) {
     return std::string_view(std::getenv(name) != nullptr ? std::getenv(name) : "");
   };
+  const char* const handed_over = std::getenv(detail::state_variable);
+  auto state = detail::read_handover(handed_over != nullptr ? handed_over : "");
+  if (handed_over != nullptr && !state) {
+    std::fprintf(stderr,
+                 "symphony-pit: %s is not what this version reads: install broker and pit host from one release\n",
+                 detail::state_variable);
+    return exit_permanent;
+  }
+  for (const int inherited : {state ? state->own_fd : -1, state ? state->old_fd : -1}) {
+    if (inherited >= 0) ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
+  }
   return run_pit(entry, {.control_socket = UniqueFd(fd),
                          .config = text_of("SYMPHONY_PIT_CONFIG"),
                          .waiting = waiting_of(text_of("SYMPHONY_PIT_WAITING")).value_or(Waiting::adaptive),
-                         .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic)});
+                         .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic),
+                         .state = std::move(state)});
 }
 
 }  // namespace symphony::pit

@@ -5,10 +5,13 @@
 
 #include <symphony/pit.h>
 
+#include <optional>
 #include <string_view>
 
 #include <symphony/unique_fd.hpp>
 #include <symphony/waiting.hpp>
+
+#include "bus/state/handover.hpp"
 
 namespace symphony::pit {
 
@@ -17,6 +20,7 @@ struct RuntimeOptions {
   std::string_view config;  // JSON for the pit's create()
   Waiting waiting = Waiting::adaptive;
   Placement placement = Placement::automatic;
+  std::optional<detail::StateHandover> state{};  // nothing: its state dies with it
 };
 
 // Exit statuses, as the broker reads them: 0 finished, 75 may be tried again, 125 will fail every time.
@@ -28,7 +32,8 @@ inline constexpr int exit_permanent = 125;
 int run_pit(const symphony_pit_entry& entry, RuntimeOptions options);
 
 // The same with what the keeper put into the environment: SYMPHONY_CONTROL_FD, SYMPHONY_PIT_CONFIG,
-// SYMPHONY_PIT_WAITING and SYMPHONY_PIT_PLACEMENT; a word of the last two that is unknown counts as absent.
+// SYMPHONY_PIT_WAITING and SYMPHONY_PIT_PLACEMENT, of which a word that is unknown counts as absent, and, where its
+// state outlives it, SYMPHONY_PIT_STATE.
 int run_pit_from_environment(const symphony_pit_entry& entry);
 
 }  // namespace symphony::pit

@@ -15,7 +15,8 @@ struct Handler : RequestHandler {
     ids.push_back(request.envelope.id);
     answer(request, reply);
   }
-  std::vector<std::uint64_t> ids;
+  void on_later_written(std::uint64_t, std::uint64_t id) noexcept override { written.push_back(id); }
+  std::vector<std::uint64_t> ids, written;
   std::function<void(const Request&, ReplyWriter&)> answer = [](const Request& request, ReplyWriter& reply) {
     const auto bytes = reply.claim(static_cast<std::uint32_t>(request.body.size()));
     std::copy(request.body.begin(), request.body.end(), bytes.begin());
@@ -237,7 +238,7 @@ TEST_F(ServedLinkTest, ARequestLeftForLaterHoldsUpNoOtherAndEndsWithItsId) {
   EXPECT_EQ(second->envelope.id, 2u);
   EXPECT_FALSE(answer());
   EXPECT_EQ(first.id, 1u);
-  ASSERT_TRUE(served.reply_later(first.id, status::ok, 12, bytes_of("later")));
+  ASSERT_NE(served.reply_later(first.id, status::ok, 12, bytes_of("later")), LaterOutcome::refused);
   const auto late = answer();
   ASSERT_TRUE(late);
   EXPECT_EQ(late->envelope.id, 1u);
@@ -246,7 +247,7 @@ TEST_F(ServedLinkTest, ARequestLeftForLaterHoldsUpNoOtherAndEndsWithItsId) {
 }
 
 TEST_F(ServedLinkTest, ALaterReplyCanBeAFailure) {
-  ASSERT_TRUE(served.reply_later(4, status::overloaded, 12, bytes_of("too much")));
+  ASSERT_NE(served.reply_later(4, status::overloaded, 12, bytes_of("too much")), LaterOutcome::refused);
   const auto late = answer();
   ASSERT_TRUE(late);
   EXPECT_EQ(late->envelope.flags, flag::reply | flag::error);
@@ -255,15 +256,29 @@ TEST_F(ServedLinkTest, ALaterReplyCanBeAFailure) {
 }
 
 TEST_F(ServedLinkTest, ALaterReplyThatIsTooLargeIsRefused) {
-  EXPECT_FALSE(served.reply_later(4, status::ok, 12, bytes_of(std::string(801, 'x'))));
-  EXPECT_TRUE(served.reply_later(4, status::ok, 12, bytes_of(std::string(800, 'x'))));
+  EXPECT_EQ(served.reply_later(4, status::ok, 12, bytes_of(std::string(801, 'x'))), LaterOutcome::refused);
+  EXPECT_NE(served.reply_later(4, status::ok, 12, bytes_of(std::string(800, 'x'))), LaterOutcome::refused);
+}
+
+// An attach may fail on the caller's side after the pit took part in it: what was written into that epoch is read by
+// nobody. Whoever must not lose an ending gives it again until a request has shown that the caller uses the epoch.
+TEST_F(ServedLinkTest, AnEndingWrittenBeforeTheFirstRequestOfAnEpochIsCertainOnlyWithIt) {
+  EXPECT_EQ(served.reply_later(7, status::ok, 12, bytes_of("early")), LaterOutcome::queued);
+  EXPECT_EQ(served.reply_later(8, status::ok, 12, bytes_of("early")), LaterOutcome::queued);
+  EXPECT_TRUE(handler.written.empty());
+  ASSERT_TRUE(ask(9));
+  ASSERT_EQ(serve(), Turn::served);
+  EXPECT_EQ(handler.written, (std::vector<std::uint64_t>{7, 8}));
+  EXPECT_EQ(served.reply_later(10, status::ok, 12, bytes_of("now")), LaterOutcome::written);
+  EXPECT_EQ(handler.written.size(), 2u);
 }
 
 // A caller that does not read: later replies wait in memory, in order, and none is lost or sent twice.
 TEST_F(ServedLinkTest, LaterRepliesThatFindTheRingFullComeWhenTheCallerReads) {
   const std::string body(700, 'b');
   constexpr std::uint64_t replies = 40;
-  for (std::uint64_t id = 1; id <= replies; ++id) ASSERT_TRUE(served.reply_later(id, status::ok, 12, bytes_of(body)));
+  for (std::uint64_t id = 1; id <= replies; ++id)
+    ASSERT_NE(served.reply_later(id, status::ok, 12, bytes_of(body)), LaterOutcome::refused);
   EXPECT_TRUE(served.glance()) << "what waits is worth a look";
   std::uint64_t next = 1;
   for (int turn = 0; turn < 1000 && next <= replies; ++turn) {
@@ -281,7 +296,7 @@ TEST_F(ServedLinkTest, LaterRepliesThatFindTheRingFullComeWhenTheCallerReads) {
 TEST_F(ServedLinkTest, ALaterReplyGivenWhileAnotherRequestIsAnsweredInPlaceHarmsNeither) {
   handler.answer = [&](const Request&, ReplyWriter& reply) {
     const auto to = reply.claim(5);
-    EXPECT_TRUE(served.reply_later(90, status::ok, 12, bytes_of("other")));
+    EXPECT_NE(served.reply_later(90, status::ok, 12, bytes_of("other")), LaterOutcome::refused);
     std::memcpy(to.data(), "mine!", 5);
     reply.commit(5, 3);
   };

@@ -1,0 +1,174 @@
+// An instance whose state outlives its process: what enters it is kept, and enters the next instance again.   Layer:
+// hosting/durable (contract, bus/base, bus/state). Rules J1 and J2 of the link protocol.
+//
+// Invariants:
+//   J1  what an event made (a reply, an ending of an earlier request, a call of the pit's own) leaves only when the
+//       event's record is committed: that one store decides whether it happened
+//   J2  replaying the records since a snapshot into an instance restored from it gives the state of the dead one: the
+//       pit is told again what it was told (Heard), and random() goes on from where it was
+//   J3  an ending that was made is on its link, or owed; what is owed is in the snapshot, or follows from the journal.
+//       Of the last event nobody knows what left, so all of it is owed: who has it already drops it by its id
+// Threads: one at a time, as the instance.   Trust: as the instance; what the dead one left is checked, then believed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <symphony/durability.hpp>
+
+#include "bus/ring/mem.hpp"
+#include "bus/state/state_memory.hpp"
+#include "bus/state/state_reader.hpp"
+#include "bus/state/state_writer.hpp"
+#include "pits/hosting/durable/journal_event.hpp"
+#include "pits/hosting/durable/state_frame.hpp"
+#include "pits/hosting/instance.hpp"
+
+namespace symphony::pit {
+
+// Where the reply to the request being handled goes; leave(): the pit ends it later, by way of DurableOwner::deliver.
+class DirectSink : public ReplySink {
+ public:
+  virtual void leave() noexcept = 0;
+  ReplySink* defer(std::uint64_t) noexcept final { return nullptr; }  // DurablePit keeps those itself
+
+ protected:
+  ~DirectSink() = default;
+};
+
+// What the pit's process does for it. Never called while the pit is entered.
+class DurableOwner {
+ public:
+  enum class Delivered : std::uint8_t {
+    written,  // it is on its link
+    queued,   // it will be: then DurablePit::on_delivered() is called
+    absent,   // the link is not attached now
+  };
+  virtual Delivered deliver(const Owed& ending) noexcept = 0;
+  // Makes a call of the pit's own; one answer() follows, also where it could not be made.
+  virtual void post(const OwnCall& call) noexcept = 0;
+
+ protected:
+  ~DurableOwner() = default;
+};
+
+class DurablePit final : private InstanceServices {
+ public:
+  // Makes an instance up to INITED, with these services.
+  using Make = std::function<Outcome(InstanceServices* services, std::unique_ptr<Instance>& out)>;
+
+  // Into `out` an instance that is RUNNING, or DRAINED where its predecessor was: restored from `old` and the journal
+  // there, anew where nothing is there. When this returns, `own` holds a first snapshot, and `old` is not needed again.
+  // Statuses: VERSION the pit keeps no snapshots, or not this revision; BAD_STATE what is in `old` is damaged or of
+  // another pit; OVERLOADED the snapshot does not fit; the pit's own.
+  static Outcome make(Make make_instance, DurableOwner& owner, const StatePolicy& policy, detail::StateMemory own,
+                      const detail::StateMemory* old, LogSink* log, std::unique_ptr<DurablePit>& out);
+  DurablePit(const DurablePit&) = delete;
+  DurablePit& operator=(const DurablePit&) = delete;
+  ~DurablePit();
+
+  // Once the owner can deliver and post: makes the calls again that have no answer and may be made twice; those that
+  // may not are answered as CRASHED.
+  void resume();
+
+  [[nodiscard]] Instance& instance() noexcept { return *instance_; }
+  [[nodiscard]] std::uint64_t last_id(std::uint64_t link) const noexcept;  // A of protocol rule D4
+
+  // As those of the instance, kept. handle(): OVERLOADED where neither journal nor snapshot has room for it.
+  void handle(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
+              DirectSink& sink) noexcept;
+  [[nodiscard]] bool run_timer(TimeNs now_ns) noexcept;
+  // False: there is no room to keep it; the caller keeps it, and tries again.
+  [[nodiscard]] bool answer(std::uint64_t cookie, std::int32_t status, std::uint32_t type,
+                            std::span<const std::byte> body) noexcept;
+  Outcome drain(std::uint64_t deadline_ns);
+  Outcome start();
+  Outcome stop();
+  Outcome feed(std::uint64_t seed, TimeNs now_ns);
+  // The state of `from` in the place of the pit's own; on failure nothing has changed.
+  Outcome restore(const Snapshot& from);
+
+  // A link was attached: it is paid what is owed to it, before anything is taken from it.
+  void attached(std::uint64_t link) noexcept;
+  // A link is over for good: it is owed nothing any more.
+  void gone(std::uint64_t link) noexcept;
+  void on_delivered(std::uint64_t link, std::uint64_t id) noexcept;
+
+  // When there is something to do without a message: a timer, or a snapshot.
+  [[nodiscard]] TimeNs next_due_ns() const noexcept;
+  void run_snapshot_if_due(TimeNs now_ns) noexcept;
+  // Keeps the state now.
+  Outcome keep() noexcept;
+
+  [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }  // records, when it started
+  [[nodiscard]] std::size_t owed() const noexcept { return owed_.size(); }
+
+ private:
+  class Direct;   // the sink of the request being handled
+  class Waiting;  // the sink of one that was left for later
+  DurablePit(Make make_instance, DurableOwner& owner, const StatePolicy& policy, detail::StateMemory own, LogSink* log);
+
+  std::int32_t call_async(const AsyncCall& call) noexcept override;
+  std::int32_t publish(std::uint32_t type, std::span<const std::byte> body) noexcept override;
+  void timer_due(TimeNs) noexcept override {}  // asked for before each wait
+
+  // One event: begin, the pit is entered, commit, finish. False: no room to keep it.
+  [[nodiscard]] bool begin(const EventHead& head, std::span<const std::byte> body) noexcept;
+  // False: it may be lost, so nothing that it made may leave.
+  [[nodiscard]] bool commit() noexcept;
+  void finish() noexcept;
+  [[nodiscard]] bool make_room(std::uint64_t size) noexcept;
+  void append(const EventHead& head, std::span<const std::byte> body) noexcept;
+  void note(EventKind kind, std::uint64_t link, std::uint64_t id) noexcept;  // owed, paid, gone
+  template <class Step>
+  Outcome step(EventKind kind, std::uint64_t deadline_ns, Step&& take);
+
+  ReplySink* leave(std::uint64_t request, std::uint64_t link, std::uint64_t id, DirectSink* direct) noexcept;
+  void settle(Owed ending) noexcept;
+  void forget(std::uint64_t link) noexcept;
+  bool take_call(std::uint64_t cookie) noexcept;  // the first of this cookie that has no answer
+  Outcome write(Instance& of);                    // a snapshot of it
+  bool sync() noexcept;
+  // durable_replay.cpp
+  Outcome begin_with(const detail::StateMemory* old);
+  Outcome adopt(const StateFrame& frame);
+  Outcome replay(detail::StateReader<detail::RealMem>& reader);
+  void apply(const Event& event);
+  [[nodiscard]] bool keeps_journal() const noexcept { return policy_.durability == Durability::journal; }
+  void log(std::int32_t level, const std::string& line) noexcept;
+
+  const Make make_instance_;
+  DurableOwner& owner_;
+  const StatePolicy policy_;
+  LogSink* const log_;
+  detail::StateMemory memory_;
+  detail::StateWriter<detail::RealMem> writer_;
+
+  std::map<std::uint64_t, std::uint64_t> last_ids_;            // by link, of those that are not gone
+  std::map<std::uint64_t, std::unique_ptr<Waiting>> waiting_;  // by request
+  std::vector<Owed> owed_;                                     // not on their links yet, in order
+  struct Outstanding {
+    OwnCall call;
+    bool is_posted = false;
+  };
+  std::vector<Outstanding> calls_;               // without an answer
+  std::vector<Owed> made_;                       // by the event that is under way
+  std::vector<std::unique_ptr<Waiting>> spent_;  // sinks that have ended, in that event
+  EventHead head_;
+  std::span<const std::byte> body_;
+  bool replaying_ = false;
+  std::string broken_;  // why nothing can be kept any more; empty: it can
+  std::uint64_t replayed_ = 0;
+  std::uint64_t unkept_ = 0;  // events since the last snapshot
+  TimeNs unkept_since_ns_ = 0;
+  // Last: it ends its requests in the sinks above when it goes.
+  std::unique_ptr<Instance> instance_;
+};
+
+}  // namespace symphony::pit

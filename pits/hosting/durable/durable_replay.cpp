@@ -1,0 +1,165 @@
+// From what a dead instance left to one that goes on where it stood.
+#include <algorithm>
+#include <new>
+#include <unordered_map>
+
+#include "pits/hosting/durable/durable_pit.hpp"
+#include "pits/hosting/durable/sinks.hpp"
+
+namespace symphony::pit {
+namespace {
+
+Outcome damaged() {
+  return {SYMPHONY_BAD_STATE,
+          "the state that the last instance left is damaged: nothing of it was used; restore a snapshot of your own, "
+          "or start the pit without it"};
+}
+
+}  // namespace
+
+Outcome DurablePit::begin_with(const detail::StateMemory* old) {
+  if (Outcome made = make_instance_(this, instance_); !made.ok()) return made;
+  if (instance_->info().state_revision == 0) {
+    return {SYMPHONY_VERSION, "pit '" + instance_->info().name +
+                                  "' keeps no snapshots, so its state cannot outlive it: choose durability = \"none\""};
+  }
+  if (old == nullptr) return instance_->start();
+  detail::StateReader<detail::RealMem> reader(old->bytes(), old->is_file());
+  switch (reader.found()) {
+    case detail::StateFound::nothing:
+      return instance_->start();
+    case detail::StateFound::foreign:
+      return {SYMPHONY_BAD_STATE,
+              "what the last instance left is no state of this version, or was cut short: nothing of it was used; "
+              "start with the version that wrote it, or without it"};
+    case detail::StateFound::damaged:
+      return damaged();
+    case detail::StateFound::previous:
+      log(SYMPHONY_LOG_WARNING, "the newest snapshot is damaged: going on from the one before it and its journal");
+      break;
+    case detail::StateFound::whole:
+      break;
+  }
+  const auto frame = read_state_frame(reader.snapshot());
+  if (!frame) return damaged();
+  replaying_ = true;
+  Outcome outcome = adopt(*frame);
+  if (outcome.ok()) outcome = replay(reader);
+  replaying_ = false;
+  instance_->replay(nullptr);
+  return outcome;
+}
+
+Outcome DurablePit::adopt(const StateFrame& frame) {
+  if (frame.pit != instance_->info().name) {
+    return {SYMPHONY_BAD_STATE, "the state that was left is of pit '" + frame.pit + "', not of '" +
+                                    instance_->info().name + "': give each pit a place of its own"};
+  }
+  if (Outcome restored = instance_->restore(frame.snapshot); !restored.ok()) return restored;
+  if (Outcome started = instance_->start(); !started.ok()) return started;
+  if (frame.drained) {
+    if (Outcome drained = instance_->drain(0); !drained.ok()) return drained;
+  }
+  last_ids_ = frame.last_ids;
+  owed_ = frame.owed;
+  calls_.clear();  // of start(): the dead instance made them as well
+  for (const OwnCall& call : frame.calls) calls_.push_back({call, true});
+  std::unordered_map<std::uint64_t, ReplySink*> waiting;
+  for (const auto& [request, of] : frame.waiting) {
+    waiting[request] = (waiting_[request] = std::make_unique<Waiting>(*this, request, of)).get();
+  }
+  instance_->set_memory(frame.memory, std::move(waiting));
+  return {};
+}
+
+// Endings that were made left when the next event entered, but for those that a note says are owed. What the last event
+// made may have left or not: it is owed.
+Outcome DurablePit::replay(detail::StateReader<detail::RealMem>& reader) {
+  for (auto record = reader.next(); record; record = reader.next()) {
+    const auto event = read_event(*record);
+    if (!event) return damaged();
+    const auto [link, id] = std::pair(event->head.link, event->head.id);
+    const auto is_meant = [&](const Owed& o) { return o.link == link && o.id == id; };
+    if (enters_the_pit(event->head.kind)) {
+      made_.clear();
+      spent_.clear();
+      apply(*event);
+    } else if (event->head.kind == EventKind::owed) {
+      const auto found = std::find_if(made_.begin(), made_.end(), is_meant);
+      if (found == made_.end()) return damaged();
+      owed_.push_back(std::move(*found));
+      made_.erase(found);
+    } else if (event->head.kind == EventKind::paid) {
+      std::erase_if(owed_, is_meant);
+    } else {
+      forget(link);
+    }
+    if (!broken_.empty()) return {SYMPHONY_OVERLOADED, broken_};
+    ++replayed_;
+  }
+  if (reader.damaged()) return damaged();
+  for (Owed& ending : made_) {
+    if (last_ids_.contains(ending.link)) owed_.push_back(std::move(ending));
+  }
+  made_.clear();
+  spent_.clear();
+  return {};
+}
+
+void DurablePit::apply(const Event& event) {
+  const EventHead& head = event.head;
+  made_.reserve(waiting_.size() + 1);
+  spent_.reserve(waiting_.size() + 1);
+  calls_.reserve(SYMPHONY_CALLS_MAX);
+  instance_->replay(&head.heard);
+  switch (head.kind) {
+    case EventKind::request: {
+      last_ids_[head.link] = head.id;
+      const symphony_envelope envelope{head.id, head.deadline_ns, head.type, head.flags, head.attempt, 0};
+      Direct direct(*this, head.link, head.id, nullptr);
+      instance_->handle(envelope, event.body, direct);
+      break;
+    }
+    case EventKind::timer:
+      instance_->replay_timer(head.id, static_cast<TimeNs>(head.now_ns));
+      break;
+    case EventKind::answer:
+      (void)take_call(head.id);
+      instance_->answer(head.id, head.status, head.type, event.body);
+      break;
+    case EventKind::drain:
+      (void)instance_->drain(head.deadline_ns);
+      break;
+    case EventKind::start:
+      (void)instance_->start();
+      break;
+    case EventKind::stop:
+      (void)instance_->stop();
+      break;
+    case EventKind::feed:
+      instance_->feed(head.seed, static_cast<TimeNs>(head.now_ns));
+      break;
+    case EventKind::owed:
+    case EventKind::paid:
+    case EventKind::gone:
+      break;
+  }
+  for (Outstanding& one : calls_) one.is_posted = true;  // or not: nobody knows
+}
+
+void DurablePit::resume() {
+  const std::vector<Outstanding> unanswered = calls_;
+  for (Outstanding& one : calls_) one.is_posted = true;
+  for (const auto& [call, was_posted] : unanswered) {
+    if (!was_posted || call.effect != SYMPHONY_EFFECT_ONCE) {
+      owner_.post(call);
+      continue;
+    }
+    constexpr std::string_view text = "the pit died before it had the answer to this call: it may have run";
+    if (!answer(call.cookie, SYMPHONY_CRASHED, 0, std::as_bytes(std::span(text)))) {
+      log(SYMPHONY_LOG_ERROR, "an own call's end could not be kept: raise journal_size");
+    }
+  }
+}
+
+}  // namespace symphony::pit

@@ -1,0 +1,110 @@
+// Where replies go in a pit's process: straight into the reply ring, or, of requests that were left for later, by way
+// of the service.   Layer: hosting/process. Threads: the data thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <new>
+#include <span>
+#include <vector>
+
+#include <symphony/service.hpp>
+
+#include "pits/hosting/durable/durable_pit.hpp"
+#include "pits/hosting/instance.hpp"
+
+namespace symphony::pit {
+
+// The requests that the pit left for later. Each goes when it has its ending.
+class LaterSinks {
+ public:
+  class Sink final : public ReplySink {
+   public:
+    LaterReply to;
+
+    Sink(LaterSinks& all, std::uint64_t request) : all_(all), request_(request) {}
+    bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+      try {
+        bytes_.resize((std::size_t{size_min} + 7) / 8);
+      } catch (const std::bad_alloc&) {
+        return false;
+      }
+      out = std::as_writable_bytes(std::span(bytes_));
+      return true;
+    }
+    void commit(std::uint32_t used, std::uint32_t type) noexcept override {
+      end(SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used));
+    }
+    void fail(std::int32_t ending, std::string_view text) noexcept override {
+      end(ending, 0, std::as_bytes(std::span(text)));
+    }
+    ReplySink* defer(std::uint64_t) noexcept override { return this; }
+
+   private:
+    void end(std::int32_t ending, std::uint32_t type, std::span<const std::byte> body) noexcept {
+      if (all_.service_->reply(to, ending, type, body) == LaterOutcome::refused) {
+        (void)all_.service_->reply(to, SYMPHONY_OVERLOADED, 0, {});
+      }
+      all_.sinks_.erase(request_);  // the end of this
+    }
+    LaterSinks& all_;
+    std::uint64_t request_;
+    std::vector<std::uint64_t> bytes_;
+  };
+
+  // Before the first request.
+  void use(Service& service) noexcept { service_ = &service; }
+  // Throws bad_alloc.
+  [[nodiscard]] Sink& add(std::uint64_t request) { return sinks_.try_emplace(request, *this, request).first->second; }
+
+ private:
+  Service* service_ = nullptr;
+  std::map<std::uint64_t, Sink> sinks_;
+};
+
+// The pit's reply goes straight into the reply ring.
+class RingSink final : public ReplySink {
+ public:
+  RingSink(ReplyWriter& writer, LaterSinks& later) : writer_(writer), later_(later) {}
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+    out = writer_.claim(size_min);
+    return out.size() >= size_min;
+  }
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
+  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+  ReplySink* defer(std::uint64_t request) noexcept override {
+    try {
+      auto& sink = later_.add(request);
+      sink.to = writer_.defer();
+      return &sink;
+    } catch (const std::bad_alloc&) {
+      writer_.fail(SYMPHONY_OVERLOADED, "the pit runtime has no memory to keep this request for later");
+      return nullptr;
+    }
+  }
+  [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
+
+ private:
+  ReplyWriter& writer_;
+  LaterSinks& later_;
+};
+
+// The same of a pit whose state outlives its process, which keeps what it leaves for later itself.
+class DurableRingSink final : public DirectSink {
+ public:
+  explicit DurableRingSink(ReplyWriter& writer) : writer_(writer) {}
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+    out = writer_.claim(size_min);
+    return out.size() >= size_min;
+  }
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
+  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+  void leave() noexcept override { (void)writer_.defer(); }
+  [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
+
+ private:
+  ReplyWriter& writer_;
+};
+
+}  // namespace symphony::pit
