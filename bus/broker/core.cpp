@@ -130,7 +130,8 @@ BrokerCore::BrokerCore(CoreConfig config)
     pit.index = i;
     pit.config = config_.pits[i];
   }
-  next_link_ = ((config_.generation - 1) << 32) + 1;
+  last_epoch_ = (config_.generation - 1) << 32;
+  next_link_ = last_epoch_ + 1;
 }
 
 void BrokerCore::step(const Event& event, TimeNs now_ns) {
@@ -161,7 +162,7 @@ std::uint64_t BrokerCore::random() noexcept {  // splitmix64
 
 std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
-  h.all(now_ns_, random_, next_link_, waiting_opens_, stopping_, finished_, armed_ns_);
+  h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_);
   for (const Pit& p : pits_) {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
           p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size());
@@ -170,12 +171,11 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   }
   for (const auto& [id, c] : conns_) {
     h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
-    for (const auto& [link, epoch] : c.held) h.all(link, epoch);
   }
   for (const auto& [id, l] : links_) {
-    h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.go_in_doubt,
-          l.caller_done, l.pit_done, l.correlation, l.last_id, l.request_capacity, l.reply_capacity_wanted,
-          l.reply_capacity, l.heavy_barriers, l.timer_ns);
+    h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.caller_done, l.pit_done,
+          l.correlation, l.last_id, l.request_capacity, l.reply_capacity_wanted, l.reply_capacity, l.heavy_barriers,
+          l.timer_ns);
   }
   return h.value;
 }
@@ -338,7 +338,6 @@ void BrokerCore::caller_says(Conn& conn, const control::Hello& m) {
   constexpr Epoch epoch_max = Epoch{1} << 62;
   for (const control::HeldLink& held : m.links) {
     if (held.link == 0 || held.epoch == 0 || held.epoch >= epoch_max) continue;
-    conn.held[held.link] = held.epoch;
     if (!may_claim(conn, held)) {
       const Attachment gone{config_.generation, held.link, held.epoch};
       act(SendToCaller{conn.id, control::Drop{gone, false}, 0, 0, 0, {}});

@@ -16,11 +16,10 @@
 //   Hello lists (L, e), that instance is dead                -> Keep; Own of a newer epoch follows
 //   Hello lists (L, e), on record as open e' > e (Go lost)   -> Keep; the pit drops e', Own of a newer epoch follows
 //   Hello lists (L, e), not on record                        -> Drop(L, e); the caller opens L again
-//   Open of L after Hello listed (L, e), on record as open e -> Go(L, e): the record was made, its Go may have been
-//   lost Open of L otherwise                                      -> Own of a newer epoch; e ends on record, listed by
-//   nobody for reconnect_grace_ns       -> Drop(drain) to the pit, forgotten
+//   Open of L on record as open e (its Go was lost, or its caller gave e up) -> Own of a newer epoch; e ends
+//   on record, listed by nobody for reconnect_grace_ns                       -> Drop(drain) to the pit, forgotten
 // Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
-// out.
+// out. Epochs are counted over all links: one that was forgotten may be opened again under its number.
 #pragma once
 
 #include <deque>
@@ -101,7 +100,6 @@ class BrokerCore {
     bool greeted = false;
     bool lost = false;  // ended, but may come back: its links wait for reconnect_grace_ns
     TimeNs timer_ns = no_deadline_ns;
-    std::map<LinkId, Epoch> held;  // of its Hello
     std::set<LinkId> links;
   };
   struct Link {
@@ -114,7 +112,6 @@ class BrokerCore {
     Epoch open_epoch = 0;  // last one that was open
     std::uint32_t instance = 0;
     bool recorded = false;
-    bool go_in_doubt = false;  // kept from an earlier broker: the caller may not have had its Go
     bool caller_done = false;  // Mapped while owning, Ready while peering
     bool pit_done = false;
     std::uint64_t correlation = 0;
@@ -203,6 +200,7 @@ class BrokerCore {
   TimeNs now_ns_ = 0;
   TimeNs armed_ns_ = no_deadline_ns;
   LinkId next_link_ = 1;
+  Epoch last_epoch_ = 0;
   std::uint64_t random_ = 0;
   bool stopping_ = false;
   bool finished_ = false;

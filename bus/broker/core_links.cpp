@@ -68,7 +68,6 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   link.pit = pit->index;
   link.conn = conn.id;
   link.uid = conn.uid;
-  if (adopt && conn.held.count(id) != 0) link.epoch = conn.held[id];
   link.correlation = m.correlation;
   link.request_capacity = m.request_capacity != 0 ? m.request_capacity : ring_capacity_default;
   link.reply_capacity_wanted = m.reply_capacity;
@@ -94,8 +93,6 @@ void BrokerCore::open_again(Conn& conn, Link& link, const control::Open& m) {
   }
   link.correlation = m.correlation;
   if (link.state == LinkState::open) {
-    const auto held = conn.held.find(link.id);
-    if (link.go_in_doubt && held != conn.held.end() && held->second == link.open_epoch) return send_go(link);
     drop_at_pit(link, false);
     fall_back(link);
   }
@@ -131,9 +128,9 @@ void BrokerCore::begin_attach(Link& link) {
   const Pit& pit = pits_[link.pit];
   if (link.open_epoch == 0) --waiting_opens_;
   move(link, LinkState::making);
-  link.epoch = std::max(link.epoch + 1, ((config_.generation - 1) << 32) + 1);
+  link.epoch = std::max(link.epoch + 1, ++last_epoch_);
   link.instance = pit.instance;
-  link.caller_done = link.pit_done = link.go_in_doubt = false;
+  link.caller_done = link.pit_done = false;
   link.reply_capacity = link.reply_capacity_wanted;
   if (link.reply_capacity == 0) {
     link.reply_capacity = static_cast<std::uint32_t>(
@@ -210,7 +207,6 @@ void BrokerCore::side_ready(Link& link, bool caller, std::uint64_t last_id) {
 }
 
 void BrokerCore::send_go(Link& link) {
-  link.go_in_doubt = false;
   link.correlation = 0;
   set_timer(link, no_deadline_ns);
   act(SendToCaller{link.conn, control::Go{at(link), link.last_id}, 0, 0, 0, {}});
@@ -221,7 +217,7 @@ void BrokerCore::fall_back(Link& link) {
   if (link.state == LinkState::waiting) return;
   if (has_segments(link.state)) act(ForgetSegments{link.id, link.epoch});
   move(link, LinkState::waiting);
-  link.caller_done = link.pit_done = link.go_in_doubt = false;
+  link.caller_done = link.pit_done = false;
   if (link.open_epoch == 0) ++waiting_opens_;
 }
 
@@ -237,13 +233,13 @@ void BrokerCore::end_link(Link& link) {
   if (const auto conn = conns_.find(link.conn); conn != conns_.end()) conn->second.links.erase(link.id);
   link.conn = 0;
   set_timer(link, no_deadline_ns);
-  if (link.recorded) {
+  if (has_segments(link.state)) act(ForgetSegments{link.id, link.epoch});
+  drop_at_pit(link, true);
+  if (link.recorded) {  // after the Drop: should this broker die between the two, the next one knows what to say
     act(DeleteRecord{link_key(link.id)});
     link.recorded = false;
   }
-  if (has_segments(link.state)) act(ForgetSegments{link.id, link.epoch});
   if (!has_own(link.state) || !pit.alive || pit.instance != link.instance) return erase_link(link);
-  drop_at_pit(link, true);
   move(link, LinkState::closing);
 }
 
@@ -317,7 +313,6 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.request_capacity = record.request_capacity;
   link.heavy_barriers = record.heavy_barriers;
   link.reply_capacity_wanted = record.reply_capacity;
-  link.go_in_doubt = true;
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
   pit.links.insert(id);
   conns_.at(0).links.insert(id);

@@ -200,10 +200,17 @@ void BrokerCore::on(const PitMessage& e) {
     }
   } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
     Link* link = link_at(drained->at);
-    if (link != nullptr && link->state == LinkState::closing) erase_link(*link, true);
+    if (link != nullptr && link->state == LinkState::closing) {
+      erase_link(*link, true);
+    } else if (link != nullptr && link->state == LinkState::open) {
+      // An earlier broker had told it so, and died before it could forget the link: its caller came back to this one.
+      fall_back(*link);
+      if (!conns_.at(link->conn).lost) settle(*link);
+    }
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
     Link* link = link_at(fault->at);
-    if (link == nullptr || link->state != LinkState::open) return;
+    // Peering: the pit has attached, and looks at the ring before the caller has its Go.
+    if (link == nullptr || (link->state != LinkState::open && link->state != LinkState::peering)) return;
     const ConnId conn = link->conn;
     refuse(*link, errc::peer_fault, "the caller broke the ring protocol on this link");
     if (const auto found = conns_.find(conn); found != conns_.end() && !found->second.lost) give_up(found->second);

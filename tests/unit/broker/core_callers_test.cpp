@@ -27,6 +27,20 @@ TEST(PeerFault, ByThePitOfACallerCostsTheCallerItsConnection) {
   EXPECT_EQ(d.core.caller_count(), 1U);
 }
 
+// What could go wrong: the pit, which has attached, finds a fault before the caller has its Go, and lets the link go;
+// it is opened all the same, at one end only.
+TEST(PeerFault, ByThePitCountsBeforeGo) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  d.open(c);
+  const auto at = d.attach_until(c, LinkState::peering);
+  d.pit_says(Ready{at, 0});
+  d.out.clear();
+  d.pit_says(PeerFault{at, 1});
+  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::peer_fault);
+  EXPECT_EQ(d.core.caller_count(), 0U);
+}
+
 TEST(PeerFault, ByTheCallerOfAPitCostsThePitItsInstance) {
   auto d = ready_driver();
   const auto c = d.caller();

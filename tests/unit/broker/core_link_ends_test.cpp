@@ -198,5 +198,54 @@ TEST(OpenAgain, RevivesALinkThatIsStillDraining) {
   EXPECT_EQ(d.core.link_count(), 1U) << "that was the end of the old epoch only";
 }
 
+// What could go wrong: the broker dies between the two, and nobody ever tells the pit to unmap the link.
+TEST(Close, TellsThePitBeforeTheRecordIsGone) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  d.open(c);
+  const auto at = d.attach_until(c, LinkState::open);
+  d.out.clear();
+  d.say(c, Close{at.link});
+  ASSERT_GE(d.out.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<SendToPit>(d.out[0]));
+  EXPECT_TRUE(std::holds_alternative<DeleteRecord>(d.out[1]));
+}
+
+// What could go wrong: a broker dies after it told the pit to drain a link and before it forgot it. The caller comes
+// back to the next broker, which keeps the link, and the pit does not serve it any more.
+TEST(NextEpoch, FollowsWhenThePitHasDrainedALinkThatIsOpen) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  d.open(c);
+  const auto old = d.attach_until(c, LinkState::open);
+  d.pit_says(Drained{{old.generation, old.link, old.epoch + 1}});
+  d.pit_says(Drained{old});
+  const auto at = d.attach_until(c, LinkState::open);
+  EXPECT_EQ(at.link, old.link);
+  EXPECT_GT(at.epoch, old.epoch);
+}
+
+// What could go wrong: the caller lists live links only, so one whose pit died comes back without its epoch. A number
+// it has had before is no new epoch to it: it would wait for one for ever.
+TEST(OpenAgain, OfAForgottenLinkGetsAnEpochThatNoneBeforeItHad) {
+  CoreDriver d(some_pits(1), 1, true);
+  d.begin();
+  d.pit_ready();
+  const auto c = d.caller();
+  d.open(c);
+  const auto old = d.attach_until(c, LinkState::open);
+  d.pit_exits(true, 9);
+  d.step(CallerLeft{c, false});
+  d.pass(reconnect_grace_ns);
+  ASSERT_EQ(d.core.link_count(), 0U);
+  d.pit_ready();
+  d.out.clear();
+  const auto late = d.caller();
+  d.open(late, "pit0", old.link);
+  const auto at = d.attach_until(late, LinkState::open);
+  EXPECT_EQ(at.link, old.link);
+  EXPECT_GT(at.epoch, old.epoch);
+}
+
 }  // namespace
 }  // namespace symphony::detail::broker
