@@ -307,7 +307,9 @@ void ServiceCore::on_message(Received received) {
     }
     mailbox_.post(service_event::Attach{std::move(attached)});
   } else if (const auto* gone = std::get_if<Drop>(&received.message)) {
-    if (const auto found = forming_.find(gone->at.link); found != forming_.end() && found->second->at == gone->at) {
+    // Whatever its generation: the next broker ends what the one before it had begun.
+    if (const auto found = forming_.find(gone->at.link);
+        found != forming_.end() && found->second->at.epoch == gone->at.epoch) {
       forming_.erase(found);
     }
     mailbox_.post(service_event::Drop{gone->at, gone->drain});

@@ -82,6 +82,22 @@ TEST_F(ServiceCoreTest, SaysReadyForTheNextEpochOfALinkOnlyWhenItHasLeftTheOneBe
   EXPECT_TRUE(caller.wait(id).ok()) << "what was begun before is whole";
 }
 
+// What could go wrong: half an attach of a broker that died stays mapped, because the next one's Drop has its
+// generation.
+TEST_F(ServiceCoreTest, ForgetsHalfAnAttachWhenTheNextBrokerSaysSo) {
+  run();
+  MadeEpoch made({1, 7, 1});
+  broker.say(made.own, {made.segments.pit.get()});
+  EXPECT_EQ(broker.expect<Mapped>().at.epoch, 1U);
+  made.seal();
+  broker.say(Drop{{2, 7, 1}, false});
+  EXPECT_EQ(broker.expect<Drained>().at.epoch, 1U);
+  const UniqueFd caller_segment = reopen_read_only(made.segments.caller.get()).value();
+  broker.say(Peer{{1, 7, 1}}, {caller_segment.get()});  // would be answered, were it still there
+  const auto attached = begin_attach({2, 8, 2});
+  EXPECT_EQ(broker.expect<Ready>().at.link, 8U);
+}
+
 TEST_F(ServiceCoreTest, ServesWhileTheBrokerReadsNothingAndTellsItLater) {
   run();
   auto attached = begin_attach({1, 7, 1});
