@@ -138,8 +138,9 @@ void CallerLinks::on_drop(const Drop& drop) {
   Entry* const entry = entry_of(drop.at);
   if (entry == nullptr) return;
   if (entry->forming && entry->forming->at.epoch == drop.at.epoch) entry->forming.reset();
-  if (entry->epoch != drop.at.epoch || !entry->live) return;
+  if (entry->epoch != drop.at.epoch) return;
   // A broker that has no record of a link we hold: the pit will not serve this epoch to its end, so ask for the next.
+  // Also where the pit has died or was reported since we listed it: this broker will not do it by itself.
   went_down(*entry);
   reopen(drop.at.link, *entry);
 }
@@ -155,8 +156,9 @@ void CallerLinks::reopen(LinkId link, Entry& entry) {
 }
 
 void CallerLinks::on_refused(const Refused& refused) {
+  // One that has its Go is a link, whether its open() has returned or not.
   if (const auto opening = openings_.find(refused.correlation);
-      refused.correlation != 0 && opening != openings_.end()) {
+      refused.correlation != 0 && opening != openings_.end() && !opening->second->attached) {
     opening->second->failure = refusal_of(refused.code);
     return;
   }
@@ -225,7 +227,10 @@ std::vector<HeldLink> CallerLinks::held() const {
   return held;
 }
 
-void CallerLinks::ask_again() {
+void CallerLinks::ask_again(const std::vector<HeldLink>& told) {
+  for (const HeldLink& link : told) {
+    if (links_.count(link.link) == 0) broker_.send(Close{link.link});
+  }
   for (auto& [id, entry] : links_) {
     if (!entry.live) reopen(id, entry);
   }

@@ -53,7 +53,8 @@ class CallerLinks {
   void forget_forming() noexcept;
   void end_all(const error& why);
   [[nodiscard]] std::vector<control::HeldLink> held() const;
-  void ask_again();
+  // `told`: what held() was when the new broker was greeted. Links that were closed since then are closed there too.
+  void ask_again(const std::vector<control::HeldLink>& told);
 
   [[nodiscard]] std::uint64_t next_correlation() noexcept { return next_correlation_++; }
 

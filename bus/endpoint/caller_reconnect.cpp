@@ -58,10 +58,10 @@ bool CallerControl::find_next_broker() {
     const std::lock_guard lock(mutex_);
     held = links_.held();
   }
-  if (!greet(socket, std::move(held), deadline_after(welcome_timeout_ns))) return false;
+  if (!greet(socket, held, deadline_after(welcome_timeout_ns))) return false;
   const std::lock_guard lock(mutex_);
   broker_.connect(std::move(socket));
-  links_.ask_again();
+  links_.ask_again(held);
   for (const auto& [correlation, query] : queries_) {
     if (!query.answer) broker_.send(StatusQuery{correlation});
   }
