@@ -6,6 +6,7 @@
 
 #include <symphony/trust.hpp>
 
+#include "bus/control/codec_report.hpp"
 #include "control_generated.h"
 
 namespace symphony::detail::control {
@@ -121,6 +122,17 @@ struct Encoder {
     const auto vector = b.CreateVector(pits);
     return done(wire::Body::Status, wire::CreateStatus(b, m.correlation, m.generation, vector));
   }
+  Built operator()(const Command& m) {
+    const auto pit = text(m.pit, pit_name_size_max);
+    return done(wire::Body::Command, wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit,
+                                                         m.instance, m.deadline_ns, m.grace_ns));
+  }
+  Built operator()(const Answer& m) {
+    const auto why = text(m.text, text_size_max);
+    const auto pit = encode_report(b, m.pit, too_large);
+    return done(wire::Body::Answer, wire::CreateAnswer(b, m.correlation, static_cast<std::uint16_t>(m.code), why, pit,
+                                                       m.daemon_pid, m.added, m.removed, m.changed));
+  }
 };
 
 // ---- decode: `ok` turns false at the first value over its maximum ----
@@ -193,6 +205,30 @@ struct Decoder {
     return m;
   }
 
+  Message command(const wire::Command& w) {
+    constexpr auto low = static_cast<std::uint8_t>(Verb::start);
+    constexpr auto high = static_cast<std::uint8_t>(Verb::reload);
+    return Command{w.correlation(),
+                   static_cast<Verb>(in_range(w.verb(), low, high)),
+                   text(w.pit(), pit_name_size_max),
+                   w.instance(),
+                   w.deadline_ns(),
+                   w.grace_ns()};
+  }
+  Message answer(const wire::Answer& w) {
+    constexpr auto high = static_cast<std::uint16_t>(errc::internal);
+    Answer m{w.correlation(),
+             static_cast<errc>(in_range(w.code(), std::uint16_t{0}, high)),
+             text(w.text(), text_size_max),
+             {},
+             w.daemon_pid(),
+             w.added(),
+             w.removed(),
+             w.changed()};
+    if (w.pit() != nullptr) m.pit = decode_report(*w.pit(), ok);
+    return m;
+  }
+
   std::optional<Message> body(const wire::Envelope& e) {
     switch (e.body_type()) {
       case wire::Body::Hello:
@@ -237,6 +273,10 @@ struct Decoder {
         return Stop{e.body_as_Stop()->deadline_ns()};
       case wire::Body::Status:
         return status(*e.body_as_Status());
+      case wire::Body::Command:
+        return command(*e.body_as_Command());
+      case wire::Body::Answer:
+        return answer(*e.body_as_Answer());
       case wire::Body::NONE:
         break;
     }
@@ -244,7 +284,7 @@ struct Decoder {
   }
 };
 
-// The deepest message is Envelope > Status > PitStatus; nothing has more tables than a full Status.
+// The deepest message is Envelope > Answer > PitDetail > PitDeath; nothing has more tables than a full Status.
 constexpr flatbuffers::uoffset_t depth_max = 4;
 constexpr flatbuffers::uoffset_t tables_max = pits_in_status_max + 2;
 

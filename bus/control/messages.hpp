@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <symphony/clock.hpp>
+#include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
 
 namespace symphony::detail::control {
@@ -22,6 +23,10 @@ inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
 inline constexpr std::size_t links_per_caller_max = 1024;
+inline constexpr std::size_t deaths_max = 8;
+inline constexpr std::size_t last_lines_size_max = 1024;
+inline constexpr std::size_t path_size_max = 4095;
+inline constexpr std::size_t calls_in_report_max = 64;
 
 using LinkId = std::uint64_t;
 using Epoch = std::uint64_t;
@@ -174,8 +179,38 @@ struct CallerSocket {
   bool granted = false;
 };
 
+// C: what an operator asks for. Each has exactly one Answer: when it is done, cannot be done, or at its deadline.
+enum class Verb : std::uint8_t {
+  start = 1,    // done when it is ready; a quarantined pit's failures are forgotten
+  stop = 2,     // done when its process is gone; it stays stopped until somebody starts it
+  restart = 3,  // both; its links attach to the next instance
+  show = 4,
+  end_broker = 5,  // done at once: the daemon's process ends when its pits have
+  reload = 6,      // reads the manifests again; done when what they say holds
+};
+struct Command {
+  std::uint64_t correlation = 0;
+  Verb verb = Verb::show;
+  std::string pit;
+  std::uint32_t instance = 0;  // restart: only one that is not newer, so that asking twice restarts once; 0: any
+  TimeNs deadline_ns = 0;
+  TimeNs grace_ns = 0;  // from Stop to SIGKILL; 0: the broker's own
+};
+inline constexpr errc code_done{};  // of an Answer: no error
+struct Answer {
+  std::uint64_t correlation = 0;
+  errc code = code_done;
+  std::string text;             // names the remedy; or what was done
+  PitReport pit;                // of a Command about one
+  std::int32_t daemon_pid = 0;  // end_broker: the process to wait for
+  std::uint32_t added = 0;      // reload
+  std::uint32_t removed = 0;
+  std::uint32_t changed = 0;
+};
+
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
-                 Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket>;
+                 Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
+                 Command, Answer>;
 
 }  // namespace symphony::detail::control

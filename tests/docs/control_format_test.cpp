@@ -86,9 +86,31 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"text_size_max", {text_size_max}},
                                                 {"links_per_caller_max", {links_per_caller_max}},
                                                 {"pits_in_status_max", {pits_in_status_max}},
+                                                {"deaths_max", {deaths_max}},
+                                                {"last_lines_size_max", {last_lines_size_max}},
+                                                {"path_size_max", {path_size_max}},
+                                                {"calls_in_report_max", {calls_in_report_max}},
                                                 {"realm_size_max", {realm_size_max}},
                                                 {"protocol_min", {protocol_min}},
                                                 {"protocol_max", {protocol_max}}}));
+}
+
+TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
+  const auto verb = [](Verb value) { return std::vector<std::uint64_t>{static_cast<std::uint64_t>(value)}; };
+  EXPECT_TRUE(holds(table(document, "Commands"), {{"start", verb(Verb::start)},
+                                                  {"stop", verb(Verb::stop)},
+                                                  {"restart", verb(Verb::restart)},
+                                                  {"show", verb(Verb::show)},
+                                                  {"end_broker", verb(Verb::end_broker)},
+                                                  {"reload", verb(Verb::reload)}}));
+  const std::string text = read_file(document);
+  const char* names[] = {"crash",   "exit", "start_timeout", "protocol", "link_fault",
+                         "hang_up", "stop", "cannot_start",  "unseen"};
+  static_assert(std::size(names) == death_cause_count);
+  for (std::size_t i = 0; i < std::size(names); ++i) {
+    const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";
+    EXPECT_NE(text.find(row), std::string::npos) << row;
+  }
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachCodeAndTrust) {

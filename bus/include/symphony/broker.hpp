@@ -23,17 +23,6 @@
 
 namespace symphony {
 
-// When a pit that died is started again. A pit that was ready is restarted at once the first time; further deaths
-// within `window_ns` wait backoff_first_ns * 2^n (+-25 %), and the failures_max-th ends in quarantine. Exit status 0 is
-// "finished" and 125 "never again"; neither is a failure.
-struct RestartPolicy {
-  std::uint32_t failures_max = 5;  // 1 to 16
-  TimeNs window_ns = 60 * second_ns;
-  TimeNs backoff_first_ns = 10 * ms_ns;
-  TimeNs backoff_max_ns = 10 * second_ns;
-  TimeNs start_timeout_ns = 30 * second_ns;  // from exec to ready; killed when it takes longer
-};
-
 // One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
 // SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile), SYMPHONY_PIT_WAITING (adaptive, spin,
 // sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core), SYMPHONY_PIT_INSTANCE and, where its state outlives it,
@@ -54,6 +43,7 @@ struct PitConfig {
   bool start_at_once = true;  // false: when the first caller opens it
   StatePolicy state{};        // what of its state outlives its process
   RestartPolicy restart;
+  friend bool operator==(const PitConfig&, const PitConfig&) = default;
 };
 
 struct BrokerOptions {

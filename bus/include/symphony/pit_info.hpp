@@ -1,9 +1,14 @@
-// What a broker tells of one of its pits.   Layer: base. Threads: a plain value.
+// What a broker tells of one of its pits.   Layer: base. Threads: plain values.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <symphony/clock.hpp>
+#include <symphony/trust.hpp>
+#include <symphony/waiting.hpp>
 
 namespace symphony {
 
@@ -23,5 +28,66 @@ inline constexpr std::uint32_t instances_max = 32;
   if (index != 0) out += '.' + std::to_string(index);
   return out;
 }
+
+// When a pit that died is started again. A pit that was ready is restarted at once the first time; further deaths
+// within `window_ns` wait backoff_first_ns * 2^n (+-25 %), and the failures_max-th ends in quarantine. Exit status 0 is
+// "finished" and 125 "never again"; neither is a failure.
+struct RestartPolicy {
+  std::uint32_t failures_max = 5;  // 1 to 16
+  TimeNs window_ns = 60 * second_ns;
+  TimeNs backoff_first_ns = 10 * ms_ns;
+  TimeNs backoff_max_ns = 10 * second_ns;
+  TimeNs start_timeout_ns = 30 * second_ns;  // from exec to ready; killed when it takes longer
+  friend bool operator==(const RestartPolicy&, const RestartPolicy&) = default;
+};
+
+// Why a process of a pit ended. Stable: numbers are never reused.
+enum class DeathCause : std::uint8_t {
+  crash = 0,          // a signal that the broker did not send
+  exit = 1,           // by itself
+  start_timeout = 2,  // killed: not ready in time
+  protocol = 3,       // killed: it said what no pit says
+  link_fault = 4,     // killed: it broke the ring protocol on a link
+  hang_up = 5,        // killed: it closed its control socket and lived on
+  stop = 6,           // an operator or the end of the broker; by itself or, when its grace was over, killed
+  cannot_start = 7,   // there never was a process
+  unseen = 8,         // while there was no broker
+};
+inline constexpr std::uint8_t death_cause_count = 9;
+[[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
+  constexpr std::string_view names[death_cause_count] = {"crash",      "exit",    "start timeout", "protocol violation",
+                                                         "link fault", "hang-up", "stop",          "cannot start",
+                                                         "unseen"};
+  return names[static_cast<std::uint8_t>(cause)];
+}
+
+struct PitDeath {
+  TimeNs at_ns = 0;  // on CLOCK_MONOTONIC
+  std::uint32_t instance = 0;
+  DeathCause cause = DeathCause::crash;
+  bool signalled = false;
+  std::int32_t value = 0;  // the signal's number, else the exit status; of cannot_start: errno; of unseen: nothing
+  TimeNs ready_ns = -1;    // how long it had been ready; -1: it never was
+  std::string last_lines;  // the end of what it wrote to stderr, where the broker keeps that; at most 1,024 bytes
+};
+
+// Everything a broker knows of a pit.
+struct PitReport {
+  PitInfo info;
+  std::string reason;         // of the state: why it failed, is quarantined or stopped
+  std::string version;        // as the running instance says; empty after the broker itself was started again
+  TimeNs ready_since_ns = 0;  // on CLOCK_MONOTONIC; 0: it is not ready
+  std::string executable;
+  Trust trust = Trust::cooperative;
+  Waiting waiting = Waiting::adaptive;
+  Placement placement = Placement::automatic;
+  bool start_at_once = true;
+  std::vector<std::string> calls;
+  RestartPolicy restart;
+  std::uint32_t failures = 0;  // within the window
+  std::string log;             // the file that its stderr goes to; empty: the broker's own stderr
+  std::uint64_t log_lines_lost = 0;
+  std::vector<PitDeath> deaths;  // the last ones, at most 8, oldest first
+};
 
 }  // namespace symphony

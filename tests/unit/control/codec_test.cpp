@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -57,8 +58,19 @@ TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
   hello.links.assign(links_per_caller_max + 1, {});
   Status status;
   status.pits.assign(pits_in_status_max + 1, {});
+  Answer calls, deaths, lines, path;
+  calls.pit.calls.assign(calls_in_report_max + 1, "p");
+  deaths.pit.deaths.assign(deaths_max + 1, {});
+  lines.pit.deaths.resize(1);
+  lines.pit.deaths[0].last_lines = std::string(last_lines_size_max + 1, 'x');
+  path.pit.executable = std::string(path_size_max + 1, 'x');
   const Message over[] = {hello,
                           status,
+                          calls,
+                          deaths,
+                          lines,
+                          path,
+                          Command{1, Verb::show, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0},
                           PitReady{1, 1, 0, std::string(pit_name_size_max + 1, 'x'), "", 0},
                           PitReady{1, 1, 0, "", std::string(version_size_max + 1, 'x'), 0},
                           Open{1, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0, 0},
@@ -82,6 +94,42 @@ TEST(ControlCodec, RefusesAnUnknownEnumerator) {
     ASSERT_FALSE(back) << static_cast<int>(code);
     EXPECT_EQ(back.error().code, errc::peer_fault);
   }
+}
+
+TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
+  const auto back = decode(*encode(samples()[22]));
+  ASSERT_TRUE(back);
+  const auto& answer = std::get<Answer>(*back);
+  EXPECT_EQ(std::tie(answer.daemon_pid, answer.added, answer.removed, answer.changed), std::tuple(4711, 1, 2, 3));
+  const PitReport& r = answer.pit;
+  const PitReport was = sample_report();
+  EXPECT_EQ(std::tie(r.info.name, r.info.state, r.info.pid, r.info.instance, r.info.links),
+            std::tie(was.info.name, was.info.state, was.info.pid, was.info.instance, was.info.links));
+  EXPECT_EQ(
+      std::tie(r.reason, r.version, r.ready_since_ns, r.executable, r.trust, r.waiting, r.placement),
+      std::tie(was.reason, was.version, was.ready_since_ns, was.executable, was.trust, was.waiting, was.placement));
+  EXPECT_EQ(std::tie(r.start_at_once, r.calls, r.restart, r.failures, r.log, r.log_lines_lost),
+            std::tie(was.start_at_once, was.calls, was.restart, was.failures, was.log, was.log_lines_lost));
+  ASSERT_EQ(r.deaths.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const PitDeath &d = r.deaths[i], &e = was.deaths[i];
+    EXPECT_EQ(std::tie(d.at_ns, d.instance, d.cause, d.signalled, d.value, d.ready_ns, d.last_lines),
+              std::tie(e.at_ns, e.instance, e.cause, e.signalled, e.value, e.ready_ns, e.last_lines));
+  }
+}
+
+TEST(ControlCodec, RefusesAnUnknownVerbOrCause) {
+  for (const auto verb : {Verb{0}, Verb{7}}) {
+    const auto bytes = encode(Command{1, verb, "", 0, 0, 0});
+    ASSERT_TRUE(bytes);
+    EXPECT_EQ(decode(*bytes).error().code, errc::peer_fault) << static_cast<int>(verb);
+  }
+  Answer answer;
+  answer.pit.deaths.resize(1);
+  answer.pit.deaths[0].cause = DeathCause{death_cause_count};
+  const auto bytes = encode(answer);
+  ASSERT_TRUE(bytes);
+  EXPECT_EQ(decode(*bytes).error().code, errc::peer_fault);
 }
 
 TEST(ControlCodec, RefusesATextWithAZeroInIt) {

@@ -8,6 +8,26 @@
 
 namespace symphony::detail::control {
 
+inline PitReport sample_report() {
+  PitReport r;
+  r.info = {"pool", "backoff", 0, 7, 3};
+  r.reason = "killed by signal 11";
+  r.version = "1.2.3";
+  r.ready_since_ns = 5;
+  r.executable = "/pits/pool";
+  r.trust = Trust::hostile;
+  r.waiting = Waiting::spin;
+  r.placement = Placement::same_core;
+  r.start_at_once = false;
+  r.calls = {"greeter", "other"};
+  r.restart = {3, 4, 5, 6, 7};
+  r.failures = 2;
+  r.log = "/logs/pool.log";
+  r.log_lines_lost = 9;
+  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n"}, {20, 7, DeathCause::crash, true, 11, 8, ""}};
+  return r;
+}
+
 inline std::vector<Message> samples() {
   const Attachment at{3, 0x1122334455667788, 9};
   return {
@@ -32,6 +52,8 @@ inline std::vector<Message> samples() {
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
       CallerWanted{12},
       CallerSocket{12, true},
+      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000},
+      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3},
   };
 }
 
@@ -48,7 +70,18 @@ inline std::vector<Message> largest_samples() {
   Status status;
   status.pits.assign(pits_in_status_max,
                      {std::string(pit_name_size_max, 'n'), std::string(state_size_max, 's'), -1, ~0U, ~0U});
-  return {hello, ready, open, refused, status};
+  Command command;
+  command.pit = std::string(pit_name_size_max, 'p');
+  Answer answer;
+  answer.text = refused.text;
+  answer.pit.info = {std::string(pit_name_size_max, 'n'), std::string(state_size_max, 's'), -1, ~0U, ~0U};
+  answer.pit.reason = std::string(text_size_max, 'r');
+  answer.pit.version = std::string(version_size_max, 'v');
+  answer.pit.executable = answer.pit.log = std::string(path_size_max, 'e');
+  answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
+  answer.pit.deaths.assign(deaths_max,
+                           {-1, ~0U, DeathCause::unseen, true, -1, -1, std::string(last_lines_size_max, 'l')});
+  return {hello, ready, open, refused, status, command, answer};
 }
 
 }  // namespace symphony::detail::control

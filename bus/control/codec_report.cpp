@@ -1,0 +1,108 @@
+#include "bus/control/codec_report.hpp"
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bus/control/codec.hpp"
+
+namespace symphony::detail::control {
+namespace {
+
+struct ReportEncoder {
+  flatbuffers::FlatBufferBuilder& b;
+  bool& too_large;
+
+  flatbuffers::Offset<flatbuffers::String> text(const std::string& s, std::size_t size_max) {
+    too_large |= s.size() > size_max;
+    return b.CreateString(too_large ? "" : s);
+  }
+  flatbuffers::Offset<wire::PitDeath> death(const PitDeath& d) {
+    const auto lines = text(d.last_lines, last_lines_size_max);
+    return wire::CreatePitDeath(b, d.at_ns, d.instance, static_cast<std::uint8_t>(d.cause), d.signalled, d.value,
+                                d.ready_ns, lines);
+  }
+};
+
+struct ReportDecoder {
+  bool& ok;
+
+  std::string text(const flatbuffers::String* s, std::size_t size_max) {
+    if (s == nullptr) return {};
+    ok &= s->size() <= size_max && std::memchr(s->c_str(), 0, s->size()) == nullptr;
+    return ok ? s->str() : std::string();
+  }
+  // An enumeration that begins with 0.
+  template <class E>
+  E one_of(std::uint8_t value, E last) {
+    ok &= value <= static_cast<std::uint8_t>(last);
+    return ok ? static_cast<E>(value) : E{};
+  }
+  PitDeath death(const wire::PitDeath& w) {
+    return {w.at_ns(), w.instance(), one_of(w.cause(), DeathCause::unseen),    w.signalled(),
+            w.value(), w.ready_ns(), text(w.last_lines(), last_lines_size_max)};
+  }
+};
+
+}  // namespace
+
+flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilder& b, const PitReport& report,
+                                                   bool& too_large) {
+  ReportEncoder e{b, too_large};
+  too_large |= report.calls.size() > calls_in_report_max || report.deaths.size() > deaths_max;
+  const auto name = e.text(report.info.name, pit_name_size_max);
+  const auto state = e.text(report.info.state, state_size_max);
+  const auto status = wire::CreatePitStatus(b, name, state, report.info.pid, report.info.instance, report.info.links);
+  std::vector<flatbuffers::Offset<flatbuffers::String>> calls;
+  for (const std::string& call : report.calls) calls.push_back(e.text(call, pit_name_size_max));
+  std::vector<flatbuffers::Offset<wire::PitDeath>> deaths;
+  for (const PitDeath& d : report.deaths) deaths.push_back(e.death(d));
+  const auto reason = e.text(report.reason, text_size_max);
+  const auto version = e.text(report.version, version_size_max);
+  const auto executable = e.text(report.executable, path_size_max);
+  const auto log = e.text(report.log, path_size_max);
+  const auto all_calls = b.CreateVector(calls);
+  const auto all_deaths = b.CreateVector(deaths);
+  const RestartPolicy& r = report.restart;
+  return wire::CreatePitDetail(b, status, reason, version, report.ready_since_ns, executable,
+                               static_cast<std::uint8_t>(report.trust), static_cast<std::uint8_t>(report.waiting),
+                               static_cast<std::uint8_t>(report.placement), report.start_at_once, all_calls,
+                               r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns,
+                               report.failures, log, report.log_lines_lost, all_deaths);
+}
+
+PitReport decode_report(const wire::PitDetail& w, bool& ok) {
+  ReportDecoder d{ok};
+  PitReport out;
+  if (const wire::PitStatus* s = w.status()) {
+    out.info = {d.text(s->name(), pit_name_size_max), d.text(s->state(), state_size_max), s->pid(), s->instance(),
+                s->links()};
+  }
+  out.reason = d.text(w.reason(), text_size_max);
+  out.version = d.text(w.version(), version_size_max);
+  out.ready_since_ns = w.ready_since_ns();
+  out.executable = d.text(w.executable(), path_size_max);
+  out.trust = d.one_of(w.trust(), Trust::hostile);
+  out.waiting = d.one_of(w.waiting(), Waiting::sleep);
+  out.placement = d.one_of(w.placement(), Placement::other_core);
+  out.start_at_once = w.start_at_once();
+  out.restart = {w.failures_max(), w.window_ns(), w.backoff_first_ns(), w.backoff_max_ns(), w.start_timeout_ns()};
+  out.failures = w.failures();
+  out.log = d.text(w.log(), path_size_max);
+  out.log_lines_lost = w.log_lines_lost();
+  if (w.calls() != nullptr) {
+    ok &= w.calls()->size() <= calls_in_report_max;
+    for (flatbuffers::uoffset_t i = 0; ok && i < w.calls()->size(); ++i) {
+      out.calls.push_back(d.text(w.calls()->Get(i), pit_name_size_max));
+    }
+  }
+  if (w.deaths() != nullptr) {
+    ok &= w.deaths()->size() <= deaths_max;
+    for (flatbuffers::uoffset_t i = 0; ok && i < w.deaths()->size(); ++i) {
+      out.deaths.push_back(d.death(*w.deaths()->Get(i)));
+    }
+  }
+  return out;
+}
+
+}  // namespace symphony::detail::control
