@@ -1,0 +1,206 @@
+#include "bus/broker/pit_slots.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace symphony::detail::broker {
+namespace {
+
+constexpr std::size_t slots_size_max = 4UL << 20;
+constexpr std::size_t strings_in_slot_max = 4096;
+
+// Two areas behind it, of which it names the one that holds.
+struct SlotHeader {
+  std::uint64_t area = 0;  // 0 or 1
+  std::uint64_t size = 0;
+  std::uint64_t hash = 0;
+};
+
+std::uint64_t hash_of(std::span<const std::byte> bytes) {  // FNV-1a
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::byte b : bytes) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3;
+  return hash;
+}
+
+struct SlotWriter {
+  std::vector<std::byte> out;
+
+  template <class T>
+  void number(T value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    const auto* first = reinterpret_cast<const std::byte*>(&value);
+    out.insert(out.end(), first, first + sizeof(T));
+  }
+  void text(const std::string& s) {
+    number(static_cast<std::uint32_t>(s.size()));
+    const auto bytes = std::as_bytes(std::span(s));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+  void texts(const std::vector<std::string>& all) {
+    number(static_cast<std::uint32_t>(all.size()));
+    for (const std::string& s : all) text(s);
+  }
+  void pit(const PitConfig& config) {
+    // All members: one more does not compile until it is here and in the reader.
+    const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
+                 start_at_once, restart] = config;
+    const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
+    text(name);
+    text(executable);
+    texts(args);
+    text(config_text);
+    texts(environment);
+    number(trust);
+    number(waiting);
+    number(placement);
+    texts(calls);
+    number(instances);
+    number(static_cast<std::uint8_t>(start_at_once));
+    number(failures_max);
+    number(window_ns);
+    number(backoff_first_ns);
+    number(backoff_max_ns);
+    number(start_timeout_ns);
+  }
+};
+
+struct SlotReader {
+  std::span<const std::byte> in;
+  bool ok = true;
+
+  template <class T>
+  void number(T& value) {
+    ok = ok && in.size() >= sizeof(T);
+    if (!ok) return;
+    std::memcpy(&value, in.data(), sizeof(T));
+    in = in.subspan(sizeof(T));
+  }
+  template <class E>
+  void one_of(E& value, E last) {
+    number(value);
+    ok = ok && static_cast<std::uint8_t>(value) <= static_cast<std::uint8_t>(last);
+    if (!ok) value = E{};
+  }
+  void text(std::string& s) {
+    std::uint32_t size = 0;
+    number(size);
+    ok = ok && size <= in.size();
+    if (!ok) return;
+    s.assign(reinterpret_cast<const char*>(in.data()), size);
+    in = in.subspan(size);
+  }
+  void texts(std::vector<std::string>& all) {
+    std::uint32_t count = 0;
+    number(count);
+    ok = ok && count <= strings_in_slot_max;
+    for (std::uint32_t i = 0; ok && i < count; ++i) text(all.emplace_back());
+  }
+  void pit(PitConfig& p) {
+    text(p.name);
+    text(p.executable);
+    texts(p.args);
+    text(p.config);
+    texts(p.environment);
+    one_of(p.trust, Trust::hostile);
+    one_of(p.waiting, Waiting::sleep);
+    one_of(p.placement, Placement::other_core);
+    texts(p.calls);
+    number(p.instances);
+    std::uint8_t at_once = 0;
+    number(at_once);
+    p.start_at_once = at_once != 0;
+    number(p.restart.failures_max);
+    number(p.restart.window_ns);
+    number(p.restart.backoff_first_ns);
+    number(p.restart.backoff_max_ns);
+    number(p.restart.start_timeout_ns);
+  }
+};
+
+// All of it, or false.
+bool write_at(int fd, std::span<const std::byte> bytes, std::size_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+bool read_at(int fd, std::span<std::byte> bytes, std::size_t offset) {
+  return ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes.size());
+}
+
+std::size_t place_of(std::uint64_t area) {
+  return sizeof(SlotHeader) + static_cast<std::size_t>(area) * slots_size_max;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_slots(const std::vector<PitConfig>& slots) {
+  SlotWriter w;
+  w.number(static_cast<std::uint32_t>(slots.size()));
+  for (const PitConfig& pit : slots) w.pit(pit);
+  return std::move(w.out);
+}
+
+std::optional<std::vector<PitConfig>> decode_slots(std::span<const std::byte> bytes) {
+  SlotReader r{bytes};
+  std::uint32_t count = 0;
+  r.number(count);
+  std::vector<PitConfig> slots;
+  for (std::uint32_t i = 0; r.ok && i < count; ++i) r.pit(slots.emplace_back());
+  if (!r.ok || !r.in.empty()) return std::nullopt;
+  return slots;
+}
+
+std::uint64_t fingerprint(const PitConfig& pit) {
+  SlotWriter w;
+  w.pit(pit);
+  return hash_of(w.out);
+}
+
+result<SlotStore> SlotStore::make() {
+  UniqueFd file(::memfd_create("symphony-pits", MFD_CLOEXEC));
+  if (!file)
+    return unexpected(errc::out_of_descriptors, "memfd: no descriptors left: raise the limit (ulimit -n)", errno);
+  return SlotStore(std::move(file));
+}
+
+std::optional<std::vector<PitConfig>> SlotStore::read() const {
+  SlotHeader header;
+  if (!read_at(file_.get(), std::as_writable_bytes(std::span(&header, 1)), 0)) return std::nullopt;
+  if (header.area > 1 || header.size == 0 || header.size > slots_size_max) return std::nullopt;
+  std::vector<std::byte> bytes(header.size);
+  if (!read_at(file_.get(), bytes, place_of(header.area)) || hash_of(bytes) != header.hash) return std::nullopt;
+  return decode_slots(bytes);
+}
+
+result<void> SlotStore::write(const std::vector<PitConfig>& slots) const {
+  const std::vector<std::byte> bytes = encode_slots(slots);
+  if (bytes.size() > slots_size_max) {
+    return unexpected(errc::too_large,
+                      "the manifests are larger than 4 MiB together: the next broker has the old ones");
+  }
+  SlotHeader header;
+  const bool was_written = read_at(file_.get(), std::as_writable_bytes(std::span(&header, 1)), 0);
+  header.area = was_written ? 1 - std::min<std::uint64_t>(header.area, 1) : 0;
+  header.size = bytes.size();
+  header.hash = hash_of(bytes);
+  if (write_at(file_.get(), bytes, place_of(header.area)) &&
+      write_at(file_.get(), std::as_bytes(std::span(&header, 1)), 0)) {
+    return {};
+  }
+  return unexpected(errc::out_of_memory, "no memory to keep the pits: the next broker has the old ones", errno);
+}
+
+}  // namespace symphony::detail::broker
