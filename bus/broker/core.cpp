@@ -4,25 +4,26 @@
 #include <array>
 
 #include "bus/base/check.hpp"
+#include "bus/broker/pit_slots.hpp"
 #include "bus/state/layout.hpp"
 
 namespace symphony::detail::broker {
 namespace {
 
-constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2;
+constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2, timer_of_command = 3;
 
 template <class State, std::size_t n>
 using Table = std::array<std::array<bool, n>, n>;
 
 // Rows: from; columns: to. known, starting, ready, backoff, quarantined, stopping, stopped.
 constexpr Table<PitState, pit_state_count> pit_table{{
-    {false, true, false, false, false, false, true},   // known
-    {false, false, true, true, true, true, true},      // starting
-    {false, true, false, true, true, true, true},      // ready
-    {false, true, false, false, false, false, true},   // backoff
-    {false, false, false, false, false, false, true},  // quarantined
-    {false, true, false, true, true, false, true},     // stopping
-    {false, false, false, false, false, false, false}  // stopped
+    {false, true, false, false, false, false, true},  // known
+    {false, false, true, true, true, true, true},     // starting
+    {false, true, false, true, true, true, true},     // ready
+    {false, true, false, false, false, false, true},  // backoff
+    {false, true, false, false, false, false, true},  // quarantined
+    {false, true, false, true, true, false, true},    // stopping
+    {false, true, false, false, false, false, false}  // stopped
 }};
 
 // waiting, making, owning, sealing, peering, open, closing.
@@ -83,6 +84,12 @@ std::vector<PitConfig> each_instance(const std::vector<PitConfig>& pits) {
   return out;
 }
 
+std::vector<PitConfig> in_use(const std::vector<PitConfig>& slots) {
+  std::vector<PitConfig> out = slots;
+  std::erase_if(out, [](const PitConfig& pit) { return pit.name.empty(); });
+  return out;
+}
+
 result<void> check_pits(const std::vector<PitConfig>& pits) {
   if (pits.size() > pits_max)
     return unexpected(errc::too_large, "a broker serves at most 64 pits: start a second realm");
@@ -124,11 +131,14 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
 
 BrokerCore::BrokerCore(CoreConfig config)
     : config_(std::move(config)), random_(config_.seed + config_.generation * 0x9e3779b97f4a7c15) {
-  SYMPHONY_CHECK(config_.generation >= 1 && check_pits(config_.pits).has_value());
+  SYMPHONY_CHECK(config_.generation >= 1 && config_.pits.size() <= pits_max &&
+                 check_pits(in_use(config_.pits)).has_value());
   for (PitIndex i = 0; i < config_.pits.size(); ++i) {
     Pit& pit = pits_.emplace_back();
     pit.index = i;
     pit.config = config_.pits[i];
+    pit.removed = pit.config.name.empty();
+    if (pit.removed) pit.state = PitState::stopped;
   }
   last_epoch_ = (config_.generation - 1) << 32;
   next_link_ = last_epoch_ + 1;
@@ -137,6 +147,7 @@ BrokerCore::BrokerCore(CoreConfig config)
 void BrokerCore::step(const Event& event, TimeNs now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   std::visit([this](const auto& e) { on(e); }, event);
+  settle_commands();
   finish_if_stopped();
   const TimeNs next = timers_.empty() ? no_deadline_ns : timers_.begin()->at_ns;
   if (next != armed_ns_) {
@@ -162,13 +173,17 @@ std::uint64_t BrokerCore::random() noexcept {  // splitmix64
 
 std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
-  h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_);
+  h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_, keeper_lost_,
+        next_command_);
   for (const Pit& p : pits_) {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
-          p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size());
+          p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
+          p.removed);
     for (const TimeNs t : p.failures) h.all(t);
     for (const LinkId id : p.gone_links) h.all(id);
+    for (const PitDeath& d : p.deaths) h.all(d.at_ns, d.instance, d.cause, d.value);
   }
+  for (const auto& [id, c] : commands_) h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns);
   for (const auto& [id, c] : conns_) {
     h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
   }
@@ -183,14 +198,33 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
 std::vector<PitInfo> BrokerCore::status() const {
   std::vector<PitInfo> all;
   for (const Pit& p : pits_) {
-    all.push_back({p.config.name, name_of(p.state), p.pid, p.instance, static_cast<std::uint32_t>(p.links.size())});
+    if (p.removed && !p.alive) continue;
+    const std::string& name = p.config.name;
+    all.push_back({name.empty() ? "(removed)" : name, name_of(p.state), p.pid, p.instance,
+                   static_cast<std::uint32_t>(p.links.size())});
   }
   return all;
+}
+
+std::optional<PitIndex> BrokerCore::index_of(std::string_view name) const {
+  for (const Pit& p : pits_) {
+    if (!p.removed && p.config.name == name) return p.index;
+  }
+  return std::nullopt;
 }
 
 // ---- callers ----
 
 void BrokerCore::on(const Begin& e) {
+  // A broker that could not keep its configuration may have left processes that this one knows nothing of.
+  for (const ProcessFound& p : e.processes) {
+    while (p.pit < pits_max && p.pit >= pits_.size()) {
+      Pit& unknown = pits_.emplace_back();
+      unknown.index = static_cast<PitIndex>(pits_.size() - 1);
+      unknown.removed = true;
+      unknown.state = PitState::stopped;
+    }
+  }
   std::map<PitIndex, PitRecord> pit_records;
   for (const RecordFound& r : e.records) {
     if (!is_pit_key(r.key)) continue;
@@ -230,6 +264,7 @@ void BrokerCore::on(const Begin& e) {
   }
   for (Pit& pit : pits_) {
     if (pit.state == PitState::known && pit.config.start_at_once) start(pit);
+    pit.removed ? remove(pit) : apply_config(pit);
   }
 }
 
@@ -306,12 +341,16 @@ void BrokerCore::on(const CallerMessage& e) {
     Link* link = link_of(conn, fault->at.link);
     if (link != nullptr && link->epoch == fault->at.epoch && link->state == LinkState::open) {
       Pit& pit = pits_[link->pit];
-      if (pit.instance == link->instance) kill(pit, AfterExit::restart, "it broke the ring protocol on a link");
+      if (pit.instance == link->instance) {
+        kill(pit, AfterExit::restart, "it broke the ring protocol on a link", DeathCause::link_fault);
+      }
     }
   } else if (const auto* close = std::get_if<control::Close>(&e.message)) {
     caller_says(conn, *close);
   } else if (const auto* query = std::get_if<control::StatusQuery>(&e.message)) {
     caller_says(conn, *query);
+  } else if (const auto* command = std::get_if<control::Command>(&e.message)) {
+    caller_says(conn, *command);
   } else {
     give_up(conn);  // a message only pits or brokers say
   }
@@ -376,16 +415,14 @@ void BrokerCore::forget_conn(ConnId id) {
 void BrokerCore::on(const StopAll&) {
   if (stopping_) return;
   stopping_ = true;
+  act(Stopping{});
   for (Pit& pit : pits_) {
     switch (pit.state) {
       case PitState::ready:
-        act(SendToPit{pit.index, pit.instance, control::Stop{now_ns_ + stop_grace_ns}, 0, 0, {}});
-        move(pit, PitState::stopping);
-        pit.after_exit = AfterExit::stop;
-        set_timer(pit, now_ns_ + stop_grace_ns);
+        ask_to_stop(pit, stop_grace_ns, AfterExit::stop, "the broker stops");
         break;
       case PitState::starting:
-        kill(pit, AfterExit::stop, "");
+        kill(pit, AfterExit::stop, "", DeathCause::stop);
         break;
       case PitState::stopping:
         pit.after_exit = AfterExit::stop;
@@ -402,6 +439,7 @@ void BrokerCore::on(const StopAll&) {
 }
 
 void BrokerCore::on(const KeeperLost&) {
+  keeper_lost_ = true;
   for (Pit& pit : pits_) {
     pit.alive = false;
     pit.pid = 0;
@@ -435,6 +473,8 @@ void BrokerCore::on(const TimerFired&) {
       refuse(link, errc::timeout,
              "pit " + pit.config.name + " is " + name_of(pit.state) +
                  ": the deadline to open it is over, allow more time");
+    } else if (due.kind == timer_of_command) {
+      command_late(due.id);
     } else {
       Pit& pit = pits_[due.id];
       set_timer(pit, no_deadline_ns);
@@ -452,6 +492,10 @@ void BrokerCore::replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, st
 void BrokerCore::set_timer(Conn& conn, TimeNs at_ns) { replace_timer(conn.timer_ns, at_ns, timer_of_conn, conn.id); }
 void BrokerCore::set_timer(Link& link, TimeNs at_ns) { replace_timer(link.timer_ns, at_ns, timer_of_link, link.id); }
 void BrokerCore::set_timer(Pit& pit, TimeNs at_ns) { replace_timer(pit.timer_ns, at_ns, timer_of_pit, pit.index); }
+
+void BrokerCore::set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns) {
+  replace_timer(waiting.timer_ns, at_ns, timer_of_command, id);
+}
 
 void BrokerCore::move(Pit& pit, PitState to) {
   SYMPHONY_CHECK(may_become(pit.state, to));

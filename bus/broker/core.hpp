@@ -18,6 +18,10 @@
 //   Hello lists (L, e), not on record                        -> Drop(L, e); the caller opens L again
 //   Open of L on record as open e (its Go was lost, or its caller gave e up) -> Own of a newer epoch; e ends
 //   on record, listed by nobody for reconnect_grace_ns                       -> Drop(drain) to the pit, forgotten
+// Operators (core_operator.cpp): a Command waits until its pit is where it should be, and has one Answer. A pit that
+// was stopped by one stays stopped, over the broker's own death too: what a pit on its way out is meant to become is on
+// record. A reload (core_reload.cpp) never moves a pit to another index; the next broker compares what a process was
+// started with with what is configured, so it goes on with a reload that the last one did not live to end.
 // Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
 // out. Epochs are counted over all links: one that was forgotten may be opened again under its number.
 #pragma once
@@ -34,11 +38,14 @@
 namespace symphony::detail::broker {
 
 struct CoreConfig {
-  std::vector<PitConfig> pits;  // at most pits_max, names valid and different (check_pits)
+  std::vector<PitConfig>
+      pits;  // at most pits_max, names valid and different (check_pits); without a name: a free place
   Generation generation = 1;
   std::uint64_t seed = 1;
   uid_t owner = 0;             // callers of other users, root apart, are refused
   bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
+  pid_t daemon = 0;            // the process that ends last; 0: a program's own broker, which it ends and configures
+  std::string log_folder{};    // where a pit's stderr is kept, as NAME.log; empty: nowhere
 };
 
 // Those of several instances once for each, with the instance's name; `instances` is 1 then, or what it was where it
@@ -46,6 +53,8 @@ struct CoreConfig {
 [[nodiscard]] std::vector<PitConfig> each_instance(const std::vector<PitConfig>& pits);
 // Whether these pits can be served; the text names what is wrong.
 [[nodiscard]] result<void> check_pits(const std::vector<PitConfig>& pits);
+// Without the free places.
+[[nodiscard]] std::vector<PitConfig> in_use(const std::vector<PitConfig>& slots);
 
 class BrokerCore {
  public:
@@ -62,12 +71,13 @@ class BrokerCore {
   [[nodiscard]] std::size_t caller_count() const noexcept { return conns_.size(); }
   [[nodiscard]] PitState pit_state(PitIndex pit) const { return pits_.at(pit).state; }
   [[nodiscard]] std::vector<PitInfo> status() const;
+  [[nodiscard]] std::optional<PitIndex> index_of(std::string_view name) const;
+  [[nodiscard]] const PitConfig& config_of(PitIndex pit) const { return pits_.at(pit).config; }
 
  private:
-  enum class AfterExit : std::uint8_t { restart, quarantine, stop };
   struct Timer {
     TimeNs at_ns;
-    std::uint8_t kind;  // 0 caller, 1 link, 2 pit
+    std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command
     std::uint64_t id;
     auto operator<=>(const Timer&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
   };
@@ -92,6 +102,23 @@ class BrokerCore {
     std::set<LinkId> links;
     std::set<LinkId> gone_links;  // that its state knows, over while it had no process to tell
     [[nodiscard]] bool is_durable() const noexcept { return config.state.durability != Durability::none; }
+    // What an operator sees and does.
+    DeathCause cause = DeathCause::stop;  // of the end that it was told or made to come to
+    std::string version;
+    std::deque<PitDeath> deaths;
+    std::uint64_t log_lines_lost = 0;
+    std::uint64_t started_with = 0;  // fingerprint of the running process's configuration
+    bool recorded = false;
+    bool removed = false;  // not configured any more; its place is free when its process and links are gone
+  };
+  // A Command without its Answer.
+  struct PendingCommand {
+    ConnId conn = 0;
+    std::uint64_t correlation = 0;
+    control::Verb verb = control::Verb::show;
+    PitIndex pit = 0;
+    std::uint32_t instance = 0;  // stop: that is to go; start, restart: the first that will do
+    TimeNs timer_ns = no_deadline_ns;
   };
   struct Conn {
     ConnId id = 0;
@@ -170,22 +197,45 @@ class BrokerCore {
   void pit_says(Pit& pit, const control::PitReady& m);
   void pit_says(Pit& pit, const control::CallerWanted& m);
   void start(Pit& pit);
-  void kill(Pit& pit, AfterExit after, const std::string& reason);
+  void kill(Pit& pit, AfterExit after, const std::string& reason, DeathCause cause = DeathCause::protocol);
   void failed(Pit& pit, const std::string& reason);
   void end_pit(Pit& pit, PitState state, errc code, const std::string& reason);
   void pit_timer(Pit& pit);
   void record_pit(const Pit& pit);
   void forget_state(const Pit& pit, std::uint32_t instance);
   void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
+  void restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive);
+  void note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines = {});
   void finish_if_stopped();
   [[nodiscard]] Pit* live_pit(PitIndex pit, std::uint32_t instance);
   [[nodiscard]] Pit* pit_named(const std::string& name);
+
+  // core_operator.cpp
+  void caller_says(Conn& conn, const control::Command& m);
+  void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr);
+  void start_now(Pit& pit);
+  void stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
+  void restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
+  void ask_to_stop(Pit& pit, TimeNs grace_ns, AfterExit after, const std::string& reason);
+  void settle_commands();
+  [[nodiscard]] std::optional<errc> outcome_of(const PendingCommand& waiting, std::string& text) const;
+  void command_late(std::uint64_t id);
+  [[nodiscard]] PitReport report(const Pit& pit) const;
+  // core_reload.cpp
+  void on(const LogLost& e);
+  void on(const ConfigRead& e);
+  void remove(Pit& pit);
+  void apply_config(Pit& pit);
+  [[nodiscard]] Pit* free_place();
+  void forget_removed(Pit& pit);
+  void keep_config();
 
   void move(Pit& pit, PitState to);
   void move(Link& link, LinkState to);
   void set_timer(Conn& conn, TimeNs at_ns);
   void set_timer(Link& link, TimeNs at_ns);
   void set_timer(Pit& pit, TimeNs at_ns);
+  void set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns);
   void replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, std::uint64_t id);
   void act(Action action) { actions_.push_back(std::move(action)); }
   std::uint64_t random() noexcept;
@@ -194,6 +244,7 @@ class BrokerCore {
   std::vector<Pit> pits_;
   std::map<ConnId, Conn> conns_;  // conn 0, when there: stands for the callers of links found on record
   std::map<LinkId, Link> links_;
+  std::map<std::uint64_t, PendingCommand> commands_;
   std::set<Timer> timers_;
   std::deque<Action> actions_;
   std::size_t waiting_opens_ = 0;
@@ -204,6 +255,8 @@ class BrokerCore {
   std::uint64_t random_ = 0;
   bool stopping_ = false;
   bool finished_ = false;
+  bool keeper_lost_ = false;
+  std::uint64_t next_command_ = 1;
 };
 
 }  // namespace symphony::detail::broker

@@ -6,6 +6,7 @@
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
+#include "bus/broker/pit_slots.hpp"
 
 namespace symphony::detail::broker {
 namespace {
@@ -34,8 +35,8 @@ BrokerCore::Pit* BrokerCore::live_pit(PitIndex pit, std::uint32_t instance) {
 }
 
 BrokerCore::Pit* BrokerCore::pit_named(const std::string& name) {
-  const auto found = std::find_if(pits_.begin(), pits_.end(), [&](const Pit& p) { return p.config.name == name; });
-  return found == pits_.end() ? nullptr : &*found;
+  const auto index = index_of(name);
+  return index ? &pits_[*index] : nullptr;
 }
 
 void BrokerCore::start(Pit& pit) {
@@ -44,6 +45,8 @@ void BrokerCore::start(Pit& pit) {
   pit.pid = 0;
   pit.was_ready = pit.hung_up = false;
   pit.after_exit = AfterExit::restart;
+  pit.version.clear();
+  pit.started_with = fingerprint(pit.config);
   ++pit.instance;
   set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
   record_pit(pit);
@@ -65,8 +68,9 @@ void BrokerCore::on(const SpawnFailed& e) {
   const char* why = ::strerrordesc_np(e.sys_errno);
   const std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
   act(Note{"pit " + pit->config.name + ": " + reason});
+  note_death(*pit, DeathCause::cannot_start, false, e.sys_errno);
   if (pit->state == PitState::stopping && pit->after_exit == AfterExit::stop) {
-    end_pit(*pit, PitState::stopped, errc::closed, "the broker stops");
+    end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
   } else if (is_permanent(e.sys_errno)) {
     end_pit(*pit, PitState::quarantined, errc::quarantined, reason);
   } else {
@@ -84,8 +88,16 @@ void BrokerCore::on(const PitExited& e) {
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
   const bool asked = pit->state == PitState::stopping;
   const std::string how = how_it_ended(e);
+  note_death(*pit,
+             asked         ? pit->cause
+             : e.signalled ? DeathCause::crash
+                           : DeathCause::exit,
+             e.signalled, e.value, e.last_lines);
   if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
-    end_pit(*pit, PitState::stopped, errc::closed, "the broker stops");
+    end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
+  } else if (asked && pit->after_exit == AfterExit::start_again) {
+    pit->failures.clear();
+    start(*pit);
   } else if (asked && pit->after_exit == AfterExit::quarantine) {
     end_pit(*pit, PitState::quarantined, errc::quarantined, pit->reason);
   } else if (asked) {
@@ -108,7 +120,7 @@ void BrokerCore::failed(Pit& pit, const std::string& reason) {
   if (pit.failures.size() >= policy.failures_max) {
     end_pit(pit, PitState::quarantined, errc::quarantined,
             "it failed " + std::to_string(pit.failures.size()) + " times in a row (" + reason +
-                "): see its last lines on stderr, mend it, start the broker again");
+                "): see its last lines on stderr, mend it, then start it (symphony pit start)");
     return;
   }
   pit.reason = reason;
@@ -130,18 +142,24 @@ void BrokerCore::end_pit(Pit& pit, PitState state, errc code, const std::string&
   set_timer(pit, no_deadline_ns);
   pit.end_code = code;
   pit.reason = reason;
-  record_pit(pit);
+  if (pit.removed) {
+    forget_removed(pit);
+  } else {
+    record_pit(pit);
+  }
   if (state == PitState::quarantined) act(Note{"pit " + pit.config.name + " is quarantined: " + reason});
   for (const LinkId id : std::set<LinkId>(pit.links))
     refuse(links_.at(id), code, "pit " + pit.config.name + ": " + reason);
 }
 
-void BrokerCore::kill(Pit& pit, AfterExit after, const std::string& reason) {
+void BrokerCore::kill(Pit& pit, AfterExit after, const std::string& reason, DeathCause cause) {
   if (pit.state != PitState::starting && pit.state != PitState::ready) return;  // already on its way out
   move(pit, PitState::stopping);
   pit.after_exit = after;
+  pit.cause = cause;
   pit.reason = reason;
   set_timer(pit, no_deadline_ns);
+  record_pit(pit);
   if (!reason.empty()) act(Note{"pit " + pit.config.name + " is killed: " + reason});
   if (pit.pid != 0) act(KillPit{pit.index, pit.instance});  // else when it is spawned
 }
@@ -151,9 +169,12 @@ void BrokerCore::pit_timer(Pit& pit) {
     case PitState::backoff:
       return start(pit);
     case PitState::starting:
-      return kill(pit, AfterExit::restart, pit.hung_up ? "it closed its control socket" : "it was not ready in time");
+      if (!pit.hung_up) {
+        return kill(pit, AfterExit::restart, "it was not ready in time", DeathCause::start_timeout);
+      }
+      [[fallthrough]];
     case PitState::ready:
-      return kill(pit, AfterExit::restart, "it closed its control socket");
+      return kill(pit, AfterExit::restart, "it closed its control socket", DeathCause::hang_up);
     case PitState::stopping:
       if (pit.pid != 0) act(KillPit{pit.index, pit.instance});
       return;
@@ -249,6 +270,7 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.ready_since_ns = now_ns_;
   pit.reply_size_max = m.reply_size_max;
   pit.heavy_barriers = m.heavy_barriers;
+  pit.version = m.version;
   set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
   const std::uint32_t before = pit.is_durable() ? std::exchange(pit.state_instance, pit.instance) : 0;
   record_pit(pit);  // before the old state goes: the next broker must find one of the two
@@ -264,12 +286,24 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
 }
 
 void BrokerCore::record_pit(const Pit& pit) {
-  act(PutRecord{pit_key(pit.index),
-                encode(PitRecord{pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers,
-                                 pit.end_code, pit.reason, pit.failures}),
-                0,
-                0,
-                {}});
+  PitRecord r{pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code, pit.reason, pit.failures};
+  r.after_exit = pit.after_exit;
+  r.cause = pit.cause;
+  r.kill_at_ns = pit.timer_ns == no_deadline_ns ? 0 : pit.timer_ns;
+  r.started_with = pit.started_with;
+  r.has_death = !pit.deaths.empty();
+  if (r.has_death) r.death = pit.deaths.back();
+  act(PutRecord{pit_key(pit.index), encode(r), 0, 0, {}});
+  pits_[pit.index].recorded = true;
+}
+
+void BrokerCore::note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines) {
+  if (last_lines.size() > control::last_lines_size_max) {
+    last_lines.erase(0, last_lines.size() - control::last_lines_size_max);
+  }
+  const TimeNs ready_ns = pit.was_ready ? now_ns_ - pit.ready_since_ns : -1;
+  pit.deaths.push_back({now_ns_, pit.instance, cause, signalled, value, ready_ns, std::move(last_lines)});
+  if (pit.deaths.size() > control::deaths_max) pit.deaths.pop_front();
 }
 
 void BrokerCore::forget_state(const Pit& pit, std::uint32_t instance) {
@@ -278,6 +312,10 @@ void BrokerCore::forget_state(const Pit& pit, std::uint32_t instance) {
 
 // What the earlier broker left: its record, a process, both or none. One without the other lost its last message.
 void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process) {
+  if (pit.removed && process == nullptr) {  // all that is left of it is a record
+    pit.recorded = record != nullptr;
+    return;
+  }
   if (record != nullptr) {
     pit.instance = record->instance;
     pit.state_instance = record->state_instance;
@@ -286,12 +324,21 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.end_code = record->end_code;
     pit.reason = record->reason;
     pit.failures = record->failures;
+    pit.started_with = record->started_with;
+    pit.recorded = true;
+    if (record->has_death) pit.deaths.push_back(record->death);
+  }
+  if (record != nullptr && record->state == PitState::stopping &&
+      (process == nullptr || process->instance == record->instance)) {
+    if (process != nullptr) pit.pid = process->pid;
+    return restore_on_its_way_out(pit, *record, process != nullptr);
   }
   if (process != nullptr) {
     const bool ready = record != nullptr && record->instance == process->instance && record->state == PitState::ready;
     pit.alive = true;
     pit.instance = process->instance;
     pit.pid = process->pid;
+    if (record == nullptr) pit.started_with = fingerprint(pit.config);  // nobody knows of another
     pit.was_ready = ready;
     pit.ready_since_ns = now_ns_;
     pit.state = ready ? PitState::ready : PitState::starting;
@@ -305,7 +352,33 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.state = PitState::starting;  // its exit was told to a broker that is dead too
     pit.was_ready = record->state == PitState::ready;
     pit.ready_since_ns = now_ns_;
+    note_death(pit, DeathCause::unseen, false, 0);
     failed(pit, "it ended while the broker was down");
+  }
+}
+
+// What it was to become holds for this broker too. The word may have been lost with the last one: it is said again.
+void BrokerCore::restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive) {
+  pit.state = PitState::stopping;
+  pit.after_exit = record.after_exit;
+  pit.cause = record.cause;
+  if (alive) {
+    pit.alive = true;
+    if (record.kill_at_ns == 0) return act(KillPit{pit.index, pit.instance});
+    act(SendToPit{pit.index, pit.instance, control::Stop{record.kill_at_ns}, 0, 0, {}});
+    return set_timer(pit, record.kill_at_ns);
+  }
+  note_death(pit, record.cause, false, 0);
+  switch (record.after_exit) {
+    case AfterExit::start_again:
+      pit.failures.clear();
+      return start(pit);
+    case AfterExit::stop:
+      return end_pit(pit, PitState::stopped, errc::closed, pit.reason);
+    case AfterExit::quarantine:
+      return end_pit(pit, PitState::quarantined, errc::quarantined, pit.reason);
+    case AfterExit::restart:
+      return failed(pit, pit.reason);
   }
 }
 

@@ -25,6 +25,7 @@ inline constexpr std::size_t pits_max = 64;
 inline constexpr std::size_t callers_max = 1024;
 inline constexpr std::size_t links_max = 4096;
 inline constexpr std::size_t waiting_opens_max = 1024;
+inline constexpr std::size_t commands_max = 64;  // of operators, that wait for what they asked for
 inline constexpr std::size_t record_size_max = 512;
 inline constexpr std::uint32_t failures_limit = 16;
 inline constexpr std::uint32_t in_flight_limit = 1024;
@@ -32,6 +33,7 @@ inline constexpr std::uint32_t auto_capacity_max = 16u << 20;  // for a caller t
 
 inline constexpr TimeNs reconnect_grace_ns = 2 * second_ns;    // for a caller by path whose connection ended
 inline constexpr TimeNs stop_grace_ns = 2 * second_ns;         // from Stop to SIGKILL
+inline constexpr TimeNs stop_grace_max_ns = 3600 * second_ns;  // that an operator may give
 inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
 inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
 inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
@@ -105,6 +107,19 @@ struct PitExited {
   std::uint32_t instance = 0;
   bool signalled = false;
   int value = 0;
+  std::string last_lines{};  // the end of what it wrote to stderr, if that is kept; at most last_lines_size_max
+};
+// How many lines of a pit's stderr could not be kept, ever.
+struct LogLost {
+  PitIndex pit = 0;
+  std::uint64_t lines = 0;
+};
+// Answers ReadConfig. Trouble in one line: nothing changes.
+struct ConfigRead {
+  ConnId conn = 0;
+  std::uint64_t correlation = 0;
+  std::string trouble;
+  std::vector<PitConfig> pits;  // each instance by itself
 };
 struct SegmentsMade {
   LinkId link = 0;
@@ -125,7 +140,7 @@ struct TimerFired {};
 
 using Event = std::variant<Begin, CallerConnected, CallerLeft, CallerMessage, CallerFaulted, PitMessage, PitFaulted,
                            PitHungUp, PitSpawned, SpawnFailed, PitExited, SegmentsMade, SegmentsSealed, SegmentsFailed,
-                           KeeperLost, StopAll, TimerFired>;
+                           KeeperLost, StopAll, TimerFired, LogLost, ConfigRead>;
 
 // ---- actions ----
 // Descriptors by what they are; whoever executes the action knows the numbers.
@@ -189,18 +204,29 @@ struct PutRecord {
 struct DeleteRecord {
   std::uint64_t key = 0;
 };
+// What pits there should be, from whoever configures this broker: comes back as ConfigRead.
+struct ReadConfig {
+  ConnId conn = 0;
+  std::uint64_t correlation = 0;
+};
+// The pits by their index, for the next broker; a place without a name is free.
+struct KeepConfig {
+  std::vector<PitConfig> slots;
+};
 struct DisconnectCaller {
   ConnId conn = 0;
 };  // after what was sent to it
 struct ArmTimer {
   TimeNs at_ns = no_deadline_ns;
 };                   // the only timer: replaces the one before
+struct Stopping {};  // StopAll was begun
 struct Finished {};  // StopAll is complete: no pit has a process
 struct Note {
   std::string text;
 };  // one line for the operator
 
-using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KillPit,
-                            ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note>;
+using Action =
+    std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KillPit, ConnectPit,
+                 PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note, ReadConfig, KeepConfig, Stopping>;
 
 }  // namespace symphony::detail::broker

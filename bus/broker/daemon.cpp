@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +25,9 @@
 #include <symphony/broker.hpp>
 
 #include "bus/broker/keeper.hpp"
+#include "bus/broker/log_file.hpp"
+#include "bus/broker/pit_slots.hpp"
+#include "bus/broker/service_manager.hpp"
 #include "bus/broker/shell.hpp"
 #include "bus/control/rendezvous.hpp"
 
@@ -90,7 +94,12 @@ class Daemon {
     detail::broker::keeper::hold_standard_descriptors();
     if (const auto checked = check_pits(options_.pits); !checked)
       return complain(exit_usage, checked.error().text, "pits");
-    path_ = options_.socket_path;
+    ServiceManager manager = ServiceManager::from_environment();
+    if (manager.trouble != nullptr) return complain(exit_usage, manager.trouble, "LISTEN_FDS");
+    manager_ = std::move(manager);
+    const bool activated = static_cast<bool>(manager_.listener);
+    listener_ = std::move(manager_.listener);
+    path_ = activated ? manager_.path : options_.socket_path;
     if (path_.empty()) {
       auto found = control::default_socket_path(options_.realm);
       if (!found) return complain(exit_usage, found.error().text, options_.realm);
@@ -102,12 +111,22 @@ class Daemon {
     if (!lock) return complain(lock.error().code == errc::busy ? exit_unavailable : exit_os, lock.error().text, path_);
     lock_ = *std::move(lock);
     detail::broker::keeper::raise_descriptor_limit();
-    auto listener = control::listen_at(path_);
-    if (!listener) return complain(exit_os, listener.error().text, path_);
-    listener_ = *std::move(listener);
+    if (!activated) {
+      auto listener = control::listen_at(path_);
+      if (!listener) return complain(exit_os, listener.error().text, path_);
+      listener_ = *std::move(listener);
+    }
+    auto store = SlotStore::make();
+    if (!store) return complain(exit_os, store.error().text, path_);
+    slots_.emplace(*std::move(store));
+    if (!options_.log_folder.empty() && make_log_folder(options_.log_folder)) {
+      log_folder_ = options_.log_folder;
+    } else if (!options_.log_folder.empty()) {
+      (void)complain(0, "this folder for logs cannot be made: what pits say goes to stderr", options_.log_folder);
+    }
     const int status = serve();
-    ::unlink(path_.c_str());
-    ::unlink((path_ + ".lock").c_str());  // last: it says that everything else is gone
+    if (!activated) ::unlink(path_.c_str());  // else it is the service manager's, for the next start
+    ::unlink((path_ + ".lock").c_str());      // last: it says that everything else is gone
     return status;
   }
 
@@ -175,7 +194,12 @@ class Daemon {
     signals_.reset();
     keeper_.forget_all();
     ShellOptions options;
-    options.core.pits = options_.pits;
+    ::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is a full disk
+    options.core.pits = slots_->read().value_or(options_.pits);
+    options.core.daemon = parent;
+    options.core.log_folder = log_folder_;
+    options.read_pits = options_.read_pits;
+    options.slots = &*slots_;
     options.core.owner = ::geteuid();
     options.core.may_reconnect = true;
     options.core.seed = options_.seed;
@@ -203,15 +227,25 @@ class Daemon {
         while (::read(signals_.get(), &info, sizeof(info)) > 0) {
         }
         if (stop_by_ns_ == no_deadline_ns) keeper_.ask_to_stop();
-        stop_by_ns_ = std::min(stop_by_ns_, now_ns() + stop_timeout_ns);
+        begin_to_stop();
       }
       const bool there = keeper_.serve(std::span(fds).subspan(2));
+      if (keeper_.broker_serves() && !told_ready_) {
+        told_ready_ = true;
+        manager_.notify("READY=1");
+      }
+      if (keeper_.broker_stops()) begin_to_stop();
       if (fds[0].revents != 0 || !there) {
         stop_broker();
         keeper_.detach_broker();
         return stop_by_ns_ != no_deadline_ns;
       }
     }
+  }
+
+  void begin_to_stop() {
+    if (stop_by_ns_ == no_deadline_ns) manager_.notify("STOPPING=1");
+    stop_by_ns_ = std::min(stop_by_ns_, now_ns() + stop_timeout_ns);
   }
 
   void stop_broker() noexcept {
@@ -226,6 +260,10 @@ class Daemon {
   const DaemonOptions& options_;
   std::string path_;
   UniqueFd lock_, listener_, signals_, broker_;
+  std::optional<SlotStore> slots_;
+  std::string log_folder_;
+  ServiceManager manager_;
+  bool told_ready_ = false;
   TimeNs stop_by_ns_ = no_deadline_ns;
   detail::broker::keeper::Keeper keeper_;
 };

@@ -18,6 +18,7 @@ namespace symphony::detail::broker::keeper {
 namespace {
 
 constexpr std::int32_t signal_base = 256;
+constexpr int stderr_room = 256 * 1024;  // what a pit may write while no broker reads
 
 // The same file, opened anew: what another has open for writing cannot be written through this.
 UniqueFd read_only(const UniqueFd& fd) {
@@ -45,7 +46,7 @@ void Keeper::attach_broker(UniqueFd socket, Generation generation) {
 
 void Keeper::detach_broker() noexcept {
   broker_.reset();
-  broker_gone_ = false;
+  broker_gone_ = broker_serves_ = broker_stops_ = false;
   out_.clear();
 }
 
@@ -102,6 +103,12 @@ void Keeper::obey(const Datagram& message, std::vector<UniqueFd> fds) {
     case Kind::remove:
       records_.erase(key);
       return;
+    case Kind::serving:
+      broker_serves_ = true;
+      return;
+    case Kind::stopping:
+      broker_stops_ = true;
+      return;
     default:
       return;  // not for a keeper
   }
@@ -123,10 +130,19 @@ void Keeper::spawn(std::uint64_t key, std::span<const std::byte> payload) {
   }
   auto ends = control::make_socket_pair();
   if (!ends) return tell(Kind::spawn_failed, key, EMFILE);
-  auto process = start_process(*request, std::move(ends->second), inherited);
+  UniqueFd output, pit_output;
+  if (request->keep_stderr) {
+    int pipe_ends[2];
+    if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return tell(Kind::spawn_failed, key, EMFILE);
+    output = UniqueFd(pipe_ends[0]);
+    pit_output = UniqueFd(pipe_ends[1]);
+    ::fcntl(output.get(), F_SETFL, O_NONBLOCK);
+    ::fcntl(output.get(), F_SETPIPE_SZ, stderr_room);  // or as much as there is
+  }
+  auto process = start_process(*request, std::move(ends->second), inherited, pit_output.get());
   if (!process) return tell(Kind::spawn_failed, key, process.error().sys_errno);
   const pid_t pid = process->pid;
-  Held& held = processes_[key] = Held{*std::move(process), std::move(ends->first)};
+  Held& held = processes_[key] = Held{*std::move(process), std::move(ends->first), std::move(output)};
   tell(Kind::spawned, key, pid, {}, &held);
 }
 
@@ -151,7 +167,9 @@ void Keeper::tell(Kind kind, std::uint64_t key, std::int32_t value, std::span<co
   if (with != nullptr) {
     out.fds.push_back(with->socket.duplicate());
     out.fds.push_back(with->process.pidfd.duplicate());
-    if (!out.fds[0] || !out.fds[1]) broker_gone_ = true;  // it could not serve this pit: better a new one
+    if (with->output) out.fds.push_back(with->output.duplicate());
+    if (!out.fds[0] || !out.fds[1] || !out.fds.back())
+      broker_gone_ = true;  // it could not serve this pit: better a new one
   }
   out_.push_back(std::move(out));
   flush();

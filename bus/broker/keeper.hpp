@@ -25,8 +25,9 @@ struct Process {
 // Opens /dev/null for each of descriptors 0 to 2 that is missing: it must not become somebody's socket.
 void hold_standard_descriptors() noexcept;
 
+// `output`, if there is one, becomes its standard output and error; borrowed.
 [[nodiscard]] result<Process> start_process(const SpawnRequest& request, UniqueFd socket,
-                                            std::span<const UniqueFd> inherited);
+                                            std::span<const UniqueFd> inherited, int output = -1);
 
 class Keeper {
  public:
@@ -40,6 +41,9 @@ class Keeper {
   void detach_broker() noexcept;
   // Tells the broker to stop all pits and exit.
   void ask_to_stop();
+  // What the broker that is attached last said of itself.
+  [[nodiscard]] bool broker_serves() const noexcept { return broker_serves_; }
+  [[nodiscard]] bool broker_stops() const noexcept { return broker_stops_; }
 
   // What to poll for, appended; and what came of it, in the same order. False: the broker is gone.
   void append_to(std::vector<pollfd>& fds) const;
@@ -55,6 +59,8 @@ class Keeper {
   struct Held {
     Process process;
     UniqueFd socket;  // the broker's end
+    UniqueFd
+        output;  // where its stderr is read, if that is kept: held here, it outlives a broker and its pit can write
     bool exited = false;
     std::int32_t status = 0;
   };
@@ -77,6 +83,8 @@ class Keeper {
 
   UniqueFd broker_;
   bool broker_gone_ = false;
+  bool broker_serves_ = false;
+  bool broker_stops_ = false;
   std::map<std::uint64_t, Held> processes_;
   std::map<std::uint64_t, Record> records_;
   std::deque<Outgoing> out_;

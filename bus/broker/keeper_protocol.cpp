@@ -11,6 +11,7 @@ struct SpawnHeader {
   std::uint32_t args = 0;
   std::uint32_t environment = 0;
   std::uint32_t inherited = 0;
+  std::uint32_t keep_stderr = 0;
 };
 
 void append(std::vector<std::byte>& out, const void* data, std::size_t size) {
@@ -40,7 +41,7 @@ std::optional<Datagram> parse(std::span<const std::byte> bytes) {
 std::vector<std::byte> encode(const SpawnRequest& request) {
   const SpawnHeader header{request.clear_environment ? 1U : 0U, static_cast<std::uint32_t>(request.args.size()),
                            static_cast<std::uint32_t>(request.environment.size()),
-                           static_cast<std::uint32_t>(request.inherited.size())};
+                           static_cast<std::uint32_t>(request.inherited.size()), request.keep_stderr ? 1U : 0U};
   std::vector<std::byte> out;
   append(out, &header, sizeof(header));
   for (const SpawnRequest::Inherited& i : request.inherited) {
@@ -81,6 +82,7 @@ std::optional<SpawnRequest> decode_spawn(std::span<const std::byte> payload) {
     return s;
   };
   request.clear_environment = header.clear_environment != 0;
+  request.keep_stderr = header.keep_stderr != 0;
   request.executable = next();
   for (std::uint32_t i = 0; ok && i < header.args; ++i) request.args.push_back(next());
   for (std::uint32_t i = 0; ok && i < header.environment; ++i) request.environment.push_back(next());

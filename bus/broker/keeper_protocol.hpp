@@ -23,12 +23,15 @@ inline constexpr std::size_t strings_max = 1024;                      // argumen
 
 enum class Kind : std::uint32_t {
   // broker -> keeper
-  spawn = 1,   // payload: SpawnRequest
-  put = 2,     // payload: blob of at most record_size_max, fds: held with it; replaces an earlier one of the key
-  remove = 3,  // a record
+  spawn = 1,     // payload: SpawnRequest
+  put = 2,       // payload: blob of at most record_size_max, fds: held with it; replaces an earlier one of the key
+  remove = 3,    // a record
+  serving = 4,   // from now on
+  stopping = 5,  // as it was told to, by whomever: what follows is its end, not its death
   // keeper -> broker
   begin = 16,         // payload: BeginInfo; that many `process` and `record` follow
-  process = 17,       // value: pid; fds: the broker's end of its control socket, pidfd
+  process = 17,       // value: pid; fds: the broker's end of its control socket, pidfd, and
+                      // where its stderr is read, if it was to be kept
   record = 18,        // payload: blob. Its fds stay here: they only keep the memory, no broker needs them again
   spawned = 19,       // value: pid; fds as process
   spawn_failed = 20,  // value: errno
@@ -61,6 +64,7 @@ static_assert(sizeof(BeginInfo) == 16);
 
 struct SpawnRequest {
   bool clear_environment = false;
+  bool keep_stderr = false;  // through a pipe, whose end to read comes with `spawned`
   std::string executable;
   std::vector<std::string> args;         // argv[0] included
   std::vector<std::string> environment;  // NAME=value, over what is inherited

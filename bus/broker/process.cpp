@@ -40,7 +40,7 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
 
 // `failure` tells the parent why exec failed, or by its end that it did not.
 [[noreturn]] void become(const SpawnRequest& request, int socket, std::span<const UniqueFd> inherited, int failure,
-                         pid_t parent) {
+                         int output, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(exec_failed);  // it died before the line above
   // All away from where they go, so that none overwrites another.
@@ -58,6 +58,7 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
   int why = EMFILE;
   if (have_all) {
     ::dup2(null, STDIN_FILENO);
+    if (output >= 0) ::dup2(output, STDERR_FILENO);
     ::dup2(STDERR_FILENO, STDOUT_FILENO);  // what a pit prints must not end up in the application's output
     ::dup2(high_socket, control_fd);
     for (std::size_t i = 0; i < inherited.size(); ++i) ::dup2(high.at(i), first_inherited_fd + static_cast<int>(i));
@@ -90,7 +91,8 @@ void hold_standard_descriptors() noexcept {
   }
 }
 
-result<Process> start_process(const SpawnRequest& request, UniqueFd socket, std::span<const UniqueFd> inherited) {
+result<Process> start_process(const SpawnRequest& request, UniqueFd socket, std::span<const UniqueFd> inherited,
+                              int output) {
   if (inherited.size() > inherited_max) return unexpected(errc::invalid_argument, "too many descriptors for a pit");
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return unexpected(errc::out_of_descriptors, "pipe: no descriptors left", errno);
@@ -99,7 +101,7 @@ result<Process> start_process(const SpawnRequest& request, UniqueFd socket, std:
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return unexpected(errc::system, "fork: the system gives no process", errno);
-  if (pid == 0) become(request, socket.get(), inherited, writer.get(), parent);
+  if (pid == 0) become(request, socket.get(), inherited, writer.get(), output, parent);
   writer.reset();
   // Not reaped yet, so the number is still this child's.
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

@@ -51,6 +51,19 @@ std::vector<std::byte> encode(const PitRecord& record) {
   const auto size = std::min(record.reason.size(), reason_size_max);
   w.put(static_cast<std::uint8_t>(size));
   for (std::size_t i = 0; i < size; ++i) w.put(record.reason[i]);
+  w.put(static_cast<std::uint8_t>(record.after_exit));
+  w.put(static_cast<std::uint8_t>(record.cause));
+  w.put(record.kill_at_ns);
+  w.put(record.started_with);
+  w.put(static_cast<std::uint8_t>(record.has_death));
+  if (record.has_death) {
+    w.put(record.death.at_ns);
+    w.put(record.death.instance);
+    w.put(static_cast<std::uint8_t>(record.death.cause));
+    w.put(static_cast<std::uint8_t>(record.death.signalled));
+    w.put(record.death.value);
+    w.put(record.death.ready_ns);
+  }
   return std::move(w.out);
 }
 
@@ -71,6 +84,24 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   for (std::size_t i = 0; r.ok && i < failures; ++i) record.failures.push_back(r.get<TimeNs>());
   const auto size = r.get<std::uint8_t>();
   for (std::size_t i = 0; r.ok && i < size; ++i) record.reason.push_back(r.get<char>());
+  const auto after = r.get<std::uint8_t>();
+  const auto cause = r.get<std::uint8_t>();
+  record.after_exit = static_cast<AfterExit>(after);
+  record.cause = static_cast<DeathCause>(cause);
+  record.kill_at_ns = r.get<TimeNs>();
+  record.started_with = r.get<std::uint64_t>();
+  record.has_death = r.get<std::uint8_t>() != 0;
+  r.ok &= after < after_exit_count && cause < death_cause_count;
+  if (record.has_death) {
+    record.death.at_ns = r.get<TimeNs>();
+    record.death.instance = r.get<std::uint32_t>();
+    const auto why = r.get<std::uint8_t>();
+    record.death.cause = static_cast<DeathCause>(why);
+    record.death.signalled = r.get<std::uint8_t>() != 0;
+    record.death.value = r.get<std::int32_t>();
+    record.death.ready_ns = r.get<TimeNs>();
+    r.ok &= why < death_cause_count;
+  }
   if (!r.ok || !r.in.empty()) return std::nullopt;
   return record;
 }

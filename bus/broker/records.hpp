@@ -22,15 +22,25 @@ namespace symphony::detail::broker {
 }
 [[nodiscard]] constexpr bool is_state_key(std::uint64_t key) noexcept { return key >> 62 == 3; }
 
+// What becomes of a pit that is on its way out.
+enum class AfterExit : std::uint8_t { restart, quarantine, stop, start_again };
+inline constexpr std::size_t after_exit_count = 4;
+
 struct PitRecord {
   PitState state = PitState::known;
   std::uint32_t instance = 0;
   std::uint32_t state_instance = 0;  // the last one whose state was complete; 0: none
   std::uint32_t reply_size_max = 0;
   bool heavy_barriers = false;
-  errc end_code = errc::internal;  // of quarantined and stopped
-  std::string reason;              // at most 191 bytes are kept
-  std::vector<TimeNs> failures;    // at most failures_limit
+  errc end_code = errc::internal;             // of quarantined and stopped
+  std::string reason;                         // at most 191 bytes are kept
+  std::vector<TimeNs> failures;               // at most failures_limit
+  AfterExit after_exit = AfterExit::restart;  // while stopping
+  DeathCause cause = DeathCause::stop;        // while stopping
+  TimeNs kill_at_ns = 0;                      // while stopping
+  std::uint64_t started_with = 0;             // fingerprint of the configuration
+  bool has_death = false;
+  PitDeath death{};  // the last one, without its lines: those are lost with the broker, as are the deaths before it
 };
 
 struct LinkRecord {

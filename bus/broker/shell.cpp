@@ -21,17 +21,22 @@ namespace {
 constexpr int tag_shift = 56;
 constexpr std::uint64_t id_mask = (std::uint64_t{1} << tag_shift) - 1;
 constexpr int messages_a_turn = 64;  // of one peer, then the others have theirs
+constexpr int reads_a_turn = 4;      // of one pit's stderr
 constexpr TimeNs accept_pause_ns = 100 * ms_ns;
 
 }  // namespace
 
 Shell::Shell(ShellOptions options) noexcept
-    : config_(std::move(options.core)), keeper_(std::move(options.keeper)), listener_(std::move(options.listener)) {}
+    : config_(std::move(options.core)),
+      keeper_(std::move(options.keeper)),
+      listener_(std::move(options.listener)),
+      read_pits_(std::move(options.read_pits)),
+      slots_(options.slots) {}
 
 Shell::~Shell() = default;
 
 result<std::unique_ptr<Shell>> Shell::start(ShellOptions options, TimeNs deadline_ns) {
-  if (const auto checked = check_pits(options.core.pits); !checked) return unexpected(checked.error());
+  if (const auto checked = check_pits(in_use(options.core.pits)); !checked) return unexpected(checked.error());
   std::unique_ptr<Shell> shell(new Shell(std::move(options)));
   shell->epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   shell->wake_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -66,6 +71,7 @@ void Shell::drop_pit(PitIndex index) noexcept {
   const auto found = pits_.find(index);
   if (found == pits_.end()) return;
   unwatch(found->second.peer.socket.fd());
+  unwatch(found->second.output.get());
   pits_.erase(found);
 }
 
@@ -178,6 +184,8 @@ void Shell::dispatch(Tag tag, std::uint64_t id, std::uint32_t events) {
       if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read_pit(static_cast<PitIndex>(id));
       return;
     }
+    case Tag::output:
+      return read_output(static_cast<PitIndex>(id), reads_a_turn);
   }
 }
 
@@ -202,6 +210,23 @@ void Shell::execute_all() {
 }
 
 void Shell::stop() { feed(StopAll{}); }
+
+void Shell::execute(const Stopping&) { tell_keeper(keeper::datagram(keeper::Kind::stopping, 0, 0)); }
+
+void Shell::execute(const ReadConfig& a) {
+  PitSet set;
+  if (read_pits_) {
+    set = read_pits_();
+  } else {
+    set.trouble = "this broker was given no manifests to read again: start it anew";
+  }
+  feed(ConfigRead{a.conn, a.correlation, std::move(set.trouble), each_instance(set.pits)});
+}
+
+void Shell::execute(const KeepConfig& a) {
+  if (slots_ == nullptr) return;
+  if (const auto kept = slots_->write(a.slots); !kept) execute(Note{kept.error().text});
+}
 
 // ---- callers ----
 
@@ -269,11 +294,12 @@ void Shell::execute(const DisconnectCaller& a) {
 
 // ---- pits ----
 
-void Shell::adopt_pit(PitIndex index, std::uint32_t instance, UniqueFd socket, UniqueFd pidfd) {
+void Shell::adopt_pit(PitIndex index, std::uint32_t instance, std::vector<UniqueFd> fds) {
   drop_pit(index);
   Pit& pit = pits_[index];
-  pit.peer.socket = control::ControlSocket(std::move(socket));
-  pit.pidfd = std::move(pidfd);
+  pit.peer.socket = control::ControlSocket(std::move(fds[0]));
+  pit.pidfd = std::move(fds[1]);
+  if (fds.size() > 2) pit.output = std::move(fds[2]);
   pit.instance = instance;
   if (!watch(pit.peer.socket.fd(), Tag::pit, index)) feed(PitFaulted{index, instance});
 }
@@ -320,18 +346,18 @@ void Shell::execute(const KillPit& a) {
 }
 
 result<pid_t> Shell::kill_pit(std::string_view name) {
+  const auto index = core_->index_of(name);
+  if (!index) return unexpected(errc::not_found, "kill_pit: there is no pit of this name: status() lists them");
   const auto all = core_->status();
-  for (PitIndex i = 0; i < all.size(); ++i) {
-    if (all[i].name != name) continue;
-    const auto found = pits_.find(i);
-    if (found == pits_.end() || all[i].pid == 0)
-      return unexpected(errc::not_found, "kill_pit: this pit has no process now");
-    if (::syscall(SYS_pidfd_send_signal, found->second.pidfd.get(), SIGKILL, nullptr, 0) != 0) {
-      return unexpected(errc::not_found, "kill_pit: this pit's process is dead already", errno);
-    }
-    return all[i].pid;
+  const auto info = std::find_if(all.begin(), all.end(), [&](const PitInfo& pit) { return pit.name == name; });
+  const auto found = pits_.find(*index);
+  if (found == pits_.end() || info == all.end() || info->pid == 0) {
+    return unexpected(errc::not_found, "kill_pit: this pit has no process now");
   }
-  return unexpected(errc::not_found, "kill_pit: there is no pit of this name: status() lists them");
+  if (::syscall(SYS_pidfd_send_signal, found->second.pidfd.get(), SIGKILL, nullptr, 0) != 0) {
+    return unexpected(errc::not_found, "kill_pit: this pit's process is dead already", errno);
+  }
+  return info->pid;
 }
 
 // ---- both ----

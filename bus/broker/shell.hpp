@@ -10,14 +10,18 @@
 
 #include "bus/broker/core.hpp"
 #include "bus/broker/keeper_protocol.hpp"
+#include "bus/broker/log_file.hpp"
+#include "bus/broker/pit_slots.hpp"
 #include "bus/control/socket.hpp"
 
 namespace symphony::detail::broker {
 
 struct ShellOptions {
-  CoreConfig core;    // generation and seed included; generation is what the keeper says
-  UniqueFd keeper;    // socket to it
-  UniqueFd listener;  // none: callers come by add_caller only
+  CoreConfig core;                    // generation and seed included; generation is what the keeper says
+  UniqueFd keeper;                    // socket to it
+  UniqueFd listener;                  // none: callers come by add_caller only
+  std::function<PitSet()> read_pits;  // of a reload
+  const SlotStore* slots = nullptr;   // where the pits are kept for the next broker
 };
 
 class Shell {
@@ -57,6 +61,8 @@ class Shell {
     Peer peer;
     UniqueFd pidfd;
     std::uint32_t instance = 0;
+    UniqueFd output;   // where its stderr is read, if it is kept
+    std::string tail;  // the end of what this instance wrote there
   };
   struct Absent {
     UniqueFd pidfd;
@@ -65,7 +71,7 @@ class Shell {
   struct Segments {
     UniqueFd caller_rw, pit_rw, caller_ro, pit_ro;
   };
-  enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit };
+  enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit, output };
 
   explicit Shell(ShellOptions options) noexcept;
   result<void> begin(TimeNs deadline_ns);
@@ -87,7 +93,13 @@ class Shell {
   void accept_callers();
   void read_caller(ConnId id);
   void read_pit(PitIndex index);
-  void adopt_pit(PitIndex index, std::uint32_t instance, UniqueFd socket, UniqueFd pidfd);
+  void adopt_pit(PitIndex index, std::uint32_t instance, std::vector<UniqueFd> fds);
+  // shell_logs.cpp
+  void begin_output(PitIndex index, pid_t started);  // started: 0 for a process that an earlier broker started
+  void read_output(PitIndex index, int reads_max);
+  [[nodiscard]] std::string end_output(PitIndex index, std::int32_t exit_value);
+  LogFile& log_of(PitIndex index);
+  void report_loss(PitIndex index);
   void run_posted();
 
   void send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, const std::vector<int>& fds);
@@ -110,6 +122,9 @@ class Shell {
   void execute(const ArmTimer& a);
   void execute(const Finished& a);
   void execute(const Note& a);
+  void execute(const Stopping& a);
+  void execute(const ReadConfig& a);
+  void execute(const KeepConfig& a);
 
   CoreConfig config_;
   UniqueFd keeper_;
@@ -121,6 +136,10 @@ class Shell {
   std::map<ConnId, Caller> callers_;
   std::map<ConnId, Absent> absent_;  // callers by path whose connection ended: their death is worth knowing for a while
   std::map<PitIndex, Pit> pits_;
+  std::map<PitIndex, std::pair<std::string, LogFile>> logs_;  // by the name it is written for
+  std::map<PitIndex, std::uint64_t> lost_;                    // lines, as last reported
+  std::function<PitSet()> read_pits_;
+  const SlotStore* slots_ = nullptr;
   std::map<std::pair<LinkId, Epoch>, Segments> segments_;
   ConnId next_conn_ = 1;
   TimeNs timer_ns_ = no_deadline_ns;

@@ -43,11 +43,12 @@ result<void> Shell::begin(TimeNs deadline_ns) {
       processes = info.processes;
       records = info.records;
       begun = true;
-    } else if (message->header.kind == keeper::Kind::process && (*packet)->fds.size() == 2) {
+    } else if (message->header.kind == keeper::Kind::process && (*packet)->fds.size() >= 2) {
       found.processes.push_back({keeper::pit_of(key), keeper::instance_of(key), message->header.value});
       Pit& pit = pits_[keeper::pit_of(key)];
       pit.peer.socket = control::ControlSocket(std::move((*packet)->fds[0]));
       pit.pidfd = std::move((*packet)->fds[1]);
+      if ((*packet)->fds.size() > 2) pit.output = std::move((*packet)->fds[2]);
       pit.instance = keeper::instance_of(key);
     } else if (message->header.kind == keeper::Kind::record) {
       found.records.push_back({key, {message->payload.begin(), message->payload.end()}});
@@ -65,7 +66,11 @@ result<void> Shell::begin(TimeNs deadline_ns) {
     if (auto ok = watch(listener_.get(), Tag::listener, 0); !ok) return ok;
     listening_ = true;
   }
+  std::vector<PitIndex> running;
+  for (const auto& [index, pit] : pits_) running.push_back(index);
   feed(std::move(found));
+  for (const PitIndex index : running) begin_output(index, 0);
+  tell_keeper(keeper::datagram(keeper::Kind::serving, 0, 0));
   return {};
 }
 
@@ -86,18 +91,22 @@ void Shell::keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> f
   const std::int32_t value = message.header.value;
   switch (message.header.kind) {
     case keeper::Kind::spawned:
-      if (fds.size() != 2) return lose_keeper();
-      adopt_pit(pit, instance, std::move(fds[0]), std::move(fds[1]));
+      if (fds.size() < 2) return lose_keeper();
+      adopt_pit(pit, instance, std::move(fds));
+      begin_output(pit, value);
       return feed(PitSpawned{pit, instance, value});
     case keeper::Kind::spawn_failed:
       return feed(SpawnFailed{pit, instance, value});
-    case keeper::Kind::exited:
+    case keeper::Kind::exited: {
+      std::string last_lines;
       // What it said before it died counts: Ready or Drained may be among it.
       if (const auto found = pits_.find(pit); found != pits_.end() && found->second.instance == instance) {
         read_pit(pit);
+        last_lines = end_output(pit, value);
         drop_pit(pit);
       }
-      return feed(PitExited{pit, instance, value >= 256, value >= 256 ? value - 256 : value});
+      return feed(PitExited{pit, instance, value >= 256, value >= 256 ? value - 256 : value, std::move(last_lines)});
+    }
     case keeper::Kind::stop:
       return stop();
     default:
@@ -126,8 +135,9 @@ void Shell::tell_keeper(std::span<const std::byte> bytes, std::span<const int> f
 }
 
 void Shell::execute(const SpawnPit& a) {
-  const PitConfig& config = config_.pits[a.pit];
+  const PitConfig& config = core_->config_of(a.pit);
   keeper::SpawnRequest request;
+  request.keep_stderr = !config_.log_folder.empty();
   request.clear_environment = config.trust == Trust::hostile;
   request.executable = config.executable;
   request.args.push_back(config.executable);

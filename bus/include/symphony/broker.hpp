@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -89,17 +90,27 @@ class EmbeddedBroker {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a reload finds: the pits, or in one line what is wrong with them.
+struct PitSet {
+  std::vector<PitConfig> pits;
+  std::string trouble;
+};
+
 struct DaemonOptions {
   std::string realm = "default";
   std::string socket_path;  // empty: of the realm, in the user's runtime directory
   std::vector<PitConfig> pits;
   std::uint64_t seed = 0;
+  std::string log_folder{};             // where the stderr of NAME is kept, as NAME.log; empty: it is the daemon's
+  std::function<PitSet()> read_pits{};  // for a reload, in the broker's process; empty: it is refused
 };
 
-// Serves until SIGTERM, SIGINT or SIGHUP; the calling process becomes the keeper and must have one thread. Problems go
-// to stderr, one line each. Returns the exit status: 0 after an orderly stop, 64 for options that make no sense, 69
-// when another broker serves the realm, 70 when the broker died five times in ten seconds, 71 when the system refuses
-// something.
+// Serves until SIGTERM, SIGINT or SIGHUP, or until an operator ends it (symphony/operator.hpp); the calling process
+// becomes the keeper and must have one thread. Problems go to stderr, one line each. Returns the exit status: 0 after
+// an orderly stop, 64 for options that make no sense, 69 when another broker serves the realm, 70 when the broker died
+// five times in ten seconds, 71 when the system refuses something. Where a service manager started it (systemd's
+// protocols), it is told READY=1 when the broker serves and STOPPING=1 when that ends ($NOTIFY_SOCKET), and a socket
+// that it listens at already is taken over ($LISTEN_FDS).
 [[nodiscard]] int run_daemon(const DaemonOptions& options);
 
 }  // namespace symphony

@@ -22,7 +22,7 @@ inline std::vector<PitConfig> some_pits(std::size_t count, bool start_at_once = 
 
 struct CoreDriver {
   explicit CoreDriver(std::vector<PitConfig> pits = some_pits(1), Generation generation = 1, bool may_reconnect = false)
-      : core({std::move(pits), generation, 42, 1000, may_reconnect}) {}
+      : core({std::move(pits), generation, 42, 1000, may_reconnect, 4711, "/logs"}), core_generation(generation) {}
 
   void step(const Event& e) {
     core.step(e, now);
@@ -93,8 +93,8 @@ struct CoreDriver {
     step(PitSpawned{pit, instance, static_cast<pid_t>(100 + instance)});
     step(PitMessage{pit, instance, control::PitReady{1, 1, now, "p", "1", 1000, heavy_barriers}});
   }
-  void pit_exits(bool signalled, int value, PitIndex pit = 0) {
-    step(PitExited{pit, core.status().at(pit).instance, signalled, value});
+  void pit_exits(bool signalled, int value, PitIndex pit = 0, std::string last_lines = {}) {
+    step(PitExited{pit, core.status().at(pit).instance, signalled, value, std::move(last_lines)});
   }
   ConnId caller(std::vector<control::HeldLink> held = {}, uid_t uid = 1000) {
     const ConnId conn = ++conns;
@@ -109,6 +109,18 @@ struct CoreDriver {
   void open(ConnId conn, const std::string& pit = "pit0", LinkId link = 0, TimeNs timeout = 30 * second_ns,
             bool heavy_barriers = false) {
     say(conn, control::Open{++correlation, pit, link, 0, 0, now + timeout, heavy_barriers});
+  }
+  // What an operator asks for; the correlation.
+  std::uint64_t command(ConnId conn, control::Verb verb, const std::string& pit = "pit0",
+                        TimeNs timeout = 30 * second_ns, std::uint32_t instance = 0, TimeNs grace = 0) {
+    say(conn, control::Command{++correlation, verb, pit, instance, now + timeout, grace});
+    return correlation;
+  }
+  PitReport report(ConnId conn, const std::string& pit = "pit0") {
+    command(conn, control::Verb::show, pit);
+    const auto answer = to_caller<control::Answer>();
+    EXPECT_TRUE(answer && answer->code == control::code_done);
+    return answer ? answer->pit : PitReport{};
   }
   // From MakeSegments up to and including this state; the attachment.
   Attachment attach_until(ConnId conn, LinkState state, PitIndex pit = 0) {
@@ -139,7 +151,7 @@ struct CoreDriver {
   }
 
   BrokerCore core;
-  Generation core_generation = 1;
+  Generation core_generation;
   TimeNs now = second_ns;
   TimeNs armed = no_deadline_ns;
   std::deque<Action> out;

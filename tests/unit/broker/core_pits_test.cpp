@@ -15,7 +15,8 @@ using namespace control;
 
 TEST(States, EndWhereNothingFollows) {
   for (std::size_t to = 0; to < pit_state_count; ++to) {
-    EXPECT_FALSE(may_become(PitState::stopped, static_cast<PitState>(to)));
+    EXPECT_EQ(may_become(PitState::stopped, static_cast<PitState>(to)), static_cast<PitState>(to) == PitState::starting)
+        << "an operator may start it";
     EXPECT_FALSE(may_become(static_cast<PitState>(to), PitState::known)) << "a pit is new once";
     EXPECT_EQ(may_become(static_cast<PitState>(to), PitState::ready), static_cast<PitState>(to) == PitState::starting);
   }
@@ -313,7 +314,6 @@ std::pair<Memory, Attachment> dies_at(LinkState state, bool heavy_barriers = fal
 
 CoreDriver next_broker(const Begin& begin) {
   CoreDriver d(some_pits(1), 2, true);
-  d.core_generation = 2;
   d.now = 5 * second_ns;
   d.step(begin);
   return d;
@@ -467,13 +467,25 @@ TEST(NextBroker, LeavesAQuarantinedPitThere) {
 // ---- records ----
 
 TEST(Records, ComeBackAsTheyWere) {
-  const PitRecord pit{PitState::backoff, 9, 4096, true, errc::closed, "it failed", {1, 2, 3}};
+  PitRecord pit{PitState::backoff, 9, 4096, true, errc::closed, "it failed", {1, 2, 3}};
+  pit.after_exit = AfterExit::start_again;
+  pit.cause = DeathCause::hang_up;
+  pit.kill_at_ns = 5;
+  pit.started_with = 6;
+  pit.has_death = true;
+  pit.death = {7, 8, DeathCause::exit, true, 9, 10, ""};
   const auto back = decode_pit(encode(pit));
   ASSERT_TRUE(back);
   EXPECT_EQ(std::tie(back->state, back->instance, back->reply_size_max, back->heavy_barriers, back->end_code,
                      back->reason, back->failures),
             std::tie(pit.state, pit.instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code, pit.reason,
                      pit.failures));
+  EXPECT_EQ(std::tie(back->after_exit, back->cause, back->kill_at_ns, back->started_with, back->has_death),
+            std::tie(pit.after_exit, pit.cause, pit.kill_at_ns, pit.started_with, pit.has_death));
+  EXPECT_EQ(std::tie(back->death.at_ns, back->death.instance, back->death.cause, back->death.signalled,
+                     back->death.value, back->death.ready_ns),
+            std::tie(pit.death.at_ns, pit.death.instance, pit.death.cause, pit.death.signalled, pit.death.value,
+                     pit.death.ready_ns));
   const LinkRecord link{1, 2, 3, 4, 5, true, 6, 7, 8};
   const auto same = decode_link(encode(link));
   ASSERT_TRUE(same);
@@ -486,6 +498,7 @@ TEST(Records, ComeBackAsTheyWere) {
 TEST(Records, FitWhatTheKeeperTakes) {
   PitRecord pit{PitState::ready, ~0U, ~0U, true, errc::internal, std::string(10'000, 'x'), {}};
   pit.failures.assign(100, 1);
+  pit.has_death = true;
   EXPECT_LE(encode(pit).size(), record_size_max);
   EXPECT_LE(encode(LinkRecord{}).size(), record_size_max);
 }

@@ -131,6 +131,7 @@ Simulator::Caller* Simulator::caller_of(ConnId conn) {
 void Simulator::connect(Caller& caller) {
   caller.conn = next_conn_++;
   caller.greeted = false;
+  caller.answers.clear();
   caller.from_broker.clear();
   caller.to_broker.clear();
   Hello hello{1, 1, now_ns_, {}};
@@ -155,6 +156,7 @@ void Simulator::deliver_to_caller(Caller& caller) {
   const ToCaller got = std::move(caller.from_broker.front());
   caller.from_broker.pop_front();
   if (got.hang_up) {
+    caller.answers.clear();
     if (options_.by_path) return connect(caller);
     for (Wish& w : caller.wishes) {  // nobody to ask again, and the broker took it for dead
       w.ended = true;
@@ -206,6 +208,9 @@ void Simulator::deliver_to_caller(Caller& caller) {
     wish->live = false;
     wish->correlation = caller.next_correlation++;
     say(Open{wish->correlation, "pit" + std::to_string(wish->pit), wish->link, 0, 0, now_ns_ + 30 * second_ns});
+  } else if (const auto* answer = std::get_if<Answer>(&got.message)) {
+    if (caller.answers.count(answer->correlation) == 0) violation("an answer to nothing");
+    if (++caller.answers[answer->correlation] > 1) violation("two answers to one command");
   } else if (const auto* refused = std::get_if<Refused>(&got.message)) {
     for (Wish& w : caller.wishes) {
       const bool its = (refused->link != 0 && w.link == refused->link) ||
@@ -243,6 +248,17 @@ void Simulator::deliver_to_pit(Process& p) {
   } else if (std::holds_alternative<Stop>(m)) {
     pit_dies(p, false, 0);
   }
+}
+
+void Simulator::command() {
+  constexpr Verb verbs[] = {Verb::start, Verb::stop, Verb::restart, Verb::restart};
+  Caller& c = callers_.back();
+  if (!c.alive || c.conn == 0 || !c.greeted) return;
+  const std::uint64_t correlation = c.next_correlation++;
+  c.answers[correlation] = 0;
+  c.to_broker.push_back(
+      CallerMessage{c.conn, Command{correlation, verbs[pick(4)], "pit" + std::to_string(pick(options_.pits)), 0,
+                                    now_ns_ + second_ns * static_cast<TimeNs>(1 + pick(30)), 0}});
 }
 
 void Simulator::pit_dies(Process& p, bool signalled, int value) {
@@ -377,6 +393,10 @@ std::size_t Simulator::run_random(std::size_t faults) {
       kill(victims[pick(4)]);
       --faults;
     }
+    if (options_.commands > 0 && pick(15) == 0) {
+      command();
+      --options_.commands;
+    }
     if (!deliver_one()) break;
   }
   if (n >= deliveries_max) violation("it does not come to rest");
@@ -401,6 +421,9 @@ std::vector<std::string> Simulator::check_settled() const {
   std::vector<std::string> wrong = violations_;
   for (const Caller& c : callers_) {
     if (!c.alive) continue;
+    for (const auto& [correlation, count] : c.answers) {
+      if (count != 1) wrong.push_back("a command has no answer: " + std::to_string(correlation));
+    }
     for (const Wish& w : c.wishes) {
       if (!w.live && !w.ended) wrong.push_back("an open has no end: link " + std::to_string(w.link));
       if (!w.ended && w.answers == 0) wrong.push_back("a link is live without a Go");

@@ -26,6 +26,7 @@ class Simulator {
     std::uint64_t seed = 1;
     std::size_t pits = 2, callers = 2, links_each = 2;
     bool by_path = true;
+    std::size_t commands = 0;  // of operators, in run_random: the last caller asks for them
   };
   explicit Simulator(const Options& options);
 
@@ -72,6 +73,7 @@ class Simulator {
     std::deque<Event> to_broker;
     std::deque<ToCaller> from_broker;
     std::deque<std::pair<PitIndex, std::uint32_t>> deaths;  // pidfds that became readable
+    std::map<std::uint64_t, std::size_t> answers;           // to each command of this connection
   };
   struct Process {
     PitIndex pit = 0;
@@ -90,6 +92,7 @@ class Simulator {
   void deliver_to_caller(Caller& caller);
   void deliver_to_pit(Process& process);
   void kill(Victim victim);
+  void command();
   void pit_dies(Process& process, bool signalled, int value);
   void violation(std::string text);
   [[nodiscard]] Caller* caller_of(ConnId conn);

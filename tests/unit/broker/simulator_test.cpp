@@ -71,5 +71,19 @@ TEST(Simulation, EveryOpenEndsAndNothingIsLeftAfterManyDeaths) {
   std::printf("%lu schedules, %zu deliveries\n", static_cast<unsigned long>(schedules), deliveries);
 }
 
+// What could go wrong besides: a command without an answer, or with two; two instances of a pit that was restarted.
+TEST(Simulation, EveryCommandHasOneAnswerAndEveryOpenEndsWhoeverDies) {
+  std::size_t deliveries = 0;
+  const std::uint64_t schedules = test_run::samples(3000);
+  for (std::uint64_t seed = 1; seed <= schedules; ++seed) {
+    Simulator s({seed, 1 + seed % 3, 1 + seed % 3, 1 + seed % 3, seed % 5 != 0, 1 + seed % 6});
+    deliveries += s.run_random(seed % 5 == 0 ? 0 : seed % 6);
+    ASSERT_THAT(s.check_settled(), IsEmpty()) << "seed " << seed;
+    s.close_all();
+    ASSERT_THAT(s.check_closed(), IsEmpty()) << "seed " << seed;
+  }
+  std::printf("%lu schedules, %zu deliveries\n", static_cast<unsigned long>(schedules), deliveries);
+}
+
 }  // namespace
 }  // namespace symphony::detail::broker
