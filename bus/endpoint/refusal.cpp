@@ -19,7 +19,7 @@ const char* text_of(errc code) noexcept {
     case errc::out_of_descriptors:
       return "open: no descriptors left for the link's segments; close links";
     case errc::closed:
-      return "open: the pit has finished and is not started again";
+      return "open: the pit has finished or was stopped, and is not started again; `symphony pit start` starts it";
     case errc::too_large:
       return "open: the link is larger than the broker allows, or there are too many links";
     case errc::invalid_argument:

@@ -1,0 +1,67 @@
+// What an operator asks of a broker that runs as a daemon: show, start, stop and restart its pits, end it, have it read
+// its manifests again.   Layer: endpoint.
+//
+//   auto broker = symphony::Operator::connect({}).value();
+//   const auto answer = broker.restart("pool", 30 * symphony::second_ns);
+//   if (!answer.ok()) std::puts(answer.text.c_str());
+//
+// Each function waits for its one answer, up to its timeout. When the broker dies meanwhile the next one is asked
+// again, and nothing is done twice. Only the broker's owner and root are answered. Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+#include <symphony/clock.hpp>
+#include <symphony/endpoint.hpp>
+#include <symphony/pit_info.hpp>
+#include <symphony/result.hpp>
+#include <symphony/unique_fd.hpp>
+
+namespace symphony {
+
+struct OperatorAnswer {
+  errc code{};       // 0: done
+  std::string text;  // why not, and the remedy
+  PitReport pit;     // as it is now, of an answer about one
+  pid_t daemon = 0;
+  std::uint32_t added = 0;  // of a reload
+  std::uint32_t removed = 0;
+  std::uint32_t changed = 0;
+
+  [[nodiscard]] bool ok() const noexcept { return code == errc{}; }
+};
+
+class Operator {
+ public:
+  // Errors as Endpoint::connect.
+  [[nodiscard]] static result<Operator> connect(const ConnectOptions& options);
+
+  // not_found: no pit of this name.
+  OperatorAnswer show(std::string_view pit, TimeNs timeout_ns = 5 * second_ns);
+  // Returns when the pit is ready, or could not become so: closed (it failed, and is tried again), quarantined.
+  OperatorAnswer start(std::string_view pit, TimeNs timeout_ns = 30 * second_ns);
+  // Returns when its process is gone: by itself, or killed after `grace_ns` (0: two seconds; at most an hour).
+  OperatorAnswer stop(std::string_view pit, TimeNs timeout_ns = 30 * second_ns, TimeNs grace_ns = 0);
+  // Both. Links attach to the next instance.
+  OperatorAnswer restart(std::string_view pit, TimeNs timeout_ns = 30 * second_ns, TimeNs grace_ns = 0);
+  // Has the broker read its manifests again. invalid_argument: one is broken, and nothing has changed.
+  OperatorAnswer reload(TimeNs timeout_ns = 30 * second_ns);
+  // Ends the daemon with its pits, and returns when its last process is gone.
+  OperatorAnswer end_broker(TimeNs timeout_ns = 30 * second_ns);
+
+ private:
+  struct Request;
+  explicit Operator(ConnectOptions options) noexcept : options_(std::move(options)) {}
+  result<void> open(TimeNs deadline_ns);
+  OperatorAnswer ask(const Request& request, TimeNs deadline_ns);
+
+  ConnectOptions options_;
+  UniqueFd socket_;
+  std::uint64_t correlation_ = 0;
+};
+
+}  // namespace symphony
