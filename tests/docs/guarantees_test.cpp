@@ -29,7 +29,7 @@ std::set<std::string> names_of_tests() {
   for (std::sregex_iterator i(sources.begin(), sources.end(), definition), end; i != end; ++i) {
     tests.insert((*i)[1].str() + "." + (*i)[2].str());
   }
-  const std::regex of_python(R"(class (\w+)\(unittest\.TestCase\):|    def (test_\w+)\(self\):)");
+  const std::regex of_python(R"(class (\w+)\([\w.]+\):|    def (test_\w+)\(self\):)");
   std::istringstream lines(sources_of_tests(".py"));
   std::smatch found;
   for (std::string line, suite; std::getline(lines, line);) {

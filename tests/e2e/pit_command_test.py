@@ -46,7 +46,7 @@ class Pit(unittest.TestCase):
         return document
 
     def test_list_names_each_pit_with_its_modes_and_a_reason_for_each_that_is_missing(self):
-        pits = {pit["name"]: pit for pit in self.json("list")["pits"]}
+        pits = {pit["name"]: pit for pit in self.json("list", "--files")["pits"]}
         for name in ("greeter", "dag_tracker"):
             self.assertEqual(pits[name]["version"], "1.0.0")
             self.assertEqual(pits[name]["file"], str(PITS / f"{name}.so"))
@@ -55,7 +55,7 @@ class Pit(unittest.TestCase):
             for mode in modes.values():
                 self.assertTrue(mode["built"] or mode["reason"], mode)
             self.assertTrue(all(modes[mode]["built"] for mode in ("static", "dynamic", "process")))
-        table = symphony("list").stdout
+        table = symphony("list", "--files").stdout
         self.assertRegex(table, r"greeter +1\.0\.0 +static dynamic process")
 
     def test_show_says_what_the_note_says(self):
@@ -70,7 +70,7 @@ class Pit(unittest.TestCase):
             self.assertRegex(table, line)
 
     def test_show_takes_the_name_of_a_listed_pit(self):
-        self.assertEqual(self.json("show", "dag_tracker")["pits"][0]["name"], "dag_tracker")
+        self.assertEqual(self.json("show", "--files", "dag_tracker")["pits"][0]["name"], "dag_tracker")
 
     def test_show_lists_needs_and_every_pit_of_a_file(self):
         self.assertEqual(self.json("show", TEST_PITS / "needy.so")["pits"][0]["needs"], ["pool"])
@@ -115,7 +115,7 @@ class Pit(unittest.TestCase):
             text.write_text("no pit", encoding="utf-8")
             for path, status, word in ((cut, 1, "truncated"), (text, 1, "no ELF file"), (TEST_PITS / "plain.so", 1, "no pit"),
                                        (TEST_PITS / "other_major.so", 7, "needs ABI 2.0"), ("/no/such.so", 2, "cannot be read"),
-                                       (folder, 2, "no regular file"), ("nobody", 2, "cannot be read")):
+                                       (folder, 2, "no regular file"), ("./nobody", 2, "cannot be read")):
                 with self.subTest(path):
                     run = symphony("show", path)
                     self.assertEqual((run.returncode, run.stdout), (status, ""), run.stderr)
@@ -131,7 +131,7 @@ class Pit(unittest.TestCase):
             shutil.copy(SYMPHONY, root / "bin" / "symphony")
             os.symlink(PITS / "greeter.so", root / "pits" / "greeter.so")
             (root / "pits" / "broken.so").write_text("no pit", encoding="utf-8")
-            run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list"], capture_output=True, text=True, timeout=60,
+            run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list", "--files"], capture_output=True, text=True, timeout=60,
                                  check=False)
             self.assertEqual(run.returncode, 1)
             self.assertIn("broken.so: the file is no ELF file", run.stderr)
@@ -145,7 +145,7 @@ class Pit(unittest.TestCase):
             shutil.copy(SYMPHONY, root / "bin" / "symphony")
 
             def modes_of(name):
-                run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list", "-o", "json"], capture_output=True, text=True,
+                run = subprocess.run([str(root / "bin" / "symphony"), "pit", "list", "--files", "-o", "json"], capture_output=True, text=True,
                                      timeout=60, check=False)
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
                 pits = {pit["name"]: pit for pit in json.loads(run.stdout)["pits"]}

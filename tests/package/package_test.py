@@ -71,7 +71,7 @@ class Package(unittest.TestCase):
                 self.assertGreaterEqual(mode["passed"], 45)
 
     def test_the_installed_command_lists_and_checks_the_installed_pits(self):
-        listed = run(self.symphony, "pit", "list", "-o", "json", folder=self.folder)
+        listed = run(self.symphony, "pit", "list", "--files", "-o", "json", folder=self.folder)
         self.assertEqual(listed.returncode, 0, listed.stderr)
         document = json.loads(listed.stdout)
         self.assertEqual(pathlib.Path(document["folder"]), self.prefix / "lib" / "symphony" / "pits")

@@ -1,45 +1,52 @@
-// symphony broker run | status: the broker as a daemon of this user, and a look at it.
+// symphony broker run | status | stop | reload: the broker as a daemon of this user, and what one asks of it.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include <symphony/broker.hpp>
 #include <symphony/endpoint.hpp>
+#include <symphony/operator.hpp>
 
+#include "tools/symphony/broker_place.hpp"
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/manifest.hpp"
-#include "tools/symphony/table.hpp"
 
 namespace symphony::tools {
 namespace {
 
 struct BrokerArguments {
-  std::string realm = "default";
-  std::string socket;
+  BrokerPlace place;
   std::vector<std::string> manifests;
+  std::string logs;
   std::string format = "table";
-  double timeout_s = 5;
 };
 
-int run(const BrokerArguments& arguments) {
-  DaemonOptions options;
-  options.realm = arguments.realm;
-  options.socket_path = arguments.socket;
-  for (const std::string& path : arguments.manifests) {
+// What the manifests say now: at the start, and at each reload.
+PitSet read_pits(const std::vector<std::string>& manifests) {
+  PitSet set;
+  for (const std::string& path : manifests) {
     auto pit = read_manifest(path);
-    if (!pit) {
-      std::fprintf(stderr, "symphony broker run: %s\n", pit.error().text.c_str());
-      return exit_usage;
-    }
-    options.pits.push_back(*std::move(pit));
+    if (!pit) return {{}, pit.error().text};
+    set.pits.push_back(*std::move(pit));
   }
+  return set;
+}
+
+int run(const BrokerArguments& arguments) {
+  PitSet set = read_pits(arguments.manifests);
+  if (!set.trouble.empty()) return report_failure("broker run", exit_usage, set.trouble);
+  DaemonOptions options;
+  options.realm = arguments.place.realm;
+  options.socket_path = arguments.place.socket;
+  options.pits = std::move(set.pits);
+  options.log_folder = arguments.logs.empty() ? default_log_folder(arguments.place) : arguments.logs;
+  options.read_pits = [manifests = arguments.manifests] { return read_pits(manifests); };
   // The daemon's statuses in the words of this command's table.
   switch (const int ended = run_daemon(options)) {
     case 64:
@@ -54,36 +61,52 @@ int run(const BrokerArguments& arguments) {
 }
 
 int status(const BrokerArguments& arguments) {
-  const auto timeout = static_cast<TimeNs>(arguments.timeout_s * static_cast<double>(second_ns));
-  const auto fail = [](const error& e) {
-    std::fprintf(stderr, "symphony broker status: %s\n", e.text);
-    return exit_status_of(e.code);
-  };
-  auto endpoint = Endpoint::connect({.realm = arguments.realm, .path = arguments.socket, .timeout_ns = timeout});
-  if (!endpoint) return fail(endpoint.error());
+  const TimeNs timeout = arguments.place.timeout_ns();
+  const auto failed = [](const error& e) { return report_failure("broker status", exit_status_of(e.code), e.text); };
+  auto endpoint = Endpoint::connect(arguments.place.options());
+  if (!endpoint) return failed(endpoint.error());
   const auto state = endpoint->status(timeout);
-  if (!state) return fail(state.error());
+  if (!state) return failed(state.error());
   if (arguments.format == "json") {
-    nlohmann::ordered_json doc{{"schema", "symphony.cli/1"},
-                               {"command", "broker status"},
-                               {"generation", state->generation},
-                               {"pits", nlohmann::ordered_json::array()}};
-    for (const PitInfo& pit : state->pits) {
-      doc["pits"].push_back({{"name", pit.name},
-                             {"state", pit.state},
-                             {"pid", pit.pid},
-                             {"instance", pit.instance},
-                             {"links", pit.links}});
-    }
-    std::fputs((doc.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n").c_str(), stdout);
+    Json document = document_of("broker status");
+    document["generation"] = state->generation;
+    document["pits"] = json_of_pits(state->pits);
+    print(document);
     return exit_ok;
   }
-  Table table({"pit", "state", "pid", "instance", "links"});
-  for (const PitInfo& pit : state->pits) {
-    table.add_row({pit.name, pit.state, pit.pid == 0 ? "-" : std::to_string(pit.pid), std::to_string(pit.instance),
-                   std::to_string(pit.links)});
+  std::fputs((table_of_pits(state->pits) + fmt::format("\nbroker generation {}\n", state->generation)).c_str(), stdout);
+  return exit_ok;
+}
+
+int stop(const BrokerArguments& arguments) {
+  auto broker = Operator::connect(arguments.place.options());
+  if (!broker) return report_failure("broker stop", exit_status_of(broker.error().code), broker.error().text);
+  const OperatorAnswer answer = broker->end_broker(arguments.place.timeout_ns());
+  if (!answer.ok()) return report_failure("broker stop", exit_status_of(answer), answer.text);
+  if (arguments.format == "json") {
+    Json document = document_of("broker stop");
+    document["process"] = answer.daemon;
+    print(document);
+  } else {
+    std::printf("the broker has ended, its pits too (it was process %d)\n", answer.daemon);
   }
-  std::fputs((table.text() + fmt::format("\nbroker generation {}\n", state->generation)).c_str(), stdout);
+  return exit_ok;
+}
+
+int reload(const BrokerArguments& arguments) {
+  auto broker = Operator::connect(arguments.place.options());
+  if (!broker) return report_failure("broker reload", exit_status_of(broker.error().code), broker.error().text);
+  const OperatorAnswer answer = broker->reload(arguments.place.timeout_ns());
+  if (!answer.ok()) return report_failure("broker reload", exit_status_of(answer), answer.text);
+  if (arguments.format == "json") {
+    Json document = document_of("broker reload");
+    document["added"] = answer.added;
+    document["removed"] = answer.removed;
+    document["changed"] = answer.changed;
+    print(document);
+  } else {
+    std::printf("%u pits added, %u removed, %u changed\n", answer.added, answer.removed, answer.changed);
+  }
   return exit_ok;
 }
 
@@ -93,26 +116,38 @@ void add_broker_command(CLI::App& app, int& exit_status) {
   auto arguments = std::make_shared<BrokerArguments>();
   auto* broker = app.add_subcommand("broker", "Start pits and introduce callers to them, as a daemon of this user");
   broker->require_subcommand(1);
-  const auto place = [&](CLI::App* verb) {
-    verb->add_option("--realm", arguments->realm, "Which broker of this user")->capture_default_str();
-    verb->add_option("--socket", arguments->socket, "Path of its socket, instead of the realm's")->type_name("PATH");
-  };
   auto* run_verb = broker->add_subcommand("run", "Serve until SIGTERM or SIGINT");
-  place(run_verb);
+  add_place_options(*run_verb, arguments->place);
   run_verb->add_option("--manifest", arguments->manifests, "A pit to start, described in TOML; may be given again")
       ->type_name("FILE");
+  run_verb
+      ->add_option(
+          "--logs", arguments->logs,
+          "Where the stderr of each pit is kept, as NAME.log; by default in $XDG_STATE_HOME/symphony/REALM, or with "
+          "--socket in PATH.logs")
+      ->type_name("FOLDER");
   run_verb->footer(std::string(manifest_help()));
   run_verb->callback([arguments, &exit_status] { exit_status = run(*arguments); });
 
   auto* status_verb = broker->add_subcommand("status", "What the broker knows of its pits");
-  place(status_verb);
-  status_verb->add_option("--timeout", arguments->timeout_s, "Seconds to wait for the broker")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  status_verb->add_option("-o,--output", arguments->format, "table, or json: one document")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str();
+  const auto talks = [&](CLI::App* verb) {
+    add_place_options(*verb, arguments->place);
+    add_timeout_option(*verb, arguments->place);
+    add_output_option(*verb, arguments->format);
+  };
+  talks(status_verb);
   status_verb->callback([arguments, &exit_status] { exit_status = status(*arguments); });
+  auto* stop_verb = broker->add_subcommand("stop", "End it and its pits in order; returns when all of them are gone");
+  talks(stop_verb);
+  stop_verb->callback([arguments, &exit_status] { exit_status = stop(*arguments); });
+  auto* reload_verb = broker->add_subcommand("reload",
+                                             "Read the manifests that it was started with again: new pits are added, "
+                                             "those that are gone stopped, changed ones restarted");
+  reload_verb->footer(
+      "A manifest that is broken changes nothing. A pit that was stopped stays so. The set of files is that of `broker "
+      "run`.");
+  talks(reload_verb);
+  reload_verb->callback([arguments, &exit_status] { exit_status = reload(*arguments); });
 }
 
 }  // namespace symphony::tools

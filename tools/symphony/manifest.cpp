@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tools/symphony/programs.hpp"
+#include "tools/symphony/suggestion.hpp"
 
 namespace symphony::tools {
 namespace {
@@ -19,21 +20,6 @@ constexpr std::array<std::string_view, 16> keys{"name",          "file",        
                                                 "config",        "trust",        "failures_max",   "waiting",
                                                 "placement",     "calls",        "instances",      "durability",
                                                 "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms"};
-
-// How many letters must be changed, added or left out to make one word of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 struct Reader {
   const toml::table& table;
@@ -46,9 +32,7 @@ struct Reader {
     for (const auto& [key, value] : table) {
       const std::string_view name = key.str();
       if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
-      const auto nearest = *std::min_element(keys.begin(), keys.end(), [&](std::string_view a, std::string_view b) {
-        return distance(name, a) < distance(name, b);
-      });
+      const std::string_view nearest = nearest_to(name, keys);
       return wrong("line " + std::to_string(key.source().begin.line) + ": unknown key '" + printable(name) +
                    "'; did you mean '" + std::string(nearest) + "'?");
     }

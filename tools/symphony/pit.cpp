@@ -1,5 +1,5 @@
-// symphony pit list | show: the pits of this build or installation, and what a pit's file says of itself. The other
-// verbs have files of their own.
+// symphony pit list --files | show FILE: the pits of this build or installation, and what a pit's file says of itself.
+// The same verbs about a broker's pits, and the other verbs, have files of their own.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -18,36 +18,23 @@
 
 #include "pits/hosting/pit_file.hpp"
 #include "tools/pit_check/modes.hpp"
+#include "tools/symphony/broker_place.hpp"
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/graph/input_error.hpp"
 #include "tools/symphony/pit_check.hpp"
 #include "tools/symphony/pit_files.hpp"
+#include "tools/symphony/pit_logs.hpp"
 #include "tools/symphony/pit_new.hpp"
+#include "tools/symphony/pit_running.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/table.hpp"
 
 namespace symphony::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view report_suffix = ".pit.json";
 constexpr std::string_view file_suffix = ".so";
-
-struct PitArguments {
-  std::string file;
-  std::string format = "table";
-};
-
-void print(const Json& document) {
-  std::fputs((document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
-}
-
-int fail(const char* verb, int exit_status, const std::string& text) {
-  std::fprintf(stderr, "symphony pit %s: %s\n", verb, printable(text, 4096).c_str());
-  return exit_status;
-}
 
 struct ModeReport {
   std::string mode;
@@ -132,15 +119,15 @@ std::vector<ListedPit> list_folder(const std::string& folder) {
   return all;
 }
 
-int list(const PitArguments& arguments) {
+int list_files(const std::string& format) {
   const std::string folder = pit_folder();
   if (folder.empty()) {
-    return fail("list", exit_not_found,
-                "there is no folder of pits where this program is: build or install the whole tree");
+    return report_failure("pit list", exit_not_found,
+                          "there is no folder of pits where this program is: build or install the whole tree");
   }
   const std::vector<ListedPit> pits = list_folder(folder);
   const bool sound = std::all_of(pits.begin(), pits.end(), [](const ListedPit& pit) { return pit.trouble.empty(); });
-  if (arguments.format == "json") {
+  if (format == "json") {
     Json document{{"schema", "symphony.cli/1"}, {"command", "pit list"}, {"folder", folder}, {"pits", Json::array()}};
     for (const ListedPit& pit : pits) {
       Json one{{"name", pit.name}, {"version", nullptr}, {"file", nullptr}, {"modes", Json::array()}};
@@ -169,7 +156,7 @@ int list(const PitArguments& arguments) {
   }
   std::fputs((table.text() + fmt::format("\nin {}\n", printable(folder, 4096))).c_str(), stdout);
   for (const ListedPit& pit : pits) {
-    if (!pit.trouble.empty()) (void)fail("list", exit_bad, pit.trouble);
+    if (!pit.trouble.empty()) (void)report_failure("pit list", exit_bad, pit.trouble);
   }
   return sound ? exit_ok : exit_bad;
 }
@@ -233,13 +220,13 @@ void print_note(const pit::PitNote& note) {
   std::fputs(messages.text().c_str(), stdout);
 }
 
-int show(const PitArguments& arguments) {
-  const std::string path = pit_path(arguments.file);
+int show_file(const std::string& given, const std::string& format) {
+  const std::string path = pit_path(given);
   std::vector<pit::PitNote> notes;
   if (const pit::Outcome outcome = read_notes_in(path, notes); !outcome.ok()) {
-    return fail("show", exit_status_of(outcome), outcome.text);
+    return report_failure("pit show", exit_status_of(outcome), outcome.text);
   }
-  if (arguments.format == "json") {
+  if (format == "json") {
     Json document{{"schema", "symphony.cli/1"}, {"command", "pit show"}, {"file", path}, {"pits", Json::array()}};
     for (const pit::PitNote& note : notes) document["pits"].push_back(json_of(note));
     print(document);
@@ -255,26 +242,48 @@ int show(const PitArguments& arguments) {
 }  // namespace
 
 void add_pit_command(CLI::App& app, int& exit_status) {
-  auto arguments = std::make_shared<PitArguments>();
-  auto* pit = app.add_subcommand("pit", "Look at pits, check them, make new ones");
-  pit->require_subcommand(1);
-  const auto output = [&](CLI::App* verb) {
-    verb->add_option("-o,--output", arguments->format, "table, or json: one document")
-        ->check(CLI::IsMember({"table", "json"}))
-        ->capture_default_str();
+  struct Arguments {
+    BrokerPlace place;
+    std::string pit;
+    bool files = false;
+    std::string format = "table";
   };
-  auto* list_verb =
-      pit->add_subcommand("list", "The pits of this build or installation, and the modes they are built for");
-  output(list_verb);
-  list_verb->callback([arguments, &exit_status] { exit_status = list(*arguments); });
-  auto* show_verb = pit->add_subcommand("show", "What a pit's file says of itself");
+  auto arguments = std::make_shared<Arguments>();
+  auto* pit =
+      app.add_subcommand("pit", "Pits of a broker: look, start, stop; files of pits: look, check, make new ones");
+  pit->require_subcommand(1);
+  auto* list_verb = pit->add_subcommand("list", "The pits of a broker and what they do now");
+  list_verb->add_flag("--files", arguments->files,
+                      "Not a broker's: the pits of this build or installation, and the modes they are built for");
+  add_place_options(*list_verb, arguments->place);
+  add_timeout_option(*list_verb, arguments->place);
+  add_output_option(*list_verb, arguments->format);
+  list_verb->callback([arguments, &exit_status] {
+    exit_status = arguments->files ? list_files(arguments->format) : list_running(arguments->place, arguments->format);
+  });
+  auto* show_verb =
+      pit->add_subcommand("show", "Everything known of a broker's pit; or what a pit's file says of itself");
   show_verb
-      ->add_option("file", arguments->file,
-                   "A pit's .so or .wasm, a program with pits linked in, or the name of a listed pit")
+      ->add_option(
+          "pit", arguments->pit,
+          "The name of a broker's pit; or a file: a pit's .so or .wasm, or a program with pits linked in. What "
+          "is there as a file, or has a / in it, is a file")
       ->required()
-      ->type_name("FILE");
-  output(show_verb);
-  show_verb->callback([arguments, &exit_status] { exit_status = show(*arguments); });
+      ->type_name("NAME|FILE");
+  show_verb->add_flag("--files", arguments->files,
+                      "A name, too, means a file: that of the pit of this build or installation");
+  add_place_options(*show_verb, arguments->place);
+  add_timeout_option(*show_verb, arguments->place);
+  add_output_option(*show_verb, arguments->format);
+  show_verb->callback([arguments, &exit_status] {
+    std::error_code ignored;
+    const bool is_file = arguments->files || arguments->pit.find('/') != std::string::npos ||
+                         std::filesystem::exists(arguments->pit, ignored);
+    exit_status = is_file ? show_file(arguments->pit, arguments->format)
+                          : show_running(arguments->place, arguments->pit, arguments->format);
+  });
+  add_pit_running_verbs(*pit, exit_status);
+  add_pit_logs_verb(*pit, exit_status);
   add_pit_check_verb(*pit, exit_status);
   add_pit_new_verb(*pit, exit_status);
 }

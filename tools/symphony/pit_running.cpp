@@ -1,0 +1,225 @@
+#include "tools/symphony/pit_running.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tools/symphony/table.hpp"
+
+namespace symphony::tools {
+namespace {
+
+// A point on CLOCK_MONOTONIC as the wall clock shows it.
+std::string wall_time(TimeNs at_ns) {
+  using Wall = std::chrono::system_clock;  // allowed: for a person who reads it
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(Wall::to_time_t(Wall::now() - std::chrono::nanoseconds(now_ns() - at_ns))));
+}
+
+std::string signal_text(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name != nullptr ? std::string("SIG") + name : std::to_string(number);
+}
+
+std::string_view trust_text(Trust trust) {
+  return trust == Trust::trusted ? "trusted" : trust == Trust::cooperative ? "cooperative" : "hostile";
+}
+
+std::string how_text(const PitDeath& d) {
+  if (d.cause == DeathCause::unseen) return "while no broker ran";
+  if (d.cause == DeathCause::cannot_start) return std::strerror(d.value);
+  return d.signalled ? signal_text(d.value) : fmt::format("status {}", d.value);
+}
+
+Json json_of_death(const PitDeath& d) {
+  Json one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},    {"cause", name_of(d.cause)},
+           {"how", how_text(d)},       {"signal", nullptr},         {"status", nullptr},
+           {"ready_s", nullptr},       {"last_lines", d.last_lines}};
+  if (d.signalled) one["signal"] = d.value;
+  if (!d.signalled && d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start) one["status"] = d.value;
+  if (d.ready_ns >= 0) one["ready_s"] = static_cast<double>(d.ready_ns) / static_cast<double>(second_ns);
+  return one;
+}
+
+double seconds(TimeNs ns) { return static_cast<double>(ns) / static_cast<double>(second_ns); }
+
+Json json_of_report(const PitReport& r) {
+  Json one{{"name", r.info.name},
+           {"state", r.info.state},
+           {"reason", r.reason},
+           {"pid", r.info.pid},
+           {"instance", r.info.instance},
+           {"version", r.version},
+           {"ready_since", nullptr},
+           {"links", r.info.links},
+           {"executable", r.executable},
+           {"trust", trust_text(r.trust)},
+           {"waiting", name_of(r.waiting)},
+           {"placement", name_of(r.placement)},
+           {"start_at_once", r.start_at_once},
+           {"calls", r.calls},
+           {"restart",
+            {{"failures_max", r.restart.failures_max},
+             {"window_s", seconds(r.restart.window_ns)},
+             {"backoff_first_s", seconds(r.restart.backoff_first_ns)},
+             {"backoff_max_s", seconds(r.restart.backoff_max_ns)},
+             {"start_timeout_s", seconds(r.restart.start_timeout_ns)}}},
+           {"failures", r.failures},
+           {"log", nullptr},
+           {"log_lines_lost", r.log_lines_lost},
+           {"deaths", Json::array()}};
+  if (r.ready_since_ns != 0) one["ready_since"] = wall_time(r.ready_since_ns);
+  if (!r.log.empty()) one["log"] = r.log;
+  for (const PitDeath& d : r.deaths) one["deaths"].push_back(json_of_death(d));
+  return one;
+}
+
+void print_report(const PitReport& r) {
+  std::string calls;
+  for (const std::string& name : r.calls) calls.append(calls.empty() ? "" : " ").append(name);
+  Table facts({"", ""});
+  facts.add_row({"pit", r.info.name});
+  facts.add_row({"state", r.reason.empty() ? r.info.state : r.info.state + ": " + r.reason});
+  if (r.ready_since_ns != 0) {
+    facts.add_row({"ready since",
+                   fmt::format("{} ({})", wall_time(r.ready_since_ns), duration_text(now_ns() - r.ready_since_ns))});
+  }
+  facts.add_row({"process", r.info.pid == 0 ? "none" : std::to_string(r.info.pid)});
+  facts.add_row({"instance", std::to_string(r.info.instance) + (r.version.empty() ? "" : ", version " + r.version)});
+  facts.add_row({"links", std::to_string(r.info.links)});
+  facts.add_row({"executable", r.executable});
+  facts.add_row({"trust", std::string(trust_text(r.trust))});
+  facts.add_row({"waiting", fmt::format("{}, placement {}", name_of(r.waiting), name_of(r.placement))});
+  facts.add_row({"started", r.start_at_once ? "with the broker" : "when somebody opens it"});
+  facts.add_row({"calls", calls.empty() ? "nobody" : calls});
+  facts.add_row({"restart", fmt::format("{} of {} failures within {}, then quarantine; ready within {}", r.failures,
+                                        r.restart.failures_max, duration_text(r.restart.window_ns),
+                                        duration_text(r.restart.start_timeout_ns))});
+  facts.add_row({"log", r.log.empty() ? "the broker's own stderr" : r.log});
+  if (r.log_lines_lost != 0) facts.add_row({"lines lost", count_text(r.log_lines_lost)});
+  std::fputs(facts.text(false).c_str(), stdout);
+  if (r.deaths.empty()) return;
+  Table deaths({"died at", "instance", "cause", "how", "ready for"});
+  for (const PitDeath& d : r.deaths) {
+    deaths.add_row({wall_time(d.at_ns), std::to_string(d.instance), std::string(name_of(d.cause)), how_text(d),
+                    d.ready_ns < 0 ? "never" : duration_text(d.ready_ns)});
+  }
+  std::fputs(("\n" + deaths.text()).c_str(), stdout);
+  const std::string& last = r.deaths.back().last_lines;
+  if (last.empty()) return;
+  std::fputs("\nits last lines:\n", stdout);
+  std::istringstream lines(last);
+  for (std::string line; std::getline(lines, line);) std::fputs(("  " + without_controls(line) + "\n").c_str(), stdout);
+}
+
+// What came of asking, where it is not what was asked for.
+int refused(const std::string& verb, const OperatorAnswer& answer, const BrokerPlace& place, const std::string& pit) {
+  const bool unknown = answer.code == errc::not_found;
+  return report_failure(verb, exit_status_of(answer), unknown ? with_suggestion(answer.text, place, pit) : answer.text);
+}
+
+struct RunningArguments {
+  BrokerPlace place{.timeout_s = 30};
+  std::string pit;
+  double grace_s = 2;
+  std::string format = "table";
+};
+
+using Ask = OperatorAnswer (*)(Operator&, const RunningArguments&);
+
+int command(const std::string& verb, const RunningArguments& arguments, Ask ask) {
+  auto broker = Operator::connect(arguments.place.options());
+  if (!broker) return report_failure("pit " + verb, exit_status_of(broker.error().code), broker.error().text);
+  const OperatorAnswer answer = ask(*broker, arguments);
+  if (!answer.ok()) return refused("pit " + verb, answer, arguments.place, arguments.pit);
+  const PitInfo& now = answer.pit.info;
+  if (arguments.format == "json") {
+    Json document = document_of("pit " + verb);
+    document["pit"] = json_of_pits({now})[0];
+    print(document);
+  } else if (now.pid == 0) {
+    std::printf("%s is %s\n", now.name.c_str(), now.state.c_str());
+  } else {
+    std::printf("%s is %s: instance %u, process %d\n", now.name.c_str(), now.state.c_str(), now.instance, now.pid);
+  }
+  return exit_ok;
+}
+
+TimeNs grace_of(const RunningArguments& arguments) {  // 0 would mean: as the broker likes
+  return std::max<TimeNs>(1, static_cast<TimeNs>(arguments.grace_s * static_cast<double>(second_ns)));
+}
+
+}  // namespace
+
+int list_running(const BrokerPlace& place, const std::string& format) {
+  const auto failed = [](const error& e) { return report_failure("pit list", exit_status_of(e.code), e.text); };
+  auto endpoint = Endpoint::connect(place.options());
+  if (!endpoint) return failed(endpoint.error());
+  const auto state = endpoint->status(place.timeout_ns());
+  if (!state) return failed(state.error());
+  if (format == "json") {
+    Json document = document_of("pit list");
+    document["pits"] = json_of_pits(state->pits);
+    print(document);
+  } else {
+    std::fputs(table_of_pits(state->pits).c_str(), stdout);
+  }
+  return exit_ok;
+}
+
+int show_running(const BrokerPlace& place, const std::string& pit, const std::string& format) {
+  auto broker = Operator::connect(place.options());
+  if (!broker) {
+    return report_failure(
+        "pit show", exit_status_of(broker.error().code),
+        std::string(broker.error().text) + "; for the file of a pit of this build: --files, or its path");
+  }
+  const OperatorAnswer answer = broker->show(pit, place.timeout_ns());
+  if (!answer.ok()) return refused("pit show", answer, place, pit);
+  if (format == "json") {
+    Json document = document_of("pit show");
+    document["pit"] = json_of_report(answer.pit);
+    print(document);
+  } else {
+    print_report(answer.pit);
+  }
+  return exit_ok;
+}
+
+void add_pit_running_verbs(CLI::App& pit, int& exit_status) {
+  auto arguments = std::make_shared<RunningArguments>();
+  const auto add = [&](const char* name, const char* help, bool has_grace, Ask ask) {
+    auto* verb = pit.add_subcommand(name, help);
+    verb->add_option("pit", arguments->pit, "Its name")->required()->type_name("NAME");
+    if (has_grace) {
+      verb->add_option("--grace", arguments->grace_s, "Seconds it has to end by itself, then it is killed")
+          ->check(CLI::Range(0.0, 3600.0))
+          ->capture_default_str();
+    }
+    add_place_options(*verb, arguments->place);
+    add_timeout_option(*verb, arguments->place);
+    add_output_option(*verb, arguments->format);
+    verb->callback(
+        [arguments, &exit_status, name = std::string(name), ask] { exit_status = command(name, *arguments, ask); });
+  };
+  add("start", "Start a broker's pit, also one that is quarantined; returns when it is ready", false,
+      [](Operator& broker, const RunningArguments& a) { return broker.start(a.pit, a.place.timeout_ns()); });
+  add("stop", "Stop a broker's pit, which stays stopped until it is started; returns when its process is gone", true,
+      [](Operator& broker, const RunningArguments& a) {
+        return broker.stop(a.pit, a.place.timeout_ns(), grace_of(a));
+      });
+  add("restart", "Stop and start a broker's pit; its links go on with the next instance", true,
+      [](Operator& broker, const RunningArguments& a) {
+        return broker.restart(a.pit, a.place.timeout_ns(), grace_of(a));
+      });
+}
+
+}  // namespace symphony::tools
