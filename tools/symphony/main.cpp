@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_demo_command(app, exit_status);
   add_bench_command(app, exit_status);
   add_broker_command(app, exit_status);
+  add_call_command(app, exit_status);
   add_pit_command(app, exit_status);
   add_version_command(app, exit_status);
   try {
