@@ -203,6 +203,7 @@ class BrokerCore {
   void pit_timer(Pit& pit);
   void record_pit(const Pit& pit);
   void forget_state(const Pit& pit, std::uint32_t instance);
+  void drop_state(Pit& pit);  // what it goes on from
   void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
   void restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive);
   void note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines = {});

@@ -49,6 +49,7 @@ void BrokerCore::start(Pit& pit) {
   pit.started_with = fingerprint(pit.config);
   ++pit.instance;
   set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
+  if (!pit.is_durable()) drop_state(pit);
   record_pit(pit);
   act(SpawnPit{pit.index, pit.instance, pit.state_instance});
 }
@@ -286,7 +287,8 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
 }
 
 void BrokerCore::record_pit(const Pit& pit) {
-  PitRecord r{pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code, pit.reason, pit.failures};
+  PitRecord r{pit.state,          pit.instance, pit.state_instance, pit.reply_size_max,
+              pit.heavy_barriers, pit.end_code, pit.reason,         pit.failures};
   r.after_exit = pit.after_exit;
   r.cause = pit.cause;
   r.kill_at_ns = pit.timer_ns == no_deadline_ns ? 0 : pit.timer_ns;
@@ -304,6 +306,11 @@ void BrokerCore::note_death(Pit& pit, DeathCause cause, bool signalled, int valu
   const TimeNs ready_ns = pit.was_ready ? now_ns_ - pit.ready_since_ns : -1;
   pit.deaths.push_back({now_ns_, pit.instance, cause, signalled, value, ready_ns, std::move(last_lines)});
   if (pit.deaths.size() > control::deaths_max) pit.deaths.pop_front();
+}
+
+void BrokerCore::drop_state(Pit& pit) {
+  const std::uint32_t instance = std::exchange(pit.state_instance, 0);
+  if (instance != 0) act(DeleteRecord{state_key(pit.index, instance)});
 }
 
 void BrokerCore::forget_state(const Pit& pit, std::uint32_t instance) {

@@ -84,6 +84,7 @@ void BrokerCore::apply_config(Pit& pit) {
 void BrokerCore::forget_removed(Pit& pit) {
   if (pit.recorded) act(DeleteRecord{pit_key(pit.index)});
   pit.recorded = false;
+  drop_state(pit);
 }
 
 // One that was never used, so that numbers of instances begin with 1; else one whose pit is gone.

@@ -50,7 +50,8 @@ struct SlotWriter {
   void pit(const PitConfig& config) {
     // All members: one more does not compile until it is here and in the reader.
     const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
-                 start_at_once, restart] = config;
+                 start_at_once, state, restart] = config;
+    const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns] = state;
     const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
     text(name);
     text(executable);
@@ -63,6 +64,11 @@ struct SlotWriter {
     texts(calls);
     number(instances);
     number(static_cast<std::uint8_t>(start_at_once));
+    number(durability);
+    number(snapshot_size_max);
+    number(journal_size);
+    number(snapshot_after);
+    number(snapshot_after_ns);
     number(failures_max);
     number(window_ns);
     number(backoff_first_ns);
@@ -116,6 +122,11 @@ struct SlotReader {
     std::uint8_t at_once = 0;
     number(at_once);
     p.start_at_once = at_once != 0;
+    one_of(p.state.durability, Durability::journal);
+    number(p.state.snapshot_size_max);
+    number(p.state.journal_size);
+    number(p.state.snapshot_after);
+    number(p.state.snapshot_after_ns);
     number(p.restart.failures_max);
     number(p.restart.window_ns);
     number(p.restart.backoff_first_ns);

@@ -34,6 +34,7 @@ struct StatePolicy {
   std::uint64_t journal_size = 1ull << 20;        // twice; when one is full, a snapshot is taken and the other begun
   std::uint32_t snapshot_after = 1000;            // of Durability::snapshot: so many messages and timers,
   TimeNs snapshot_after_ns = second_ns;           // or so long after the first that is in none
+  friend bool operator==(const StatePolicy&, const StatePolicy&) = default;
 };
 
 }  // namespace symphony

@@ -88,9 +88,12 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   void end_calls() noexcept { calls_.reset(); }
   [[nodiscard]] const Instance& instance() const noexcept { return durable_ ? durable_->instance() : *instance_; }
 
+  // Of a state that outlives this it is no part: the next instance goes on from before it.
   void finish() {
-    if (instance().state() == State::running) report(drain(0));
-    if (instance().state() == State::drained) report(stop());
+    if (durable_) report(durable_->keep());
+    Instance& ending = durable_ ? durable_->instance() : *instance_;
+    if (ending.state() == State::running) report(ending.drain(0));
+    if (ending.state() == State::drained) report(ending.stop());
   }
 
   TimeNs next_due_ns() const noexcept override {
@@ -194,11 +197,6 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (calls_) calls_->post_or_end({call.service, call.type, call.effect, call.body, call.deadline_ns, call.cookie});
   }
 
-  Outcome drain(std::uint64_t deadline_ns) {
-    return durable_ ? durable_->drain(deadline_ns) : instance_->drain(deadline_ns);
-  }
-  Outcome stop() { return durable_ ? durable_->stop() : instance_->stop(); }
-
   static Outcome malformed() { return {SYMPHONY_BAD_MESSAGE, "a message to the pit runtime is malformed"}; }
 
   Outcome step(std::span<const std::byte> body) {
@@ -206,11 +204,11 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (!head) return malformed();
     switch (head->step) {
       case runtime::Step::drain:
-        return drain(head->deadline_ns);
+        return durable_ ? durable_->drain(head->deadline_ns) : instance_->drain(head->deadline_ns);
       case runtime::Step::start:
         return durable_ ? durable_->start() : instance_->start();
       case runtime::Step::stop:
-        return stop();
+        return durable_ ? durable_->stop() : instance_->stop();
     }
     return malformed();
   }
