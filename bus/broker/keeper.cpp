@@ -146,10 +146,16 @@ void Keeper::spawn(std::uint64_t key, std::span<const std::byte> payload) {
   tell(Kind::spawned, key, pid, {}, &held);
 }
 
+// What the pit started and did not leave its group. While it is not reaped, its number is nobody else's.
+void Keeper::kill_group(const Held& held) noexcept { ::kill(-held.process.pid, SIGKILL); }
+
 void Keeper::reap(std::uint64_t key, Held& held) {
   siginfo_t info{};
-  const bool waited = ::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED | WNOHANG) == 0;
-  if (waited ? info.si_pid == 0 : errno != ECHILD) return;
+  const auto pidfd = static_cast<id_t>(held.process.pidfd.get());
+  const bool seen = ::waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+  if (seen ? info.si_pid == 0 : errno != ECHILD) return;
+  if (seen) kill_group(held);
+  const bool waited = seen && ::waitid(P_PIDFD, pidfd, &info, WEXITED) == 0;
   held.exited = true;
   // Without a status (somebody else took it) it died of we do not know what: as a crash.
   held.status = !waited                      ? signal_base + SIGKILL
@@ -198,9 +204,14 @@ void Keeper::kill_all() noexcept {
   }
   for (auto& [key, held] : processes_) {
     siginfo_t info{};
-    while (!held.exited && ::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, WEXITED) != 0 &&
-           errno == EINTR) {
-    }
+    const auto wait = [&](int how) {
+      while (::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, how) != 0 && errno == EINTR) {
+      }
+    };
+    if (held.exited) continue;
+    wait(WEXITED | WNOWAIT);
+    kill_group(held);
+    wait(WEXITED);
   }
   processes_.clear();
 }

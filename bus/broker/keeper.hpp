@@ -77,6 +77,7 @@ class Keeper {
   void obey(const Datagram& message, std::vector<UniqueFd> fds);
   void spawn(std::uint64_t key, std::span<const std::byte> payload);
   void reap(std::uint64_t key, Held& held);
+  static void kill_group(const Held& held) noexcept;
   void tell(Kind kind, std::uint64_t key, std::int32_t value, std::span<const std::byte> payload = {},
             const Held* with = nullptr);
   void flush();

@@ -4,7 +4,7 @@
 //   --garbage         sends no message after it is ready           --send-fd      sends a descriptor with a message
 //   --hang-up         closes its socket and lives on               --open-fds     exits with the number of its
 //   descriptors
-//   --goodbye=FILE    makes FILE when it is told to stop
+//   --goodbye=FILE    makes FILE when it is told to stop           --fork=FILE    starts a process, its number in FILE
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -45,6 +45,13 @@ int main(int argc, char** argv) {
   if (mode == "--open-fds") return count_descriptors();
   if (mode.rfind("--fail=", 0) == 0) return value();
   if (mode == "--never-ready") sleep_for_ever();
+  if (mode.rfind("--fork=", 0) == 0) {
+    const pid_t child = ::fork();
+    if (child == 0) sleep_for_ever();
+    std::FILE* const file = std::fopen(mode.c_str() + mode.find('=') + 1, "w");
+    std::fprintf(file, "%d", static_cast<int>(child));
+    std::fclose(file);
+  }
   const auto send = [&](const Message& m) { (void)socket.wait_send(m, {}, no_deadline_ns); };
   send(PitReady{1, 1, now_ns(), std::getenv("SYMPHONY_PIT_NAME"), "1.0.0", 1000});
   if (mode.rfind("--exit=", 0) == 0) return value();

@@ -60,6 +60,31 @@ std::string state_of(const EmbeddedBroker& broker, std::size_t pit = 0) { return
 
 // ---- embedded ----
 
+// What a pit started must not outlive it: neither when it is killed, nor when the broker ends.
+TEST(EmbeddedBroker, WhatAPitStartedDiesWithIt) {
+  const std::string file = testing::TempDir() + "child_of_a_pit." + std::to_string(::getpid());
+  const auto child_of = [&] {
+    UniqueFd child;
+    EXPECT_TRUE(eventually([&] {
+      int pid = 0;
+      std::FILE* const in = std::fopen(file.c_str(), "r");
+      const bool found = in != nullptr && std::fscanf(in, "%d", &pid) == 1;
+      if (in != nullptr) std::fclose(in);
+      child = found ? pidfd_of(pid) : UniqueFd();
+      return static_cast<bool>(child);
+    }));
+    fs::remove(file);
+    return child;
+  };
+  auto broker = std::make_optional(broker_of({fake_pit("forker", {"--fork=" + file})}));
+  const UniqueFd first = child_of();
+  ASSERT_TRUE(broker->kill_pit("forker"));
+  EXPECT_TRUE(is_dead(first));
+  const UniqueFd second = child_of();
+  broker.reset();
+  EXPECT_TRUE(is_dead(second));
+}
+
 TEST(EmbeddedBroker, OpensALinkToAPitItStarted) {
   auto broker = broker_of({fake_pit("echo")});
   FakeCaller caller(broker.connect().value());
