@@ -90,15 +90,13 @@ class TheJob(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertIn("replies, 1 worker:", run.stdout)
 
-    def test_a_killed_pit_comes_back_and_the_graph_is_finished(self):
+    def test_a_killed_pit_goes_on_where_it_was(self):
         result = self.check_result(["--graph", str(SAMPLES / "build.json"), "--workers", "3"])
         self.assertTrue(result["killed"])
-        self.assertGreaterEqual(result["runs"][-1]["reloads"], 1, "the strike must meet a graph at work")
-        self.assertGreater(result["recovery_ns"], 0)
+        self.assertGreater(result["recovery_ns"], 0, "the strike must meet a graph at work")
 
-    def test_without_a_kill_nothing_is_loaded_anew(self):
+    def test_without_a_kill_there_is_no_recovery(self):
         result = self.check_result(["--graph", str(SAMPLES / "build.json"), "--no-kill"])
-        self.assertEqual([run["reloads"] for run in result["runs"]], [0, 0, 0, 0])
         self.assertIsNone(result["recovery_ns"])
 
     def test_many_workers_share_the_pit(self):

@@ -6,6 +6,7 @@
 namespace symphony::tools {
 namespace {
 
+constexpr int attempts_max = 20;                      // deaths of the pit during one call
 constexpr std::size_t batch_bytes_max = 32UL * 1024;  // of one AddTasks or AddEdges: a fraction of a default ring
 constexpr std::size_t path_tasks_shown = 12;
 
@@ -22,9 +23,16 @@ void ReplyLog::add(const Reply& reply) {
 }
 
 Reply MeasuredCaller::call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) {
-  if (!measuring) return caller_.call(type, body, options);
+  const auto call = [&] {
+    Reply reply = caller_.call(type, body, options);
+    for (int again = 0; reply.status == status::crashed && again < attempts_max; ++again) {
+      reply = caller_.call(type, body, options);
+    }
+    return reply;
+  };
+  if (!measuring) return call();
   const TimeNs begin = now_ns();
-  const Reply reply = caller_.call(type, body, options);
+  const Reply reply = call();
   latency_.record(static_cast<std::uint64_t>(now_ns() - begin));
   if (log != nullptr) log->add(reply);
   return reply;
@@ -34,10 +42,6 @@ DagOutcome DagClient::outcome_of(const Reply& reply, std::string_view request) {
   switch (reply.status) {
     case status::ok:
       return DagOutcome::ok;
-    case status::crashed:
-    case status::crashed_accepted:
-    case static_cast<CallStatus>(dag::Refusal::NO_SUCH_GRAPH):
-      return DagOutcome::lost;
     case static_cast<CallStatus>(dag::Refusal::STALE_ATTEMPT):
       return DagOutcome::stale;
     default:
@@ -55,10 +59,9 @@ DagOutcome DagClient::call(flatbuffers::Offset<RequestTable> request, Effect eff
   return outcome_of(typed.reply, RequestTable::GetFullyQualifiedName());
 }
 
-DagOutcome DagClient::load(const TaskGraph& graph, std::uint64_t fence, Loaded& out) {
+DagOutcome DagClient::load(const TaskGraph& graph, Loaded& out) {
   const dag::GraphInfo* made = nullptr;
-  if (const auto o = call(dag::CreateCreateGraph(builder_, {}, fence), Effect::once, made); o != DagOutcome::ok)
-    return o;
+  if (const auto o = call(dag::CreateCreateGraph(builder_), Effect::once, made); o != DagOutcome::ok) return o;
   out.graph = made->graph();
   if (const auto o = add_tasks(out.graph, graph); o != DagOutcome::ok) return o;
   if (const auto o = add_edges(out.graph, graph); o != DagOutcome::ok) return o;

@@ -30,7 +30,8 @@ class ReplyLog {
   std::uint64_t replies_ = 0;
 };
 
-// A caller that measures each call and may log each reply.
+// A caller that measures each call and may log each reply. The pit keeps a journal, so a call that ended as CRASHED is
+// not in its state, and is made again.
 class MeasuredCaller {
  public:
   explicit MeasuredCaller(Caller caller) : caller_(std::move(caller)) {}
@@ -50,7 +51,6 @@ class MeasuredCaller {
 // What came of a step, as far as the demo must tell them apart.
 enum class DagOutcome : std::uint8_t {
   ok,
-  lost,    // the pit died, or a new instance knows nothing of the graph: load it again
   stale,   // the attempt is not the current one: drop the result
   failed,  // anything else: `why` says it
 };
@@ -63,8 +63,8 @@ class DagClient {
     std::uint32_t graph = 0;
     std::uint32_t levels = 0;
   };
-  // Makes, fills and seals a graph. `fence`: tokens begin above it. A cycle is `failed` and names its path.
-  [[nodiscard]] DagOutcome load(const TaskGraph& graph, std::uint64_t fence, Loaded& out);
+  // Makes, fills and seals a graph. A cycle is `failed` and names its path.
+  [[nodiscard]] DagOutcome load(const TaskGraph& graph, Loaded& out);
 
   struct Claimed {
     std::uint64_t token = 0;  // 0: nothing is ready

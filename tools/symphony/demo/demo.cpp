@@ -1,6 +1,11 @@
 #include "tools/symphony/demo/demo.hpp"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <utility>
@@ -38,6 +43,7 @@ result<ProcessSide> start_process_side(const std::string& file) {
   pit.name = pit_name;
   pit.executable = find_program(pit_host_program);
   pit.args = {file};
+  pit.state.durability = Durability::journal;  // so that its death in the middle loses nothing
   options.pits.push_back(std::move(pit));
   options.keeper_executable = find_program("symphony-keeper");
   auto broker = EmbeddedBroker::start(std::move(options));
@@ -47,6 +53,14 @@ result<ProcessSide> start_process_side(const std::string& file) {
   auto endpoint = Endpoint::adopt(*std::move(socket));
   if (!endpoint) return unexpected(endpoint.error());
   return ProcessSide{*std::move(broker), *std::move(endpoint)};
+}
+
+// What is called from here on is answered by the next instance.
+void wait_until_dead(pid_t pid) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd dead{pidfd.get(), POLLIN, 0};
+  while (pidfd && ::poll(&dead, 1, -1) < 0 && errno == EINTR) {
+  }
 }
 
 std::string failure_of(const DemoResult& r) {
@@ -177,7 +191,12 @@ int run_demo(const DemoOptions& options) {
   std::string kill_failure;
   if (options.kill) {
     run.at_half_time = [&] {
-      if (const auto killed = side->broker.kill_pit(pit_name); !killed) kill_failure = killed.error().text;
+      const auto killed = side->broker.kill_pit(pit_name);
+      if (!killed) {
+        kill_failure = killed.error().text;
+      } else {
+        wait_until_dead(*killed);
+      }
     };
   }
   result.process_many = go("process, all workers", remote);

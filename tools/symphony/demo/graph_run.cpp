@@ -10,7 +10,6 @@
 namespace symphony::tools {
 namespace {
 
-constexpr int load_attempts_max = 20;                 // deaths of the pit during one load
 constexpr std::uint64_t calls_between_reports = 256;  // of one worker
 
 // What the workers of a run share. Written between rounds by the one thread that the barrier chose, read in rounds by
@@ -27,16 +26,13 @@ struct Run {
   std::vector<std::unique_ptr<DagClient>> workers;
   std::unique_ptr<DagClient> loader;
   std::uint32_t graph_id = 0;
-  std::uint64_t loads = 0;
   bool over = false;
   TimeNs begun_ns = 0;
   TimeNs round_begun_ns = 0;
-  std::atomic<bool> lost{false};      // in this round
   std::atomic<bool> finished{false};  // in this round
   std::atomic<std::uint64_t> calls{0};
   bool half_time_taken = false;                        // of worker 0
-  std::uint64_t loads_before_strike = 0;               // written before struck_ns
-  std::atomic<TimeNs> struck_ns{0};                    // when at_half_time was called; 0: not yet, or recovered
+  TimeNs struck_ns = 0;                                // likewise: when at_half_time was called; 0: not, or recovered
   std::vector<std::atomic<std::uint8_t>> completions;  // of this round's graph, by task
   std::mutex failure_mutex;
 
@@ -67,21 +63,14 @@ struct Run {
 };
 
 void Run::load() {
-  for (int attempt = 0; attempt < load_attempts_max; ++attempt) {
-    const TimeNs begin = now_ns();
-    DagClient::Loaded loaded;
-    // Each load has tokens of its own, so that a completion from before a loss is never taken for one of now.
-    const DagOutcome o = loader->load(graph, loads++ << 32, loaded);
-    if (o == DagOutcome::lost) continue;
-    if (o != DagOutcome::ok) return fail(loader->why());
-    const TimeNs took = now_ns() - begin;
-    result.load_ns = result.load_ns == 0 ? took : std::min(result.load_ns, took);
-    result.levels = loaded.levels;
-    graph_id = loaded.graph;
-    for (auto& count : completions) count = 0;
-    return;
-  }
-  fail("the pit died during " + std::to_string(load_attempts_max) + " loads of the graph in a row");
+  const TimeNs begin = now_ns();
+  DagClient::Loaded loaded;
+  if (loader->load(graph, loaded) != DagOutcome::ok) return fail(loader->why());
+  const TimeNs took = now_ns() - begin;
+  result.load_ns = result.load_ns == 0 ? took : std::min(result.load_ns, took);
+  result.levels = loaded.levels;
+  graph_id = loaded.graph;
+  for (auto& count : completions) count = 0;
 }
 
 void Run::finish_graph() {
@@ -89,10 +78,6 @@ void Run::finish_graph() {
   std::uint64_t transitions = 0;
   for (const DagOutcome o :
        {loader->export_state(graph_id, state), loader->transitions(graph_id, transitions), loader->drop(graph_id)}) {
-    if (o == DagOutcome::lost) {  // finished, and then lost before it was looked at: it does not count
-      ++result.reloads;
-      return;
-    }
     if (o != DagOutcome::ok) return fail(loader->why());
   }
   ++result.graphs;
@@ -110,20 +95,15 @@ void Run::between_rounds() noexcept {
     begun_ns = now_ns();
   } else {
     result.work_ns += now_ns() - round_begun_ns;
-    if (finished) {
-      finish_graph();
-    } else if (lost) {
-      ++result.reloads;
-    }
+    if (finished) finish_graph();
   }
-  const bool struck_and_not_recovered = struck_ns != 0;
-  over = failed() || (used_up() && result.graphs != 0 && !struck_and_not_recovered);
+  over = failed() || (used_up() && result.graphs != 0);
   if (!over) {
-    if (options.between_graphs && !struck_and_not_recovered) options.between_graphs();
+    if (options.between_graphs) options.between_graphs();
     load();
     over = failed();
   }
-  lost = finished = false;
+  finished = false;
   round_begun_ns = now_ns();
 }
 
@@ -132,7 +112,6 @@ void Run::take_half_time(std::uint64_t made) {
   const bool half = now_ns() - begun_ns >= options.time_max_ns / 2 || calls + made >= options.calls_max / 2;
   if (half_time_taken || !half) return;
   half_time_taken = true;
-  loads_before_strike = loads;
   struck_ns = now_ns();
   options.at_half_time();
 }
@@ -146,12 +125,11 @@ void Run::work(std::uint32_t worker) {
     if (options.progress != nullptr) options.progress->set(percent_used());
   };
   const auto good = [&](DagOutcome o) {
-    if (o == DagOutcome::lost) lost = true;
-    if (o == DagOutcome::failed) fail(client.why());
+    if (o != DagOutcome::ok) fail(client.why());
     return o == DagOutcome::ok;
   };
   client.caller().measuring = true;
-  while (!lost && !finished) {
+  while (!finished) {
     DagClient::Claimed claimed;
     ++made;
     if (!good(client.claim(graph_id, worker, claimed))) break;
@@ -164,11 +142,9 @@ void Run::work(std::uint32_t worker) {
     } else {
       // With a task in hand, so that the strike meets a graph at work.
       if (options.at_half_time && worker == 0) take_half_time(made);
-      const TimeNs struck = struck_ns;
-      if (struck != 0 && loads > loads_before_strike && struck_ns.exchange(0) != 0)
-        result.recovery_ns = now_ns() - struck;
       ++made;
       if (!good(client.complete(graph_id, claimed.task, claimed.token))) break;
+      if (worker == 0 && struck_ns != 0) result.recovery_ns = now_ns() - std::exchange(struck_ns, 0);
       if (claimed.task < completions.size()) ++completions[claimed.task];
     }
     report(false);
@@ -206,7 +182,7 @@ RunResult run_graph(Conductor& conductor, const TaskGraph& graph, const RunOptio
     run.result.latency.merge(worker->caller().latency());
     const Caller::Tally tally = worker->caller().caller().tally();
     run.result.lost += tally.calls - tally.ended;
-    run.result.duplicated += tally.dropped;
+    run.result.dropped += tally.dropped;
   }
   return std::move(run.result);
 }

@@ -25,7 +25,7 @@ struct RunOptions {
   bool log_replies = false;
   // Called between two graphs, with all workers at rest.
   std::function<void()> between_graphs = {};
-  // Called once, while workers are at work, when half of the time or calls are used up.
+  // Called once, by a worker with a task in hand, when half of the time or calls are used up.
   std::function<void()> at_half_time = {};
   Progress* progress = nullptr;  // counted in percent
 };
@@ -37,11 +37,11 @@ struct RunResult {
   TimeNs work_ns = 0;             // time in which workers worked
   TimeNs load_ns = 0;             // of the fastest load of the graph
   TimeNs total_ns = 0;
-  TimeNs recovery_ns = 0;  // from at_half_time to the first task handed out of the reloaded graph; 0: nothing was lost
-  std::uint64_t reloads = 0;  // because the pit lost its state
+  TimeNs recovery_ns = 0;  // from at_half_time to the first reply to a call made after it; 0: it was not called
   std::uint64_t levels = 0;
   std::uint64_t lost = 0;        // calls without an ending, and tasks of finished graphs that nobody completed
-  std::uint64_t duplicated = 0;  // second endings of a call, and tasks of finished graphs completed twice
+  std::uint64_t duplicated = 0;  // tasks of finished graphs completed twice
+  std::uint64_t dropped = 0;     // endings that came again after a death and were dropped: their calls had them
   bench::Histogram latency;
   ReplyLog replies;                    // log_replies: of the one worker
   std::vector<std::byte> final_state;  // exported after the first graph

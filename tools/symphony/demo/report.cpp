@@ -74,7 +74,7 @@ std::string demo_text(const DemoResult& r) {
   }
   out += fmt::format("lost, duplicated:     {}, {}\n", lost, twice);
   if (r.killed) {
-    out += fmt::format("pit killed half-way:  first task again after {} (new process, graph loaded anew)\n",
+    out += fmt::format("pit killed half-way:  first reply again after {} (new process, state from its journal)\n",
                        duration_text(r.process_many.recovery_ns));
   }
   out +=
@@ -119,9 +119,9 @@ std::string demo_json(const DemoResult& r) {
                            {"transitions_per_s", per_second(row.run.transitions, row.run.work_ns)},
                            {"load_ns", row.run.load_ns},
                            {"total_ns", row.run.total_ns},
-                           {"reloads", row.run.reloads},
                            {"lost", row.run.lost},
-                           {"duplicated", row.run.duplicated}});
+                           {"duplicated", row.run.duplicated},
+                           {"endings_dropped", row.run.dropped}});
   }
   doc["total_ns"] = r.total_ns;
   doc["replies_equal"] = r.replies_equal;
@@ -178,7 +178,7 @@ bool write_demo_figures(const DemoResult& r) {
   add("demo.duplicated", static_cast<double>(twice), "count", calls, total);
   if (r.killed) {
     add("demo.recovery_ms", static_cast<double>(r.process_many.recovery_ns) / static_cast<double>(ms_ns), "ms", 1,
-        r.process_many.total_ns, "SIGKILL to the first task of the graph loaded anew");
+        r.process_many.total_ns, "SIGKILL to the first reply of the next process, which goes on from the journal");
   }
   if (r.yardstick.line_rtt_ns != 0) {
     const std::uint64_t p50 = r.process_one.latency.percentile_ns(50);
