@@ -424,8 +424,9 @@ void BrokerCore::on(const StopAll&) {
       case PitState::starting:
         kill(pit, AfterExit::stop, "", DeathCause::stop);
         break;
-      case PitState::stopping:
+      case PitState::stopping:  // an operator may have given it longer
         pit.after_exit = AfterExit::stop;
+        if (pit.timer_ns != no_deadline_ns) set_timer(pit, std::min(pit.timer_ns, now_ns_ + stop_grace_ns));
         break;
       case PitState::known:
       case PitState::backoff:

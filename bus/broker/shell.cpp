@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -215,11 +216,12 @@ void Shell::execute(const Stopping&) { tell_keeper(keeper::datagram(keeper::Kind
 
 void Shell::execute(const ReadConfig& a) {
   PitSet set;
-  if (read_pits_) {
-    set = read_pits_();
-  } else {
-    set.trouble = "this broker was given no manifests to read again: start it anew";
+  try {
+    if (read_pits_) set = read_pits_();
+  } catch (const std::exception& e) {  // of whoever configures this broker: no reason to die
+    set = {{}, std::string("what pits there should be could not be read: ") + e.what()};
   }
+  if (!read_pits_) set.trouble = "this broker was given no manifests to read again: start it anew";
   feed(ConfigRead{a.conn, a.correlation, std::move(set.trouble), each_instance(set.pits)});
 }
 

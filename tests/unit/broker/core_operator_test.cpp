@@ -427,6 +427,16 @@ TEST(OperatorEndBroker, IsAnsweredWithTheProcessToWaitForAndStopsAllPits) {
   EXPECT_EQ(d.count<Finished>(), 1U);
 }
 
+TEST(OperatorEndBroker, DoesNotWaitForALongerGraceThanItsOwn) {
+  auto d = ready_driver();
+  d.command(d.caller(), Verb::stop, "pit0", 3600 * second_ns, 0, 3600 * second_ns);
+  d.step(StopAll{});
+  d.pass(stop_grace_ns - 1);
+  EXPECT_EQ(d.count<KillPit>(), 0U);
+  d.pass(1);
+  EXPECT_EQ(d.count<KillPit>(), 1U);
+}
+
 TEST(OperatorEndBroker, OfAProgramsOwnBrokerIsRefused) {
   BrokerCore core({some_pits(0), 1, 42, 1000});
   core.step(Begin{}, second_ns);
