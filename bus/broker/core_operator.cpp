@@ -178,6 +178,8 @@ PitReport BrokerCore::report(const Pit& pit) const {
   r.version = pit.version.substr(0, control::version_size_max);
   r.ready_since_ns = pit.state == PitState::ready ? pit.ready_since_ns : 0;
   r.executable = pit.config.executable.substr(0, control::path_size_max);
+  for (const std::string& argument : pit.config.args) r.arguments += (r.arguments.empty() ? "" : " ") + argument;
+  r.arguments.resize(std::min(r.arguments.size(), control::path_size_max));
   r.trust = pit.config.trust;
   r.waiting = pit.config.waiting;
   r.placement = pit.config.placement;

@@ -61,6 +61,7 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
   const auto version = e.text(report.version, version_size_max);
   const auto executable = e.text(report.executable, path_size_max);
   const auto log = e.text(report.log, path_size_max);
+  const auto arguments = e.text(report.arguments, path_size_max);
   const auto all_calls = b.CreateVector(calls);
   const auto all_deaths = b.CreateVector(deaths);
   const RestartPolicy& r = report.restart;
@@ -68,7 +69,7 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
                                static_cast<std::uint8_t>(report.trust), static_cast<std::uint8_t>(report.waiting),
                                static_cast<std::uint8_t>(report.placement), report.start_at_once, all_calls,
                                r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns,
-                               report.failures, log, report.log_lines_lost, all_deaths);
+                               report.failures, log, report.log_lines_lost, all_deaths, arguments);
 }
 
 PitReport decode_report(const wire::PitDetail& w, bool& ok) {
@@ -89,6 +90,7 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
   out.restart = {w.failures_max(), w.window_ns(), w.backoff_first_ns(), w.backoff_max_ns(), w.start_timeout_ns()};
   out.failures = w.failures();
   out.log = d.text(w.log(), path_size_max);
+  out.arguments = d.text(w.arguments(), path_size_max);
   out.log_lines_lost = w.log_lines_lost();
   if (w.calls() != nullptr) {
     ok &= w.calls()->size() <= calls_in_report_max;

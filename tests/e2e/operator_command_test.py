@@ -76,6 +76,7 @@ class OperatorOfPits(BrokerCase):
         pit = self.show("tracker")
         self.assertEqual((pit["calls"], pit["waiting"], pit["trust"], pit["version"], pit["failures"]),
                          (["pool"], "sleep", "cooperative", "1.0.0", 0))
+        self.assertEqual((pit["executable"], pit["arguments"]), (str(HOST), str(PIT)))
         self.assertEqual(pit["log"], str(self.logs / "tracker.log"))
         self.assertEqual(pit["restart"]["failures_max"], 5)
         self.assertIsNotNone(pit["ready_since"])

@@ -61,6 +61,7 @@ Json json_of_report(const PitReport& r) {
            {"ready_since", nullptr},
            {"links", r.info.links},
            {"executable", r.executable},
+           {"arguments", r.arguments},
            {"trust", trust_text(r.trust)},
            {"waiting", name_of(r.waiting)},
            {"placement", name_of(r.placement)},
@@ -95,7 +96,7 @@ void print_report(const PitReport& r) {
   facts.add_row({"process", r.info.pid == 0 ? "none" : std::to_string(r.info.pid)});
   facts.add_row({"instance", std::to_string(r.info.instance) + (r.version.empty() ? "" : ", version " + r.version)});
   facts.add_row({"links", std::to_string(r.info.links)});
-  facts.add_row({"executable", r.executable});
+  facts.add_row({"executable", r.arguments.empty() ? r.executable : r.executable + " " + r.arguments});
   facts.add_row({"trust", std::string(trust_text(r.trust))});
   facts.add_row({"waiting", fmt::format("{}, placement {}", name_of(r.waiting), name_of(r.placement))});
   facts.add_row({"started", r.start_at_once ? "with the broker" : "when somebody opens it"});

@@ -78,6 +78,7 @@ struct PitReport {
   std::string version;        // as the running instance says; empty after the broker itself was started again
   TimeNs ready_since_ns = 0;  // on CLOCK_MONOTONIC; 0: it is not ready
   std::string executable;
+  std::string arguments;  // one after the other, with spaces between
   Trust trust = Trust::cooperative;
   Waiting waiting = Waiting::adaptive;
   Placement placement = Placement::automatic;

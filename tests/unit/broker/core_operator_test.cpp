@@ -388,6 +388,7 @@ TEST(OperatorShow, TellsWhatTheBrokerKilledAPitFor) {
 TEST(OperatorShow, TellsEverythingKnownOfAPit) {
   auto pits = some_pits(2);
   pits[0].calls = {"pit1"};
+  pits[0].args = {"-v", std::string(path_size_max, 'x')};
   pits[0].trust = Trust::hostile;
   pits[0].waiting = Waiting::sleep;
   pits[0].placement = Placement::other_core;
@@ -404,6 +405,8 @@ TEST(OperatorShow, TellsEverythingKnownOfAPit) {
   EXPECT_EQ(r.version, "1");
   EXPECT_EQ(r.ready_since_ns, d.now);
   EXPECT_EQ(r.executable, "/pit");
+  EXPECT_EQ(r.arguments.substr(0, 4), "-v x");
+  EXPECT_EQ(r.arguments.size(), path_size_max);
   EXPECT_EQ(r.trust, Trust::hostile);
   EXPECT_EQ(r.waiting, Waiting::sleep);
   EXPECT_EQ(r.placement, Placement::other_core);

@@ -108,8 +108,9 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
   EXPECT_EQ(
       std::tie(r.reason, r.version, r.ready_since_ns, r.executable, r.trust, r.waiting, r.placement),
       std::tie(was.reason, was.version, was.ready_since_ns, was.executable, was.trust, was.waiting, was.placement));
-  EXPECT_EQ(std::tie(r.start_at_once, r.calls, r.restart, r.failures, r.log, r.log_lines_lost),
-            std::tie(was.start_at_once, was.calls, was.restart, was.failures, was.log, was.log_lines_lost));
+  EXPECT_EQ(
+      std::tie(r.arguments, r.start_at_once, r.calls, r.restart, r.failures, r.log, r.log_lines_lost),
+      std::tie(was.arguments, was.start_at_once, was.calls, was.restart, was.failures, was.log, was.log_lines_lost));
   ASSERT_EQ(r.deaths.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
     const PitDeath &d = r.deaths[i], &e = was.deaths[i];

@@ -15,6 +15,7 @@ inline PitReport sample_report() {
   r.version = "1.2.3";
   r.ready_since_ns = 5;
   r.executable = "/pits/pool";
+  r.arguments = "-v pit.so";
   r.trust = Trust::hostile;
   r.waiting = Waiting::spin;
   r.placement = Placement::same_core;
@@ -77,7 +78,7 @@ inline std::vector<Message> largest_samples() {
   answer.pit.info = {std::string(pit_name_size_max, 'n'), std::string(state_size_max, 's'), -1, ~0U, ~0U};
   answer.pit.reason = std::string(text_size_max, 'r');
   answer.pit.version = std::string(version_size_max, 'v');
-  answer.pit.executable = answer.pit.log = std::string(path_size_max, 'e');
+  answer.pit.executable = answer.pit.log = answer.pit.arguments = std::string(path_size_max, 'e');
   answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
   answer.pit.deaths.assign(deaths_max,
                            {-1, ~0U, DeathCause::unseen, true, -1, -1, std::string(last_lines_size_max, 'l')});
