@@ -30,20 +30,17 @@ class EndOfTheDaemon(BrokerCase):
 
 class ReloadOfManifests(BrokerCase):
     def test_adds_changes_and_removes_pits_and_the_set_outlives_the_broker(self):
-        kept, gone, changed = self.manifest("kept"), self.manifest("gone"), self.manifest("changed")
-        new = self.folder / "new.toml"
-        new.write_text(kept.read_text(encoding="utf-8").replace("kept", "new"), encoding="utf-8")
-        link = self.folder / "slot.toml"  # a path of the daemon's, whose content changes
-        link.symlink_to(gone)
-        daemon = self.start(kept, link, changed)
+        for name in ("kept", "gone", "changed"):
+            self.manifest(name)
+        daemon = self.start(self.folder)
         before = {name: self.wait_state(name, "ready") for name in ("kept", "gone", "changed")}
-        link.unlink()
-        link.symlink_to(new)
+        (self.folder / "gone.toml").unlink()
+        self.manifest("new")
         self.manifest("changed", more='waiting = "sleep"\n')
         document = self.json("broker", "reload")
         self.assertEqual((document["added"], document["removed"], document["changed"]), (1, 1, 1))
         self.kill_broker(daemon)  # in the middle of what it said would hold
-        eventually(lambda: [pit["name"] for pit in self.json("pit", "list")["pits"]] == ["kept", "changed", "new"], "the new set")
+        eventually(lambda: [pit["name"] for pit in self.json("pit", "list")["pits"]] == ["changed", "kept", "new"], "the new set")
         self.assertEqual(self.wait_state("kept", "ready")["pid"], before["kept"]["pid"], "nobody touched it")
         self.wait_state("new", "ready")
         self.assertEqual(eventually(lambda: (lambda pit: pit if pit["instance"] == 2 else None)(self.wait_state("changed", "ready")),

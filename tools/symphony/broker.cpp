@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,10 +29,24 @@ struct BrokerArguments {
   std::string format = "table";
 };
 
-// What the manifests say now: at the start, and at each reload.
+// What the manifests say now: at the start, and at each reload. Of a folder, all files in it whose names end in .toml.
 PitSet read_pits(const std::vector<std::string>& manifests) {
-  PitSet set;
+  std::vector<std::string> files;
   for (const std::string& path : manifests) {
+    std::error_code failed;
+    if (!std::filesystem::is_directory(path, failed)) {
+      files.push_back(path);
+      continue;
+    }
+    std::set<std::string> in_folder;  // in the order of their names
+    for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
+      if (entry.path().extension() == ".toml") in_folder.insert(entry.path().string());
+    }
+    if (failed) return {{}, printable(path) + ": cannot be read: " + failed.message() + "; name a folder of manifests"};
+    files.insert(files.end(), in_folder.begin(), in_folder.end());
+  }
+  PitSet set;
+  for (const std::string& path : files) {
     auto pit = read_manifest(path);
     if (!pit) return {{}, pit.error().text};
     set.pits.push_back(*std::move(pit));
@@ -118,8 +134,10 @@ void add_broker_command(CLI::App& app, int& exit_status) {
   broker->require_subcommand(1);
   auto* run_verb = broker->add_subcommand("run", "Serve until SIGTERM or SIGINT");
   add_place_options(*run_verb, arguments->place);
-  run_verb->add_option("--manifest", arguments->manifests, "A pit to start, described in TOML; may be given again")
-      ->type_name("FILE");
+  run_verb
+      ->add_option("--manifest", arguments->manifests,
+                   "A pit to start, described in TOML, or a folder of such files (*.toml); may be given again")
+      ->type_name("PATH");
   run_verb
       ->add_option(
           "--logs", arguments->logs,
