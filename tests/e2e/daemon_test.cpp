@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include <symphony/operator.hpp>
+
 #include "tests/e2e/bus_fixture.hpp"
 
 namespace symphony {
@@ -171,6 +173,57 @@ TEST_F(DaemonTest, AKilledCallersLinksAreFreedThoughAChildHoldsItsSocket) {
   if (child > 0) ::kill(child, SIGKILL);
   Link link = endpoint->open("greeter").value();
   EXPECT_TRUE(greet(link, "after"));
+}
+
+// What could go wrong: an orderly stop ends a call as a crash would, or takes a link with it.
+TEST_F(DaemonTest, ARestartByAnOperatorEndsNoCallAndTheLinkGoesOnWithTheNextInstance) {
+  Link link = endpoint->open("greeter").value();
+  ASSERT_TRUE(greet(link, "x"));
+  const std::uint64_t epoch = link.epoch();
+  std::atomic<int> restarts{0};
+  std::atomic<int> calls{0};
+  std::thread commands([&] {
+    auto operators = Operator::connect({.path = path}).value();
+    for (int n = 0; n < 3; ++n) {
+      EXPECT_TRUE(comes_true([&] { return calls >= 20 * (n + 1); })) << "in the middle of calls";
+      const OperatorAnswer answer = operators.restart("greeter");
+      EXPECT_TRUE(answer.ok()) << answer.text;
+      EXPECT_EQ(answer.pit.info.instance, static_cast<std::uint32_t>(n) + 2);
+      ++restarts;
+    }
+  });
+  while (restarts < 3) {
+    const auto reply = greet(link, "x");
+    EXPECT_TRUE(reply) << status_name(reply.reply.status) << ": " << reply.reply.text;
+    ++calls;
+  }
+  commands.join();
+  EXPECT_TRUE(greet(link, "x"));
+  EXPECT_EQ(link.epoch(), epoch + 3);
+}
+
+// What could go wrong: the answer dies with the broker, and who asked waits for ever, or the pit is restarted twice.
+TEST_F(DaemonTest, AnOperatorsCommandIsAnsweredByTheNextBrokerWhenOneDiesAndIsDoneOnce) {
+  auto operators = Operator::connect({.path = path}).value();
+  for (std::uint32_t round = 1; round <= 4; ++round) {  // a fifth death in ten seconds ends a daemon
+    ASSERT_TRUE(operators.start("probe").ok());
+    const std::uint64_t first = generation();
+    const pid_t broker = broker_pid();
+    ASSERT_GT(broker, 0);
+    std::thread killer([&] {
+      // At another moment each time: before it reads, in the middle, after it answered.
+      const TimeNs at = now_ns() + round * 300 * us_ns;
+      while (now_ns() < at) std::this_thread::yield();
+      ::kill(broker, SIGKILL);
+    });
+    const OperatorAnswer answer = operators.restart("probe");
+    killer.join();
+    ASSERT_TRUE(answer.ok()) << answer.text;
+    ASSERT_TRUE(comes_true([&] { return generation() == first + 1; }));
+    const OperatorAnswer now = operators.show("probe");
+    ASSERT_TRUE(now.ok()) << now.text;
+    EXPECT_EQ(now.pit.info.instance, round + 1);
+  }
 }
 
 // As a shell's `trap '' CHLD` or some supervisors leave it: the kernel would then take the ends of pits for itself.

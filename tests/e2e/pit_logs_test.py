@@ -34,8 +34,8 @@ class PitLogs(BrokerCase):
         self.assertRegex(lines[4], r"^symphony: instance 1 killed by signal 9, 20")
         self.assertRegex(lines[-1], r"^symphony: instance 2 ended with status 0, 20")
 
-    def test_lines_stay_whole_and_in_order_while_the_broker_is_killed_and_files_move(self):
-        # A pit that says 60,000 numbered lines, 4 MiB, while its broker dies three times; each line is as long as its number says.
+    def test_lines_stay_whole_and_in_order_while_files_move_and_go_on_when_the_broker_is_killed(self):
+        # A pit that says 60,000 numbered lines, 4 MiB, while its broker dies three times, each time with at most what it just read.
         flood = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo \"$i ...........................................................\"; done >&2"
         daemon = self.start(self.manifest("talker", shell=f"({flood}) & exec {HOST} {PIT}"))
         self.wait_state("talker", "ready")
@@ -49,9 +49,11 @@ class PitLogs(BrokerCase):
         eventually(lambda: (self.logs / "talker.log.2").exists() and any(line.startswith("60000 ") for line in self.lines("-n", "5")),
                    "the last line")
         lines = said(self.lines())
-        numbers = [int(line.split()[0]) for line in lines]
-        self.assertEqual(numbers, list(range(numbers[0], 60001)))
-        self.assertTrue(all(re.fullmatch(r"\d+ \.{59}", line) for line in lines))
+        numbers = [int(line.split()[0]) for line in lines if re.fullmatch(r"\d+ \.{59}", line)]
+        self.assertLessEqual(len(lines) - len(numbers), 3, "a line is cut only where a broker was killed")
+        self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertLessEqual(60000 - numbers[0] + 1 - len(numbers), 3 * (16 * 1024 // 60 + 2))
+        self.assertGreaterEqual(len(numbers), 30000)
         for path in self.logs.glob("talker.log*"):
             self.assertLessEqual(path.stat().st_size, 1024 * 1024 + 64 * 1024)
             self.assertTrue(path.read_text(encoding="utf-8").endswith("\n"), path)
@@ -59,7 +61,7 @@ class PitLogs(BrokerCase):
         followed = 0
         for line in follow.stdout:
             if not line.startswith("symphony: "):
-                followed = int(line.split()[0])
+                followed = int(re.match(r"(?:(\d+) )?", line)[1] or 0)
             if followed == 60000:
                 break
         self.assertEqual(followed, 60000, "whoever follows sees the last one")
