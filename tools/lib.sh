@@ -5,6 +5,7 @@
 
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 logs="$root/build/test-logs"
+cores=$(nproc)
 passed=0 failed=0 skipped=0
 stage_table=()
 
@@ -76,7 +77,7 @@ ensure_packages() {
 watch_command() {
   local title=$1 log=$2 begun=$SECONDS shown=$SECONDS columns=100 line job
   shift 2
-  mkdir -p "${log%/*}"
+  [[ -d ${log%/*} ]] || mkdir -p "${log%/*}"
   : >"$log"
   [[ -t 1 ]] && columns=$(tput cols 2>/dev/null || echo 100)
   # A session of its own, so that the whole of it can be ended; background jobs of a script ignore SIGINT, tests must not.
@@ -127,5 +128,5 @@ configure_and_build() {
   local preset=$1
   shift
   watch_command "$preset: configure" "$logs/$preset-configure.log" cmake --preset "$preset" "$@" || return
-  watch_command "$preset: build" "$logs/$preset-build.log" cmake --build --preset "$preset" -j "$(nproc)"
+  watch_command "$preset: build" "$logs/$preset-build.log" cmake --build --preset "$preset" -j "$cores"
 }

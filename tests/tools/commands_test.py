@@ -13,21 +13,24 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Written with what the shell has of itself where that is easy: starting programs is most of what these tests take.
 FAKES = {
     # Installed is what stands in the file `installed`; apt-get install adds to it.
-    "dpkg-query": 'shift 2; for p; do grep -qx -- "$p" "$FAKE/installed" && printf "installed:%s " "$p"; done; true',
+    "dpkg-query": 'shift 2; all=" "; while read -r p; do all="$all$p "; done <"$FAKE/installed"\n'
+                  'for p; do case $all in *" $p "*) printf "installed:%s " "$p" ;; esac; done',
     "apt-get": 'echo "apt-get $*" >>"$FAKE/calls"; [ -e "$FAKE/apt-fails" ] && { echo "E: no network"; exit 100; }\n'
                'case " $* " in *" install "*) for p; do echo "$p" >>"$FAKE/installed"; done ;; esac',
     "cmake": 'echo "cmake $*" >>"$FAKE/calls"; echo "[1/2] compiling"\n'
-             'case "$*" in *"--build --preset $(cat "$FAKE/does-not-build" 2>/dev/null || echo none)"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
-             'mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony',
+             'bad=none; [ -e "$FAKE/does-not-build" ] && read -r bad <"$FAKE/does-not-build"\n'
+             'case "$*" in *"--build --preset $bad"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
+             '[ -e build/release/bin/symphony ] || { mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony; }',
     # Five cases: the first of them fail, the last is not run. In a sanitizer preset a sixth, a program that ran whole,
     # with the status of the file `whole`; its own report is the file `cases`, if there is one.
     "ctest": 'echo "ctest $*" >>"$FAKE/calls"; for last; do case "$want" in y) out=$last; want= ;; esac; [ "$last" = --output-junit ] && want=y; done\n'
-             'bad=$(cat "$FAKE/failures"); exec 3>"$out"; printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\t>\\n\' >&3\n'
+             'read -r bad <"$FAKE/failures"; exec 3>"$out"; printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\t>\\n\' >&3\n'
              'one() { printf \'\\t<testcase name="%s" classname="x" time="0.1" status="%s">\\n\' "$1" "$2" >&3; }\n'
              'for i in 1 2 3 4; do [ $i -gt "$bad" ] && one "test_x.Y.z$i" run || one "test_x.Y.z$i" fail; done; one check.y notrun\n'
-             'case $* in *"--preset asan"*|*"--preset tsan"*) [ -e "$FAKE/whole" ] && { one test_whole "$(cat "$FAKE/whole")"; '
+             'case $* in *"--preset asan"*|*"--preset tsan"*) [ -e "$FAKE/whole" ] && { read -r how <"$FAKE/whole"; one test_whole "$how"; '
              '[ -e "$FAKE/cases" ] && mkdir -p "build/$2/cases" && cp "$FAKE/cases" "build/$2/cases/test_whole.xml"; } ;; esac\n'
              'echo "5/5 Test"; [ "$bad" = 0 ]',
     "sudo": 'exit 1',
@@ -44,6 +47,7 @@ class Machine(unittest.TestCase):
         (self.fake / "bin").mkdir()
         for name, body in FAKES.items():
             self.script(self.fake / "bin" / name, body)
+        (self.fake / "bin" / "python3").symlink_to(sys.executable)  # what runs this test; not what a shim would look for
         self.script(self.fake / "demo", 'echo "the demo ran: $*"')
         (self.fake / "installed").write_text("", encoding="utf-8")
         (self.fake / "failures").write_text("0", encoding="utf-8")
@@ -123,7 +127,7 @@ class Machine(unittest.TestCase):
     def test_without_apt_the_remedy_names_the_list_of_packages(self):
         for name in ["dpkg-query", "apt-get"]:
             (self.fake / "bin" / name).unlink()
-        for tool in ["bash", "dirname", "env", "mkdir", "sed"]:
+        for tool in ["bash", "dirname", "env", "mkdir", "nproc", "sed"]:
             (self.fake / "bin" / tool).symlink_to(shutil.which(tool))
         env = {"PATH": str(self.fake / "bin"), "HOME": self.held.name}
         run = subprocess.run([str(self.tree / "tools/quickstart")], env=env, capture_output=True, text=True, check=False)
