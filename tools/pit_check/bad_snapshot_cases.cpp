@@ -6,6 +6,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace bad_snapshot {
 namespace {
 
 constexpr int tries = 200;
@@ -169,7 +170,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace bad_snapshot
 
-std::span<const Case> bad_snapshot_cases() noexcept { return cases; }
+std::span<const Case> bad_snapshot_cases() noexcept { return bad_snapshot::cases; }
 
 }  // namespace symphony::pit_check

@@ -6,6 +6,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace cancel {
 namespace {
 
 void in_a_handler(Trial& trial) {
@@ -65,7 +66,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace cancel
 
-std::span<const Case> cancel_cases() noexcept { return cases; }
+std::span<const Case> cancel_cases() noexcept { return cancel::cases; }
 
 }  // namespace symphony::pit_check

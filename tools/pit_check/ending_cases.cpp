@@ -11,6 +11,7 @@
 #include "tools/pit_check/process_facts.hpp"
 
 namespace symphony::pit_check {
+namespace ending {
 namespace {
 
 pit::Request request_of(const Trial& trial, const Message& message, TimeNs timeout_ns = call_timeout_ns) {
@@ -198,7 +199,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace ending
 
-std::span<const Case> ending_cases() noexcept { return cases; }
+std::span<const Case> ending_cases() noexcept { return ending::cases; }
 
 }  // namespace symphony::pit_check

@@ -8,6 +8,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace file {
 namespace {
 
 // Pointers to what runs when the file is loaded: one for each source file at most is what compilers need for
@@ -105,7 +106,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace file
 
-std::span<const Case> file_cases() noexcept { return cases; }
+std::span<const Case> file_cases() noexcept { return file::cases; }
 
 }  // namespace symphony::pit_check

@@ -8,6 +8,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace hook {
 namespace {
 
 constexpr int messages = 60;
@@ -163,7 +164,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace hook
 
-std::span<const Case> hook_cases() noexcept { return cases; }
+std::span<const Case> hook_cases() noexcept { return hook::cases; }
 
 }  // namespace symphony::pit_check

@@ -9,6 +9,7 @@
 #include "tools/pit_check/process_facts.hpp"
 
 namespace symphony::pit_check {
+namespace instance {
 namespace {
 
 void before_it_runs(Trial& trial) {
@@ -173,7 +174,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace instance
 
-std::span<const Case> instance_cases() noexcept { return cases; }
+std::span<const Case> instance_cases() noexcept { return instance::cases; }
 
 }  // namespace symphony::pit_check

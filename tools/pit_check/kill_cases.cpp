@@ -13,6 +13,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace kill {
 namespace {
 
 constexpr int kills = 100;
@@ -160,7 +161,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace kill
 
-std::span<const Case> kill_cases() noexcept { return cases; }
+std::span<const Case> kill_cases() noexcept { return kill::cases; }
 
 }  // namespace symphony::pit_check

@@ -6,6 +6,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace message {
 namespace {
 
 constexpr std::size_t body_size_max = 512;  // of a random body
@@ -140,7 +141,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace message
 
-std::span<const Case> message_cases() noexcept { return cases; }
+std::span<const Case> message_cases() noexcept { return message::cases; }
 
 }  // namespace symphony::pit_check

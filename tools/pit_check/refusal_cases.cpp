@@ -7,6 +7,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace refusal {
 namespace {
 
 constexpr int messages = 200;
@@ -110,7 +111,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace refusal
 
-std::span<const Case> refusal_cases() noexcept { return cases; }
+std::span<const Case> refusal_cases() noexcept { return refusal::cases; }
 
 }  // namespace symphony::pit_check

@@ -6,6 +6,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace replay {
 namespace {
 
 constexpr int fuzz_steps = 3'000;
@@ -140,7 +141,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace replay
 
-std::span<const Case> replay_cases() noexcept { return cases; }
+std::span<const Case> replay_cases() noexcept { return replay::cases; }
 
 }  // namespace symphony::pit_check

@@ -6,6 +6,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace snapshot {
 namespace {
 
 void note_says_whether(Trial& trial) {
@@ -143,7 +144,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace snapshot
 
-std::span<const Case> snapshot_cases() noexcept { return cases; }
+std::span<const Case> snapshot_cases() noexcept { return snapshot::cases; }
 
 }  // namespace symphony::pit_check

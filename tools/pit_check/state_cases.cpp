@@ -5,6 +5,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace state {
 namespace {
 
 std::int32_t status_of_a_call(Trial& trial, pit::Host& host) {
@@ -81,7 +82,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace state
 
-std::span<const Case> state_cases() noexcept { return cases; }
+std::span<const Case> state_cases() noexcept { return state::cases; }
 
 }  // namespace symphony::pit_check

@@ -12,6 +12,7 @@
 #include "tools/pit_check/cases.hpp"
 
 namespace symphony::pit_check {
+namespace trap {
 namespace {
 
 constexpr std::uint32_t traps_wanted = 100;
@@ -133,7 +134,8 @@ constexpr std::array cases{
 };
 
 }  // namespace
+}  // namespace trap
 
-std::span<const Case> trap_cases() noexcept { return cases; }
+std::span<const Case> trap_cases() noexcept { return trap::cases; }
 
 }  // namespace symphony::pit_check
