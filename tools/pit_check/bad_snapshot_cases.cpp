@@ -95,7 +95,7 @@ void empty(Trial& trial) {
 void random(Trial& trial) {
   trial.need_snapshots();
   Victim victim(trial);
-  for (int i = 0; i < tries; ++i) {
+  for (int i = 0; i < trial.rounds(tries); ++i) {
     // Often of the right size, so that it comes past the first look.
     const std::size_t size = below(trial.random, 2) == 0 ? victim.saved().bytes.size() : below(trial.random, 300);
     victim.try_out(with_bytes(victim.saved(), random_bytes(trial.random, size)), "a snapshot of random bytes");
@@ -108,7 +108,7 @@ void bit_flipped(Trial& trial) {
   Victim victim(trial);
   const std::size_t bits = victim.saved().bytes.size() * 8;
   if (bits == 0) Trial::skip("the pit's snapshots are empty");
-  for (int i = 0; i < tries; ++i) {
+  for (int i = 0; i < trial.rounds(tries); ++i) {
     victim.try_out(with_bytes(victim.saved(), flipped(victim.saved().bytes, below(trial.random, bits))),
                    "a snapshot with a flipped bit");
   }

@@ -32,8 +32,8 @@ bool applies(const Case& one, const Stage& stage) {
   return false;
 }
 
-Finding run_case(const Case& one, Stage& stage, std::uint64_t seed) {
-  Trial trial(stage, seed, one.name);
+Finding run_case(const Case& one, Stage& stage, const CheckOptions& options) {
+  Trial trial(stage, options.seed, one.name, options.percent);
   Between::of_this_process().begin();
   try {
     one.run(trial);
@@ -52,7 +52,7 @@ CaseResult run_one(const Case& one, Stage& stage, const CheckOptions& options) {
   result.mode = stage.mode();
   result.name = one.name;
   const TimeNs before = now_ns();
-  const auto body = [&] { return run_case(one, stage, options.seed); };
+  const auto body = [&] { return run_case(one, stage, options); };
   Finding finding = options.in_process ? body() : run_in_child(body, options.time_limit_ns);
   result.took_ns = now_ns() - before;
   result.verdict = finding.verdict;

@@ -44,9 +44,10 @@ struct CheckOptions {
   std::string mode;  // empty: all modes that can be run
   std::string only;  // the name of one case, or the part before its dot; empty: all
   std::uint64_t seed = 1;
-  const symphony_pit_entry* linked = nullptr;        // the same pit, linked into this program: for mode static
-  bool in_process = false;                           // no child, no time limit: for a debugger
-  TimeNs time_limit_ns = 120 * second_ns;            // of a case
+  std::uint32_t percent = 100;                 // of the rounds of cases that play at random, where each round is slow
+  const symphony_pit_entry* linked = nullptr;  // the same pit, linked into this program: for mode static
+  bool in_process = false;                     // no child, no time limit: for a debugger
+  TimeNs time_limit_ns = 120 * second_ns;      // of a case
   std::function<void(const CaseResult&)> on_case{};  // as each is there
 };
 

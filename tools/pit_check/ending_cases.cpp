@@ -1,6 +1,7 @@
 // Every request has exactly one ending, whoever sends how many.
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <string>
@@ -169,7 +170,7 @@ void links_leave_nothing(Trial& trial) {
   use_links(200);
   // What a closed link held is given back by other threads, soon.
   const TimeNs deadline = now_ns() + 10 * second_ns;
-  for (;;) {
+  for (int pause_ms = 1;; pause_ms = std::min(2 * pause_ms, 100)) {
     const Holdings after = holdings();
     if (after.descriptors <= before.descriptors && after.threads <= before.threads &&
         after.mappings <= before.mappings + 8) {
@@ -180,7 +181,7 @@ void links_leave_nothing(Trial& trial) {
                   " descriptors, " + std::to_string(after.mappings - before.mappings) + " mappings, " +
                   std::to_string(after.threads - before.threads) + " threads");
     }
-    (void)::poll(nullptr, 0, 1);
+    (void)::poll(nullptr, 0, pause_ms);
   }
 }
 

@@ -86,7 +86,8 @@ void at_work(Trial& trial) {
     }
     take();
   };
-  for (int i = 0; i < kills; ++i) {
+  const int rounds = trial.rounds(kills);
+  for (int i = 0; i < rounds; ++i) {
     // Somewhere within the work on the next calls.
     const std::size_t until = ended + 1 + below(trial.random, 300);
     wait_for("calls do not end", [&] {
@@ -123,7 +124,7 @@ void at_work(Trial& trial) {
   const pit::Tally tally = link->tally();
   Trial::require(tally.calls == sent.size() && tally.ended == sent.size() && tally.dropped == 0,
                  "the link's own count of calls and endings differs");
-  trial.remark = std::to_string(sent.size()) + " calls, " + std::to_string(kills) + " kills, " + std::to_string(died) +
+  trial.remark = std::to_string(sent.size()) + " calls, " + std::to_string(rounds) + " kills, " + std::to_string(died) +
                  " calls ended by them";
   require_usable(trial, mounted->host(), "kills at work");
 }

@@ -19,9 +19,9 @@ void send_to_each_type(Trial& trial, int count, std::string_view what, Make&& ma
   const auto mounted = mount(trial);
   Caller caller(trial, mounted->host());
   for (const symphony_message_note& message : trial.note().messages) {
-    for (int i = 0; i < count; ++i) (void)caller.call(message.type, make_body());
+    for (int i = 0; i < trial.rounds(count); ++i) (void)caller.call(message.type, make_body());
   }
-  for (int i = 0; i < count / 10 + 1; ++i) (void)caller.call(unlisted_type(trial), make_body());
+  for (int i = 0; i < trial.rounds(count) / 10 + 1; ++i) (void)caller.call(unlisted_type(trial), make_body());
   require_usable(trial, mounted->host(), what);
 }
 
@@ -67,7 +67,7 @@ void send_damaged(Trial& trial, std::string_view what, Damage&& damage) {
                  " message types had bodies that the pit takes";
   const auto mounted = mount(trial);
   Caller caller(trial, mounted->host());
-  const std::uint64_t share = damaged_max / corpus.all().size();
+  const std::uint64_t share = trial.rounds(damaged_max) / corpus.all().size();
   for (const Message& message : corpus.all()) damage(caller, message, share);
   require_usable(trial, mounted->host(), what);
 }

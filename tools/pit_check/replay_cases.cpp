@@ -77,7 +77,8 @@ void fuzz(Trial& trial) {
   const bool has_state = trial.note().state_revision != 0;
   pit::Snapshot kept = has_state ? snapshot_of(host, "at the start") : pit::Snapshot{};
   TimeNs now = fed_start_ns;
-  for (int step = 0; step < fuzz_steps; ++step) {
+  const int steps = trial.rounds(fuzz_steps);
+  for (int step = 0; step < steps; ++step) {
     try {
       const Message& message = corpus.any(trial.random);
       switch (below(trial.random, 16)) {
@@ -129,7 +130,7 @@ void fuzz(Trial& trial) {
       Trial::fail("step " + std::to_string(step) + ": " + failed.why);
     }
   }
-  trial.remark = std::to_string(fuzz_steps) + " steps";
+  trial.remark = std::to_string(steps) + " steps";
 }
 
 constexpr std::array cases{

@@ -102,7 +102,7 @@ void at_work(Trial& trial) {
   const auto mounted = mount(trial);
   pit::Host& host = mounted->host();
   const bool has_state = trial.note().state_revision != 0;
-  (void)play(trial, corpus, *mounted, traps_wanted, [&](const Played& played) {
+  (void)play(trial, corpus, *mounted, trial.rounds(traps_wanted), [&](const Played& played) {
     // So that the next instance begins with a state that work has made. The end of the call before may still come.
     if (!has_state || played.calls % 50 != 0) return;
     pit::Snapshot kept;

@@ -2,6 +2,7 @@
 // A case returns: it passed. It throws Failed or Skipped, by way of the functions here. Threads: one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -21,11 +22,18 @@ struct Skipped {
 
 class Trial {
  public:
-  Trial(Stage& the_stage, std::uint64_t seed, std::string_view name) : stage(the_stage), random(mix(seed, name)) {}
+  Trial(Stage& the_stage, std::uint64_t seed, std::string_view name, std::uint32_t percent = 100)
+      : stage(the_stage), random(mix(seed, name)), percent_(percent) {}
 
   Stage& stage;
   std::mt19937_64 random;  // the same for the same seed and case
   std::string remark;      // beside the verdict: a figure
+
+  // How many of `all` rounds of random play are to be played; never none.
+  template <class Count>
+  [[nodiscard]] Count rounds(Count all) const noexcept {
+    return std::max<Count>(1, all * static_cast<Count>(percent_) / 100);
+  }
 
   [[nodiscard]] const pit::PitInfo& note() const noexcept { return stage.file().notes[0].info; }
 
@@ -52,6 +60,8 @@ class Trial {
   }
 
  private:
+  const std::uint32_t percent_;
+
   static std::uint64_t mix(std::uint64_t seed, std::string_view name) noexcept {
     std::uint64_t hash = 14'695'981'039'346'656'037U;
     for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1'099'511'628'211U;

@@ -43,7 +43,8 @@ TEST_P(OurPits, PassEveryCaseOfTheSuite) {
     // Each case starts a broker, a keeper and a host: what a sanitizer sees of them is the same whatever the pit.
     if (!all && mode == "process" && !std::string_view(pit.file).ends_with("/dag_tracker.so")) continue;
     SCOPED_TRACE(pit.file);
-    const Report report = test::run(pit.file, mode, {}, 120 * second_ns, pit.linked);
+    const Report report =
+        test::run(pit.file, mode, {}, 120 * second_ns, pit.linked, static_cast<std::uint32_t>(test_run::samples(100)));
     ASSERT_EQ(report.modes.size(), 1u);
     for (const CaseResult& result : report.cases) {
       EXPECT_EQ(to_string(result.verdict), "passed") << result.name << ": " << result.text << "\n" << result.output;

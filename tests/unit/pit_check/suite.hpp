@@ -12,7 +12,8 @@ namespace symphony::pit_check::test {
 
 // What the suite says of a file in a mode; of one case, or of all. `linked` is the same pit, linked in.
 inline Report run(const std::string& path, const std::string& mode, const std::string& only = {},
-                  TimeNs time_limit_ns = 120 * second_ns, const symphony_pit_entry* linked = nullptr) {
+                  TimeNs time_limit_ns = 120 * second_ns, const symphony_pit_entry* linked = nullptr,
+                  std::uint32_t percent = 100) {
   pit::PitFile file;
   const pit::Outcome read = pit::read_pit_file(path, file);
   EXPECT_TRUE(read.ok()) << read.text;
@@ -21,6 +22,7 @@ inline Report run(const std::string& path, const std::string& mode, const std::s
                       .mode = mode,
                       .only = only,
                       .seed = test_run::seed(),
+                      .percent = percent,
                       .linked = linked,
                       .time_limit_ns = time_limit_ns});
 }
