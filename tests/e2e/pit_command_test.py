@@ -14,6 +14,7 @@ SYMPHONY = sys.argv[1]
 TEST_PITS = pathlib.Path(sys.argv[2])
 PITS = pathlib.Path(SYMPHONY).resolve().parent.parent / "pits"
 MODULE = PITS / "template" / "wasm_greeter" / "pit.wasm"  # what greeter_wasm.so was made of
+WHOLE = "SYMPHONY_SAMPLES" not in os.environ  # a sanitizer takes minutes for the whole suite, which test_pit_check runs
 needs_wasm = unittest.skipUnless(MODULE.exists(), "WebAssembly pits are not built here")
 
 
@@ -188,13 +189,11 @@ class Pit(unittest.TestCase):
 
     @needs_wasm
     def test_check_runs_the_form_for_webassembly_beside_the_native_one_or_by_itself(self):
-        # A sanitizer takes minutes for the whole suite, and ThreadSanitizer cannot follow its guests' ends.
-        whole = "SYMPHONY_SAMPLES" not in os.environ
-        part = () if whole else ("--reproduce", "message")
+        part = () if WHOLE else ("--reproduce", "message")
         document = self.json("check", PITS / "greeter.so", "--mode", "wasm", "--seed", "3", *part)
         (mode,) = document["modes"]
         self.assertEqual((mode["mode"], mode["failed"], mode["skipped"], mode["passed"]), ("wasm", 0, 0, mode["of"]))
-        self.assertGreaterEqual(mode["of"], 55 if whole else 10)
+        self.assertGreaterEqual(mode["of"], 55 if WHOLE else 10)
         document = self.json("check", PITS / "greeter_wasm.so", "--reproduce", "file", "--seed", "3")
         run = {mode["mode"]: mode["run"] for mode in document["modes"]}
         self.assertEqual(run, {"static": False, "dynamic": False, "wasm": True, "process": False})
@@ -217,7 +216,8 @@ class Pit(unittest.TestCase):
 
     def test_a_case_that_failed_is_the_same_again_with_the_seed_and_the_name_that_it_prints(self):
         # A pit whose library counts for all of its instances.
-        arguments = ("check", TEST_PITS / "counter_1.so", "--mode", "dynamic")
+        part = () if WHOLE else ("--reproduce", "instance")
+        arguments = ("check", TEST_PITS / "counter_1.so", "--mode", "dynamic", *part)
         first = symphony(*arguments, "-o", "json")
         self.assertEqual(first.returncode, 1, first.stderr)
         document = json.loads(first.stdout)
