@@ -1,0 +1,41 @@
+# The standard headers that most files include, read once for all libraries and once for all programs of this tree instead
+# of once for each file. For presets (SYMPHONY_PCH); in dev each file stands by what it includes itself.
+option(SYMPHONY_PCH "Precompile the standard headers that most files include" OFF)
+
+# All targets of a folder and of those below.
+function(symphony_targets_below out folder)
+  get_property(targets DIRECTORY "${folder}" PROPERTY BUILDSYSTEM_TARGETS)
+  get_property(below DIRECTORY "${folder}" PROPERTY SUBDIRECTORIES)
+  foreach(one IN LISTS below)
+    symphony_targets_below(more "${one}")
+    list(APPEND targets ${more})
+  endforeach()
+  set(${out} "${targets}" PARENT_SCOPE)
+endfunction()
+
+# Called when all targets are there. Shared objects keep to themselves: their flags differ from one to the other.
+function(symphony_precompile_standard_headers)
+  if(NOT SYMPHONY_PCH)
+    return()
+  endif()
+  symphony_targets_below(targets "${PROJECT_SOURCE_DIR}")
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/standard_headers.cpp" CONTENT "int main() { return 0; }\n")
+  add_library(symphony_library_headers STATIC "${PROJECT_BINARY_DIR}/standard_headers.cpp")
+  add_executable(symphony_program_headers "${PROJECT_BINARY_DIR}/standard_headers.cpp")
+  foreach(owner IN ITEMS symphony_library_headers symphony_program_headers)
+    target_precompile_headers(${owner} PRIVATE <algorithm> <array> <atomic> <cstdint> <cstdio> <cstring> <functional> <map>
+      <memory> <mutex> <new> <optional> <span> <string> <string_view> <thread> <utility> <variant> <vector>)
+  endforeach()
+  foreach(target IN LISTS targets)
+    get_target_property(type ${target} TYPE)
+    get_target_property(has_own ${target} PRECOMPILE_HEADERS)
+    get_target_property(has_others ${target} PRECOMPILE_HEADERS_REUSE_FROM)
+    if(has_own OR has_others)
+      continue()
+    elseif(type STREQUAL "STATIC_LIBRARY")
+      target_precompile_headers(${target} REUSE_FROM symphony_library_headers)
+    elseif(type STREQUAL "EXECUTABLE")
+      target_precompile_headers(${target} REUSE_FROM symphony_program_headers)
+    endif()
+  endforeach()
+endfunction()
