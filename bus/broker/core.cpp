@@ -112,6 +112,9 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
                         "a pit's snapshot and journal sizes are multiples of 4096 from 4096 to 2 GiB, and it keeps a "
                         "snapshot after at least 1 message and 1 ns");
     }
+    if (!kept.folder.empty() && (kept.folder.front() != '/' || kept.folder.find('\0') != std::string::npos)) {
+      return unexpected(errc::invalid_argument, "the folder of a pit's state is an absolute path without zero bytes");
+    }
     const RestartPolicy& r = pit.restart;
     if (r.failures_max < 1 || r.failures_max > failures_limit || r.window_ns <= 0 || r.backoff_first_ns <= 0 ||
         r.backoff_max_ns < r.backoff_first_ns || r.start_timeout_ns <= 0) {

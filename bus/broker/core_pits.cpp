@@ -67,7 +67,8 @@ void BrokerCore::on(const SpawnFailed& e) {
   pit->alive = false;
   forget_state(*pit, pit->instance);
   const char* why = ::strerrordesc_np(e.sys_errno);
-  const std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
+  std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
+  if (!e.of_state.empty()) reason = "its state: " + e.of_state;
   act(Note{"pit " + pit->config.name + ": " + reason});
   note_death(*pit, DeathCause::cannot_start, false, e.sys_errno);
   if (pit->state == PitState::stopping && pit->after_exit == AfterExit::stop) {
@@ -273,9 +274,14 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.heavy_barriers = m.heavy_barriers;
   pit.version = m.version;
   set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
-  const std::uint32_t before = pit.is_durable() ? std::exchange(pit.state_instance, pit.instance) : 0;
-  record_pit(pit);  // before the old state goes: the next broker must find one of the two
-  forget_state(pit, before);
+  if (pit.is_durable()) {
+    const std::uint32_t before = std::exchange(pit.state_instance, pit.instance);
+    record_pit(pit);  // before the old state goes: the next broker must find one of the two
+    act(KeepState{pit.index, pit.instance});
+    act(DeleteRecord{state_key(pit.index, before)});  // 0: what an earlier broker kept in a file
+  } else {
+    record_pit(pit);
+  }
   for (const LinkId id : std::exchange(pit.gone_links, {})) {
     act(SendToPit{pit.index, pit.instance, control::Drop{{config_.generation, id, 0}, true}, 0, 0, {}});
   }
@@ -334,6 +340,10 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.started_with = record->started_with;
     pit.recorded = true;
     if (record->has_death) pit.deaths.push_back(record->death);
+    // The last broker may have died before it had done so.
+    if (pit.is_durable() && pit.instance != 0 && pit.state_instance == pit.instance) {
+      act(KeepState{pit.index, pit.instance});
+    }
   }
   if (record != nullptr && record->state == PitState::stopping &&
       (process == nullptr || process->instance == record->instance)) {

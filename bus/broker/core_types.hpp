@@ -101,6 +101,7 @@ struct SpawnFailed {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
   int sys_errno = 0;
+  std::string of_state{};  // what was wrong with the memory for its state; empty: with the program
 };
 struct PitExited {
   PitIndex pit = 0;
@@ -184,6 +185,11 @@ struct SpawnPit {
   std::uint32_t instance = 0;
   std::uint32_t state_instance = 0;
 };
+// What this instance keeps in files is complete: it takes the place of what the one before kept.
+struct KeepState {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+};
 struct KillPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
@@ -225,8 +231,8 @@ struct Note {
   std::string text;
 };  // one line for the operator
 
-using Action =
-    std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KillPit, ConnectPit,
-                 PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note, ReadConfig, KeepConfig, Stopping>;
+using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KeepState,
+                            KillPit, ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note,
+                            ReadConfig, KeepConfig, Stopping>;
 
 }  // namespace symphony::detail::broker

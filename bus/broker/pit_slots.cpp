@@ -51,7 +51,8 @@ struct SlotWriter {
     // All members: one more does not compile until it is here and in the reader.
     const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
                  start_at_once, state, restart] = config;
-    const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns] = state;
+    const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
+        state;
     const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
     text(name);
     text(executable);
@@ -69,6 +70,8 @@ struct SlotWriter {
     number(journal_size);
     number(snapshot_after);
     number(snapshot_after_ns);
+    text(folder);
+    number(static_cast<std::uint8_t>(is_synced));
     number(failures_max);
     number(window_ns);
     number(backoff_first_ns);
@@ -127,6 +130,10 @@ struct SlotReader {
     number(p.state.journal_size);
     number(p.state.snapshot_after);
     number(p.state.snapshot_after_ns);
+    text(p.state.folder);
+    std::uint8_t is_synced = 0;
+    number(is_synced);
+    p.state.is_synced = is_synced != 0;
     number(p.restart.failures_max);
     number(p.restart.window_ns);
     number(p.restart.backoff_first_ns);

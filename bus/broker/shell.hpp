@@ -114,6 +114,8 @@ class Shell {
   void execute(const SealSegments& a);
   void execute(const ForgetSegments& a);
   void execute(const SpawnPit& a);
+  result<void> hand_over_state(const SpawnPit& a, const PitConfig& config, keeper::SpawnRequest& request);
+  void execute(const KeepState& a);
   void execute(const KillPit& a);
   void execute(const ConnectPit& a);
   void execute(const PutRecord& a);

@@ -151,21 +151,47 @@ void Shell::execute(const SpawnPit& a) {
   request.environment.push_back("SYMPHONY_PIT_PLACEMENT=" + std::string(name_of(config.placement)));
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
   if (config.state.durability != Durability::none) {
-    const auto memory = create_state_memory({config.state.snapshot_size_max, config.state.journal_size});
-    if (!memory) return feed(SpawnFailed{a.pit, a.instance, memory.error().sys_errno});
-    const int fds[] = {memory->get()};
-    tell_keeper(keeper::datagram(keeper::Kind::put, state_key(a.pit, a.instance), 0), fds);
-    StateHandover handover{config.state, keeper::first_inherited_fd};
-    request.inherited.push_back({state_key(a.pit, a.instance), false});
-    if (a.state_instance != 0) {
-      request.inherited.push_back({state_key(a.pit, a.state_instance), true});
-      handover.old_fd = keeper::first_inherited_fd + 1;
+    if (const auto ready = hand_over_state(a, config, request); !ready) {
+      return feed(SpawnFailed{a.pit, a.instance, ready.error().sys_errno, ready.error().text});
     }
-    request.environment.push_back(std::string(state_variable) + "=" + write_handover(handover));
   }
   const auto bytes =
       keeper::datagram(keeper::Kind::spawn, keeper::process_key(a.pit, a.instance), 0, keeper::encode(request));
   tell_keeper(bytes);
+}
+
+// Gives the keeper the memory that the new process keeps its state in, and the process that of the one before.
+result<void> Shell::hand_over_state(const SpawnPit& a, const PitConfig& config, keeper::SpawnRequest& request) {
+  const StatePolicy& policy = config.state;
+  const auto hold = [&](std::uint32_t instance, const UniqueFd& fd) {
+    const int fds[] = {fd.get()};
+    tell_keeper(keeper::datagram(keeper::Kind::put, state_key(a.pit, instance), 0), fds);
+  };
+  const bool is_file = !policy.folder.empty();
+  bool has_old = a.state_instance != 0;
+  if (is_file && !has_old) {
+    const auto kept = open_state_file(policy.folder, config.name);
+    if (!kept && kept.error().code != errc::not_found) return unexpected(kept.error());
+    has_old = kept.has_value();
+    if (has_old) hold(0, *kept);
+  }
+  const StateGeometry geometry{policy.snapshot_size_max, policy.journal_size};
+  const auto own = is_file ? create_state_file(policy.folder, config.name, geometry) : create_state_memory(geometry);
+  if (!own) return unexpected(own.error());
+  hold(a.instance, *own);
+  StateHandover handover{policy, keeper::first_inherited_fd, has_old ? keeper::first_inherited_fd + 1 : -1, is_file};
+  request.inherited.push_back({state_key(a.pit, a.instance), false});
+  if (has_old) request.inherited.push_back({state_key(a.pit, a.state_instance), true});
+  request.environment.push_back(std::string(state_variable) + "=" + write_handover(handover));
+  return {};
+}
+
+void Shell::execute(const KeepState& a) {
+  const PitConfig& config = core_->config_of(a.pit);
+  if (config.state.folder.empty()) return;
+  if (const auto kept = keep_state_file(config.state.folder, config.name); !kept) {
+    execute(Note{"pit " + config.name + ": " + kept.error().text});
+  }
 }
 
 void Shell::execute(const PutRecord& a) {

@@ -15,8 +15,8 @@ inline constexpr const char* state_variable = "SYMPHONY_PIT_STATE";
 struct StateHandover {
   StatePolicy policy;
   int own_fd = -1;
-  int old_fd = -1;  // -1: there was no instance that kept anything
-  bool is_file = false;
+  int old_fd = -1;       // -1: there was no instance that kept anything
+  bool is_file = false;  // then policy.is_synced counts; policy.folder is the broker's, and not handed over
 };
 
 [[nodiscard]] std::string write_handover(const StateHandover& handover);

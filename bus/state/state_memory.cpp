@@ -1,6 +1,7 @@
 #include "bus/state/state_memory.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ unexpected no_memory(int why) {
           why};
 }
 
+unexpected no_file(int why) {
+  if (why == ENOSPC || why == EDQUOT || why == EFBIG) return no_memory(why);
+  return {errc::system, "the folder for it or a file there cannot be used: make it, and writable for this user", why};
+}
+
 }  // namespace
 
 result<UniqueFd> create_state_memory(const StateGeometry& geometry) {
@@ -33,6 +39,48 @@ result<UniqueFd> create_state_memory(const StateGeometry& geometry) {
   return fd;
 }
 
+result<UniqueFd> create_state_file(const std::string& folder, const std::string& pit, const StateGeometry& geometry) {
+  if (!is_state_geometry(geometry)) {
+    return unexpected(errc::invalid_argument, "the sizes of a pit's state are multiples of 4096 up to 2 GiB");
+  }
+  const UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return no_file(errno);
+  struct stat about {};
+  if (::fstat(at.get(), &about) != 0) return no_file(errno);
+  if (about.st_uid != ::geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return unexpected(errc::refused, "the folder must belong to you and be writable for nobody else (chmod 700)",
+                      EPERM);
+  }
+  const std::string name = pit + ".next";
+  if (::unlinkat(at.get(), name.c_str(), 0) != 0 && errno != ENOENT) return no_file(errno);
+  UniqueFd fd(::openat(at.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return no_file(errno);
+  if (::ftruncate(fd.get(), static_cast<off_t>(state_size(geometry))) != 0) return no_file(errno);
+  return fd;
+}
+
+result<void> keep_state_file(const std::string& folder, const std::string& pit) {
+  const UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return no_file(errno);
+  const std::string from = pit + ".next", to = pit + ".state";
+  // ENOENT: it was done before.
+  if (::renameat(at.get(), from.c_str(), at.get(), to.c_str()) != 0 && errno != ENOENT) return no_file(errno);
+  if (::fsync(at.get()) != 0) return no_file(errno);
+  return {};
+}
+
+result<UniqueFd> open_state_file(const std::string& folder, const std::string& pit) {
+  UniqueFd fd(::open((folder + "/" + pit + ".state").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return unexpected(errc::not_found, "no state was kept there");
+  if (!fd) return no_file(errno);
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return no_file(errno);
+    return unexpected(errc::busy,
+                      "another broker keeps a pit of this name in this folder: stop it, or use another folder", EBUSY);
+  }
+  return fd;
+}
+
 StateMemory::StateMemory(StateMemory&& other) noexcept { *this = std::move(other); }
 
 StateMemory& StateMemory::operator=(StateMemory&& other) noexcept {
@@ -40,6 +88,7 @@ StateMemory& StateMemory::operator=(StateMemory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(is_file_, other.is_file_);
+  std::swap(is_synced_, other.is_synced_);
   return *this;
 }
 
@@ -47,7 +96,7 @@ StateMemory::~StateMemory() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
-result<StateMemory> StateMemory::map(UniqueFd fd, std::uint64_t size, bool writable, bool is_file) {
+result<StateMemory> StateMemory::map(UniqueFd fd, std::uint64_t size, bool writable) {
   StateMemory out;
   void* const at = ::mmap(nullptr, size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return no_memory(errno);
@@ -55,18 +104,18 @@ result<StateMemory> StateMemory::map(UniqueFd fd, std::uint64_t size, bool writa
   out.data_ = static_cast<std::byte*>(at);
   out.size_ = size;
   out.fd_ = std::move(fd);
-  out.is_file_ = is_file;
   return out;
 }
 
-result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geometry, bool is_file) {
+result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced) {
   struct stat about {};
   const bool is_ours = is_state_geometry(geometry) && ::fstat(fd.get(), &about) == 0 &&
                        static_cast<std::uint64_t>(about.st_size) == state_size(geometry);
   if (!is_ours)
     return unexpected(errc::invalid_argument, "the memory for the pit's state has another size than agreed");
-  auto out = map(std::move(fd), state_size(geometry), true, is_file);
+  auto out = map(std::move(fd), state_size(geometry), true);
   if (!out) return out;
+  out->is_synced_ = is_synced;
   if (auto ok = out->reserve(0, state_page); !ok) return unexpected(ok.error());
   for (const std::uint64_t generation : {0, 1}) {
     auto ok = out->reserve(state_journal_offset(geometry, generation), geometry.journal_capacity);
@@ -86,7 +135,9 @@ result<StateMemory> StateMemory::map_old(UniqueFd fd, bool is_file) {
     nothing.is_file_ = is_file;
     return nothing;
   }
-  return map(std::move(fd), static_cast<std::uint64_t>(about.st_size), false, is_file);
+  auto out = map(std::move(fd), static_cast<std::uint64_t>(about.st_size), false);
+  if (out) out->is_file_ = is_file;
+  return out;
 }
 
 result<void> StateMemory::reserve(std::uint64_t offset, std::uint64_t size) const noexcept {
@@ -95,14 +146,13 @@ result<void> StateMemory::reserve(std::uint64_t offset, std::uint64_t size) cons
     failed =
         size == 0 || ::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(size)) == 0 ? 0 : errno;
   } while (failed == EINTR);
-  if (failed == EOPNOTSUPP && is_file_)
-    failed = ::posix_fallocate(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size));
+  if (failed == EOPNOTSUPP) failed = ::posix_fallocate(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size));
   if (failed != 0) return no_memory(failed);
   return {};
 }
 
 result<void> StateMemory::sync() const noexcept {
-  if (!is_file_ || ::fdatasync(fd_.get()) == 0) return {};
+  if (!is_synced_ || ::fdatasync(fd_.get()) == 0) return {};
   const int why = errno;
   return unexpected(errc::system, "fdatasync: the pit's state is not on the disk: look at the disk's health", why);
 }

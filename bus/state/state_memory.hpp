@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include <symphony/result.hpp>
 #include <symphony/unique_fd.hpp>
@@ -17,6 +18,15 @@ namespace symphony::detail {
 // Errors: invalid_argument, out_of_descriptors, out_of_memory.
 [[nodiscard]] result<UniqueFd> create_state_memory(const StateGeometry& geometry);
 
+// A new file for it, `<pit>.next` in the folder, for this keeper alone until every descriptor of it is closed.
+// Errors: as above, refused (the folder is another user's, or not closed to others), system.
+[[nodiscard]] result<UniqueFd> create_state_file(const std::string& folder, const std::string& pit,
+                                                 const StateGeometry& geometry);
+// `<pit>.next` becomes `<pit>.state`, on the disk when this returns.   Errors: system.
+[[nodiscard]] result<void> keep_state_file(const std::string& folder, const std::string& pit);
+// `<pit>.state`, to be read.   Errors: not_found, busy (another broker keeps it), system.
+[[nodiscard]] result<UniqueFd> open_state_file(const std::string& folder, const std::string& pit);
+
 class StateMemory {
  public:
   StateMemory() noexcept = default;
@@ -25,10 +35,11 @@ class StateMemory {
   ~StateMemory();
 
   // To be written by this process, of this geometry; takes all of both journals from the system now, so that append()
-  // never meets a lack of memory. `is_file`: sync() makes what was written last over a loss of power.
-  // Errors: out_of_memory (also: a full disk), invalid_argument (the descriptor is of another size), system.
-  [[nodiscard]] static result<StateMemory> map_own(UniqueFd fd, const StateGeometry& geometry, bool is_file);
+  // never meets a lack of memory. `is_synced`: sync() makes what was written last over a loss of power; else it does
+  // nothing. Errors: out_of_memory (also: a full disk), invalid_argument (the descriptor is of another size), system.
+  [[nodiscard]] static result<StateMemory> map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced);
   // Left by another process; whatever its size is.   Errors: out_of_memory, system.
+  // `is_file`: its machine may have stopped in the middle of a write.
   [[nodiscard]] static result<StateMemory> map_old(UniqueFd fd, bool is_file);
 
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {data_, size_}; }  // map_old: only to be read
@@ -36,15 +47,16 @@ class StateMemory {
 
   // Takes the bytes from the system, so that writing to them cannot fail.   Errors: out_of_memory.
   [[nodiscard]] result<void> reserve(std::uint64_t offset, std::uint64_t size) const noexcept;
-  // Of a file: returns when everything that was written is on the disk. Of memory: at once.   Errors: system.
+  // Returns when everything that was written is on the disk, where that is wanted.   Errors: system.
   [[nodiscard]] result<void> sync() const noexcept;
 
  private:
-  [[nodiscard]] static result<StateMemory> map(UniqueFd fd, std::uint64_t size, bool writable, bool is_file);
+  [[nodiscard]] static result<StateMemory> map(UniqueFd fd, std::uint64_t size, bool writable);
   UniqueFd fd_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   bool is_file_ = false;
+  bool is_synced_ = false;
 };
 
 }  // namespace symphony::detail

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -16,10 +17,11 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 16> keys{"name",          "file",         "executable",     "args",
+constexpr std::array<std::string_view, 18> keys{"name",          "file",         "executable",     "args",
                                                 "config",        "trust",        "failures_max",   "waiting",
                                                 "placement",     "calls",        "instances",      "durability",
-                                                "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms"};
+                                                "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms",
+                                                "state_folder",  "state_synced"};
 
 struct Reader {
   const toml::table& table;
@@ -92,6 +94,12 @@ std::optional<InputError> read_state(const Reader& read, StatePolicy& state) {
   if (auto e = read.number("snapshot_after", UINT32_MAX, state.snapshot_after)) return e;
   if (auto e = read.number("snapshot_after_ms", UINT32_MAX, after_ms)) return e;
   state.snapshot_after_ns = after_ms * ms_ns;
+  if (auto e = read.text("state_folder", false, state.folder)) return e;
+  if (const auto* node = read.table.get("state_synced"); node != nullptr) {
+    const auto value = node->value_exact<bool>();
+    if (!value) return read.wrong("'state_synced' must be true or false");
+    state.is_synced = *value;
+  }
   return std::nullopt;
 }
 
@@ -160,6 +168,10 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
     if (name.front() != '/' && folder != std::string::npos) name.insert(0, path, 0, folder + 1);
   };
   if (pit) from_manifest(pit->executable);
+  if (pit && !pit->state.folder.empty()) {
+    from_manifest(pit->state.folder);
+    pit->state.folder = std::filesystem::absolute(pit->state.folder).lexically_normal();
+  }
   if (pit && pit->executable == find_program(pit_host_program) && pit->args.size() == 1) from_manifest(pit->args[0]);
   return pit;
 }
@@ -179,6 +191,8 @@ std::string_view manifest_help() noexcept {
          "  durability = \"none\"           what of its state outlives it: none, snapshot, journal\n"
          "  snapshot_size = 67108864      bytes at most; journal_size = 1048576: of the journal, twice\n"
          "  snapshot_after = 1000         messages, or snapshot_after_ms = 1000: of durability snapshot\n"
+         "  state_folder = \"/path\"        kept there as a file, over the broker's end too; without: in memory\n"
+         "  state_synced = true           with a folder: on the disk before an answer goes out\n"
          "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n";
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <symphony/clock.hpp>
@@ -34,6 +35,10 @@ struct StatePolicy {
   std::uint64_t journal_size = 1ull << 20;        // twice; when one is full, a snapshot is taken and the other begun
   std::uint32_t snapshot_after = 1000;            // of Durability::snapshot: so many messages and timers,
   TimeNs snapshot_after_ns = second_ns;           // or so long after the first that is in none
+  // Where it is kept, as `<pit>.state`: an absolute path of a folder of this user's. Empty: in memory, which the keeper
+  // holds, and which goes when the broker ends. One broker at a time.
+  std::string folder{};
+  bool is_synced = true;  // with a folder: on the disk before anybody is answered, so a loss of power loses nothing
   friend bool operator==(const StatePolicy&, const StatePolicy&) = default;
 };
 

@@ -288,6 +288,7 @@ Outcome DurablePit::write(Instance& of) {
   frame.snapshot.timers.clear();
   frame.memory = of.memory();
   frame.clock_ns = of.clock_ns();
+  frame.boot = boot_of_this_machine();
   frame.drained = of.state() == State::drained;
   frame.last_ids = last_ids_;
   for (const auto& [request, sink] : waiting_) frame.waiting.emplace(request, sink->of());

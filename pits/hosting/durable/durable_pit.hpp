@@ -58,6 +58,9 @@ class DurableOwner {
   ~DurableOwner() = default;
 };
 
+// A number for this run of the machine: another one after each start of it, when its clock begins anew.
+[[nodiscard]] std::uint64_t boot_of_this_machine() noexcept;
+
 class DurablePit final : private InstanceServices {
  public:
   // Makes an instance up to INITED, with these services.
@@ -138,6 +141,7 @@ class DurablePit final : private InstanceServices {
   // durable_replay.cpp
   Outcome begin_with(const detail::StateMemory* old);
   Outcome adopt(const StateFrame& frame);
+  void keep_time(const StateFrame& frame);
   Outcome replay(detail::StateReader<detail::RealMem>& reader);
   void apply(const Event& event);
   [[nodiscard]] bool keeps_journal() const noexcept { return policy_.durability == Durability::journal; }
@@ -165,6 +169,7 @@ class DurablePit final : private InstanceServices {
   bool replaying_ = false;
   std::string broken_;  // why nothing can be kept any more; empty: it can
   std::uint64_t replayed_ = 0;
+  TimeNs heard_ns_ = 0;       // the latest clock that the journal speaks of
   std::uint64_t unkept_ = 0;  // events since the last snapshot
   TimeNs unkept_since_ns_ = 0;
   // Last: it ends its requests in the sinks above when it goes.

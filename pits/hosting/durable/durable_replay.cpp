@@ -1,5 +1,9 @@
 // From what a dead instance left to one that goes on where it stood.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <new>
 #include <unordered_map>
 
@@ -45,9 +49,32 @@ Outcome DurablePit::begin_with(const detail::StateMemory* old) {
   replaying_ = true;
   Outcome outcome = adopt(*frame);
   if (outcome.ok()) outcome = replay(reader);
+  if (outcome.ok()) keep_time(*frame);
   replaying_ = false;
   instance_->replay(nullptr);
   return outcome;
+}
+
+std::uint64_t boot_of_this_machine() noexcept {
+  static const std::uint64_t boot = [] {
+    std::array<std::byte, 64> id{};
+    const UniqueFd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    const ssize_t size = file ? ::read(file.get(), id.data(), id.size()) : 0;
+    return size > 0 ? detail::Checksum(0, id.size()).add(id).value() : 1;
+  }();
+  return boot;
+}
+
+// The clock of another run of the machine means nothing here: timers are due as long after now as they were after the
+// last that was heard of it.
+void DurablePit::keep_time(const StateFrame& frame) {
+  if (frame.boot == boot_of_this_machine() || instance_->is_fed()) return;
+  const TimeNs shift = now_ns() - std::max(frame.clock_ns, heard_ns_);
+  InstanceMemory memory = instance_->memory();
+  for (auto& [id, due_ns] : memory.timers) due_ns += due_ns == no_deadline_ns ? 0 : shift;
+  std::unordered_map<std::uint64_t, ReplySink*> waiting;
+  for (const auto& [request, sink] : waiting_) waiting[request] = sink.get();
+  instance_->set_memory(memory, std::move(waiting));
 }
 
 Outcome DurablePit::adopt(const StateFrame& frame) {
@@ -112,6 +139,7 @@ void DurablePit::apply(const Event& event) {
   spent_.reserve(waiting_.size() + 1);
   calls_.reserve(SYMPHONY_CALLS_MAX);
   instance_->replay(&head.heard);
+  heard_ns_ = std::max({heard_ns_, static_cast<TimeNs>(head.heard.now_ns), static_cast<TimeNs>(head.now_ns)});
   switch (head.kind) {
     case EventKind::request: {
       last_ids_[head.link] = head.id;

@@ -67,7 +67,7 @@ std::vector<std::byte> write_state_frame(const StateFrame& f) {
   const auto waiting_at = b.CreateVectorOfStructs(waiting);
   b.Finish(frame::CreateStateFrame(b, pit, version, f.schema_hash, f.snapshot.revision, f.clock_ns, f.memory.fed_ns,
                                    f.memory.random, f.memory.last_request, f.drained, timers_at, links_at, waiting_at,
-                                   owed_at, calls_at, payload),
+                                   owed_at, calls_at, payload, f.boot),
            frame::StateFrameIdentifier());
   const auto* begin = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   return {begin, begin + b.GetSize()};
@@ -96,6 +96,7 @@ std::optional<StateFrame> read_state_frame(std::span<const std::byte> bytes) {
   out.memory.last_request = f.last_request();
   out.memory.calls = count_of(f.calls());
   out.clock_ns = f.clock_ns();
+  out.boot = f.boot();
   out.drained = f.drained();
   for (flatbuffers::uoffset_t i = 0; i < count_of(f.timers()); ++i) {
     out.memory.timers.emplace_back(f.timers()->Get(i)->id(), f.timers()->Get(i)->due_ns());

@@ -46,6 +46,7 @@ struct StateFrame {
   Snapshot snapshot;  // without timers: they are in `memory`
   InstanceMemory memory;
   TimeNs clock_ns = 0;
+  std::uint64_t boot = 0;  // which run of the machine the clock is of
   bool drained = false;
   std::map<std::uint64_t, std::uint64_t> last_ids;  // by link
   std::map<std::uint64_t, WaitingRequest> waiting;  // by request

@@ -68,7 +68,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     }
     auto own = detail::StateMemory::map_own(UniqueFd(handover->own_fd),
                                             {handover->policy.snapshot_size_max, handover->policy.journal_size},
-                                            handover->is_file);
+                                            handover->is_file && handover->policy.is_synced);
     if (!own) return {SYMPHONY_OVERLOADED, own.error().text};
     const auto make_instance = [this](InstanceServices* services, std::unique_ptr<Instance>& out) -> Outcome {
       if (Outcome o = Instance::make(entry_, {.config = config_, .services = services, .log = &log_}, out); !o.ok())

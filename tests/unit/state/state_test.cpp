@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include "bus/state/handover.hpp"
@@ -13,6 +14,7 @@
 namespace symphony::detail {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::HasSubstr;
 constexpr StateGeometry geometry{8192, 4096};
 
@@ -53,9 +55,55 @@ TEST(StateMemory, ThatTheSystemDoesNotGiveIsAnErrorWithARemedy) {
   EXPECT_THAT(own.error().text, HasSubstr("free memory"));
 }
 
+// ---- files
+
+struct StateFile : testing::Test {
+  StateFile() : folder(testing::TempDir() + "state." + std::to_string(::getpid())) { fs::create_directory(folder); }
+  ~StateFile() override { fs::remove_all(folder); }
+  StateFile(const StateFile&) = delete;
+  StateFile& operator=(const StateFile&) = delete;
+  void SetUp() override { fs::permissions(folder, fs::perms::owner_all); }
+  const std::string folder;
+};
+
+TEST_F(StateFile, IsFoundUnderItsNameOnlyWhenItIsComplete) {
+  EXPECT_EQ(open_state_file(folder, "pit").error().code, errc::not_found);
+  {
+    const UniqueFd next = create_state_file(folder, "pit", geometry).value();
+    EXPECT_EQ(open_state_file(folder, "pit").error().code, errc::not_found) << "its pit is not ready yet";
+    ASSERT_TRUE(keep_state_file(folder, "pit"));
+    ASSERT_TRUE(keep_state_file(folder, "pit")) << "again, by a broker that does not know that it was done";
+  }
+  EXPECT_TRUE(open_state_file(folder, "pit"));
+}
+
+TEST_F(StateFile, ThatAnotherBrokerKeepsIsRefused) {
+  const UniqueFd kept = create_state_file(folder, "pit", geometry).value();
+  ASSERT_TRUE(keep_state_file(folder, "pit"));
+  const auto second = open_state_file(folder, "pit");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, errc::busy);
+  EXPECT_THAT(second.error().text, HasSubstr("another broker"));
+}
+
+TEST_F(StateFile, InAFolderThatOthersCanWriteToIsRefused) {
+  fs::permissions(folder, fs::perms::all);
+  const auto file = create_state_file(folder, "pit", geometry);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, errc::refused);
+  EXPECT_EQ(create_state_file(folder + "/none", "pit", geometry).error().sys_errno, ENOENT);
+}
+
+TEST_F(StateFile, IsNotReadThroughALink) {
+  fs::create_symlink("/etc/passwd", folder + "/pit.state");
+  EXPECT_FALSE(open_state_file(folder, "pit"));
+  fs::create_symlink("/etc/passwd", folder + "/pit.next");
+  EXPECT_TRUE(create_state_file(folder, "pit", geometry)) << "the link goes, not what it names";
+}
+
 TEST(StateHandover, ReadsWhatItWrote) {
   StateHandover out;
-  out.policy = {Durability::journal, 8192, 4096, 7, 9};
+  out.policy = {Durability::journal, 8192, 4096, 7, 9, {}, false};
   out.own_fd = 4;
   out.old_fd = 5;
   out.is_file = true;
@@ -67,14 +115,15 @@ TEST(StateHandover, ReadsWhatItWrote) {
 }
 
 TEST(StateHandover, RefusesEverythingElse) {
-  const std::string good = write_handover({{Durability::snapshot, 8192, 4096, 7, 9}, 4, -1, false});
+  const std::string good = write_handover({{Durability::snapshot, 8192, 4096, 7, 9, {}, true}, 4, -1, false});
   ASSERT_TRUE(read_handover(good));
   for (std::size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(read_handover(good.substr(0, size))) << size;
   for (const std::string& bad :
-       {good + " ", good + "x", std::string("none 4 -1 0 8192 4096 7 9"), std::string("journal 2 -1 0 8192 4096 7 9"),
-        std::string("journal 4 -2 0 8192 4096 7 9"), std::string("journal 4 -1 2 8192 4096 7 9"),
-        std::string("journal 4 -1 0 8193 4096 7 9"), std::string("journal 4 -1 0 8192 4096 0 9"),
-        std::string("journal 4 -1 0 8192 4096 7 0"), std::string("journal  4 -1 0 8192 4096 7 9")}) {
+       {good + " ", good + "x", std::string("none 4 -1 0 1 8192 4096 7 9"),
+        std::string("journal 2 -1 0 1 8192 4096 7 9"), std::string("journal 4 -2 0 1 8192 4096 7 9"),
+        std::string("journal 4 -1 2 1 8192 4096 7 9"), std::string("journal 4 -1 0 1 8193 4096 7 9"),
+        std::string("journal 4 -1 0 2 8192 4096 7 9"), std::string("journal 4 -1 0 1 8192 4096 0 9"),
+        std::string("journal 4 -1 0 1 8192 4096 7 0"), std::string("journal  4 -1 0 1 8192 4096 7 9")}) {
     EXPECT_FALSE(read_handover(bad)) << bad;
   }
 }
