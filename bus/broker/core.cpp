@@ -19,7 +19,7 @@ using Table = std::array<std::array<bool, n>, n>;
 constexpr Table<PitState, pit_state_count> pit_table{{
     {false, true, false, false, false, false, true},  // known
     {false, false, true, true, true, true, true},     // starting
-    {false, true, false, true, true, true, true},     // ready
+    {false, false, false, true, true, true, true},    // ready
     {false, true, false, false, false, false, true},  // backoff
     {false, true, false, false, false, false, true},  // quarantined
     {false, true, false, true, true, false, true},    // stopping

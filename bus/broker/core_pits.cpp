@@ -228,6 +228,7 @@ void BrokerCore::on(const PitMessage& e) {
     } else if (link != nullptr && link->state == LinkState::open) {
       // An earlier broker had told it so, and died before it could forget the link: its caller came back to this one.
       fall_back(*link);
+      record_link(*link);  // no longer as open: the pit will not say so again
       if (!conns_.at(link->conn).lost) settle(*link);
     }
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {

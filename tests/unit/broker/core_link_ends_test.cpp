@@ -219,7 +219,11 @@ TEST(NextEpoch, FollowsWhenThePitHasDrainedALinkThatIsOpen) {
   d.open(c);
   const auto old = d.attach_until(c, LinkState::open);
   d.pit_says(Drained{{old.generation, old.link, old.epoch + 1}});
+  d.out.clear();
   d.pit_says(Drained{old});
+  const auto* const put = std::get_if<PutRecord>(&d.out.front());
+  ASSERT_NE(put, nullptr);
+  EXPECT_NE(decode_link(put->blob)->attaching, 0U) << "a third broker must not take it for open";
   const auto at = d.attach_until(c, LinkState::open);
   EXPECT_EQ(at.link, old.link);
   EXPECT_GT(at.epoch, old.epoch);
