@@ -279,7 +279,8 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
     const std::uint32_t before = std::exchange(pit.state_instance, pit.instance);
     record_pit(pit);  // before the old state goes: the next broker must find one of the two
     act(KeepState{pit.index, pit.instance});
-    act(DeleteRecord{state_key(pit.index, before)});  // 0: what an earlier broker kept in a file
+    // 0: what was found in a file, if anything was.
+    if (before != 0 || !pit.config.state.folder.empty()) act(DeleteRecord{state_key(pit.index, before)});
   } else {
     record_pit(pit);
   }

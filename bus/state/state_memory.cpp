@@ -117,7 +117,7 @@ result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geome
   if (!out) return out;
   out->is_synced_ = is_synced;
   if (auto ok = out->reserve(0, state_page); !ok) return unexpected(ok.error());
-  for (const std::uint64_t generation : {0, 1}) {
+  for (const std::uint64_t generation : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto ok = out->reserve(state_journal_offset(geometry, generation), geometry.journal_capacity);
     if (!ok) return unexpected(ok.error());
   }

@@ -67,10 +67,10 @@ std::string text_of(const Event& event) {
 }
 
 std::string text_of(const Action& action) {
-  constexpr const char* names[] = {"SendToCaller",     "SendToPit", "MakeSegments", "SealSegments", "ForgetSegments",
-                                   "SpawnPit",         "KillPit",   "ConnectPit",   "PutRecord",    "DeleteRecord",
-                                   "DisconnectCaller", "ArmTimer",  "Finished",     "Note",         "ReadConfig",
-                                   "KeepConfig",       "Stopping"};
+  constexpr const char* names[] = {"SendToCaller", "SendToPit",        "MakeSegments", "SealSegments", "ForgetSegments",
+                                   "SpawnPit",     "KeepState",        "KillPit",      "ConnectPit",   "PutRecord",
+                                   "DeleteRecord", "DisconnectCaller", "ArmTimer",     "Finished",     "Note",
+                                   "ReadConfig",   "KeepConfig",       "Stopping"};
   const std::string name = action.index() < std::size(names) ? names[action.index()] : "action";
   return name + std::visit([](const auto& a) { return parts_of(a); }, action);
 }
