@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """symphony pit logs: what a daemon keeps of its pits' stderr.   usage: pit_logs_test.py SYMPHONY [...]"""
 import os
+import pathlib
 import re
 import signal
 import subprocess
+import unittest
 
 from broker_process import HOST, PIT, SYMPHONY, BrokerCase, eventually, main
+
+
+MAY_MOUNT = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "disk", "/mnt"], capture_output=True, check=False).returncode == 0
 
 
 def said(lines):
@@ -80,6 +85,34 @@ class PitLogs(BrokerCase):
         (self.folder / "gone").rename(self.logs)
         self.assertEqual(self.run_symphony("pit", "restart", "other").returncode, 0)
         self.assertRegex((self.logs / "other.log").read_text(encoding="utf-8"), r"symphony: \d+ lines are lost here: No such file")
+
+    @unittest.skipUnless(MAY_MOUNT, "this user may not mount a small disk")
+    def test_on_a_full_disk_lose_lines_count_them_say_so_and_stop_no_pit(self):
+        room = self.folder / "room"  # tells the pit to speak again
+        flood = f"i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo line $i of many; done; until test -e {room}; do sleep 0.02; done; echo after"
+        words = [SYMPHONY, "broker", "run", "--socket", self.socket, "--manifest",
+                 str(self.manifest("talker", shell=f"({flood}) >&2 & exec {HOST} {PIT}"))]
+        self.logs.mkdir(mode=0o700)
+        ballast = self.logs / "ballast"
+        line = 'mount -t tmpfs -o size=64k,mode=700 disk "$0" && head -c 40000 /dev/zero > "$1" && shift && exec "$@"'
+        daemon = subprocess.Popen(["unshare", "-m", "sh", "-c", line, str(self.logs), str(ballast), *words], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(daemon.stderr.close)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        pit = eventually(lambda: (lambda p: p if p["state"] == "ready" and p["log_lines_lost"] > 0 else None)(self.show("talker")), "lines are lost")
+        on_disk = pathlib.Path(f"/proc/{daemon.pid}/root{self.logs}")  # as the daemon sees it
+        (on_disk / "ballast").unlink()
+        room.touch()
+        text = eventually(lambda: (lambda t: t if t.endswith("after\n") else None)((on_disk / "talker.log").read_text(encoding="utf-8")), "room again")
+        lost = int(re.search(r"\nsymphony: (\d+) lines are lost here: No space left on device\n", text)[1])
+        self.assertEqual(self.show("talker")["log_lines_lost"], lost)
+        whole = re.findall(r"^line \d+ of many$", text, re.M)
+        self.assertEqual(len(whole) + lost, 3000, "each line is there or counted")
+        self.assertEqual((self.show("talker")["pid"], self.show("talker")["instance"]), (pit["pid"], 1))
+        self.assertEqual(self.run_symphony("pit", "restart", "talker").returncode, 0)
+        daemon.terminate()
+        daemon.wait(30)
+        self.assertIn("pit talker: lines of its stderr are lost: No space left on device; the pit goes on", daemon.stderr.read())
 
     def test_of_a_broker_that_cannot_keep_them_are_on_its_stderr(self):
         self.logs.write_text("no folder", encoding="utf-8")
