@@ -14,10 +14,7 @@
 
 namespace symphony::proof {
 
-Kernel& Kernel::get() noexcept {
-  static Kernel kernel;
-  return kernel;
-}
+Kernel Kernel::the_only_one;
 
 void Kernel::reset() {
   fds_.clear();

@@ -22,7 +22,7 @@ using ProcessId = std::uint32_t;
 
 class Kernel {
  public:
-  static Kernel& get() noexcept;
+  static Kernel& get() noexcept { return the_only_one; }
   static constexpr int fds_from = 1 << 24, epolls_from = 1 << 23;
 
   void reset();
@@ -58,6 +58,7 @@ class Kernel {
   [[nodiscard]] bool take_map_failure() noexcept { return std::exchange(map_fails_, false); }
 
  private:
+  static Kernel the_only_one;
   struct Watch {
     int fd;
     std::uint64_t tag;
