@@ -5,32 +5,11 @@
 #include <vector>
 
 #include "pits/hosting/durable/durable_pit.hpp"
+#include "pits/hosting/reply_bytes.hpp"
 
 namespace symphony::pit {
 
-// Bytes for a reply that is not written in its place.
-class ReplyBytes {
- public:
-  [[nodiscard]] bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept {
-    try {
-      bytes_.resize((std::size_t{size_min} + 7) / 8);
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
-    out = std::as_writable_bytes(std::span(bytes_));
-    return true;
-  }
-  [[nodiscard]] std::vector<std::byte> first(std::uint32_t used) const {
-    const auto all = std::as_bytes(std::span(bytes_));
-    return {all.begin(), all.begin() + used};
-  }
-
- private:
-  std::vector<std::uint64_t> bytes_;
-};
-
-[[nodiscard]] inline std::vector<std::byte> bytes_of_text(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span(text));
+[[nodiscard]] inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
@@ -44,10 +23,10 @@ class DurablePit::Waiting final : public ReplySink {
     return bytes_.claim(size_min, out);
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override {
-    end(SYMPHONY_OK, type, [&] { return bytes_.first(used); });
+    end(SYMPHONY_OK, type, [&] { return copy_of(bytes_.first(used)); });
   }
   void fail(std::int32_t status, std::string_view text) noexcept override {
-    end(status, 0, [&] { return bytes_of_text(text); });
+    end(status, 0, [&] { return copy_of(std::as_bytes(std::span(text))); });
   }
   ReplySink* defer(std::uint64_t) noexcept override { return this; }
 
@@ -84,12 +63,12 @@ class DurablePit::Direct final : public ReplySink {
     return to_ != nullptr ? to_->claim(size_min, out) : bytes_.claim(size_min, out);
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override {
-    if (to_ == nullptr) return keep(SYMPHONY_OK, type, [&] { return bytes_.first(used); });
+    if (to_ == nullptr) return keep(SYMPHONY_OK, type, [&] { return copy_of(bytes_.first(used)); });
     if (pit_.commit()) return to_->commit(used, type);
     to_->fail(SYMPHONY_INTERNAL, pit_.broken_);
   }
   void fail(std::int32_t status, std::string_view text) noexcept override {
-    if (to_ == nullptr) return keep(status, 0, [&] { return bytes_of_text(text); });
+    if (to_ == nullptr) return keep(status, 0, [&] { return copy_of(std::as_bytes(std::span(text))); });
     // Refused before the pit saw it: that changed nothing, so it is not kept.
     if (pit_.instance_->entries() == entries_ || pit_.commit()) return to_->fail(status, text);
     to_->fail(SYMPHONY_INTERNAL, pit_.broken_);

@@ -7,12 +7,12 @@
 #include <map>
 #include <new>
 #include <span>
-#include <vector>
 
 #include <symphony/service.hpp>
 
 #include "pits/hosting/durable/durable_pit.hpp"
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/reply_bytes.hpp"
 
 namespace symphony::pit {
 
@@ -25,16 +25,10 @@ class LaterSinks {
 
     Sink(LaterSinks& all, std::uint64_t request) : all_(all), request_(request) {}
     bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
-      try {
-        bytes_.resize((std::size_t{size_min} + 7) / 8);
-      } catch (const std::bad_alloc&) {
-        return false;
-      }
-      out = std::as_writable_bytes(std::span(bytes_));
-      return true;
+      return bytes_.claim(size_min, out);
     }
     void commit(std::uint32_t used, std::uint32_t type) noexcept override {
-      end(SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used));
+      end(SYMPHONY_OK, type, bytes_.first(used));
     }
     void fail(std::int32_t ending, std::string_view text) noexcept override {
       end(ending, 0, std::as_bytes(std::span(text)));
@@ -50,7 +44,7 @@ class LaterSinks {
     }
     LaterSinks& all_;
     std::uint64_t request_;
-    std::vector<std::uint64_t> bytes_;
+    ReplyBytes bytes_;
   };
 
   // Before the first request.
