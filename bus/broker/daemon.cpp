@@ -237,6 +237,7 @@ class Daemon {
       if (keeper_.broker_stops()) begin_to_stop();
       if (fds[0].revents != 0 || !there) {
         stop_broker();
+        keeper_.hear_the_end();
         keeper_.detach_broker();
         return stop_by_ns_ != no_deadline_ns;
       }

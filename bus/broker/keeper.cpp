@@ -75,19 +75,31 @@ bool Keeper::serve(std::span<const pollfd> fds) {
 
 void Keeper::read_broker() {
   constexpr int at_most = 64;  // then look at the other descriptors again
-  std::array<std::byte, datagram_size_max> buffer;
-  for (int n = 0; n < at_most && broker_ && !broker_gone_; ++n) {
-    auto packet = control::receive_packet(broker_.get(), buffer, control::FdPolicy::accept);
-    if (!packet) {
-      // A record that came without its descriptors is lost with them; everything else ends the connection.
-      if (packet.error().code == errc::out_of_descriptors) continue;
-      broker_gone_ = true;
-      return;
-    }
-    if (!*packet) return;
-    const auto message = parse({buffer.data(), (*packet)->size});
-    if (message) obey(*message, std::move((*packet)->fds));
+  for (int n = 0; n < at_most && !broker_gone_; ++n) {
+    if (!read_one()) return;
   }
+}
+
+void Keeper::hear_the_end() {
+  while (read_one()) {
+  }
+}
+
+// False: nothing is there now, or nothing will come.
+bool Keeper::read_one() {
+  if (!broker_) return false;
+  std::array<std::byte, datagram_size_max> buffer;
+  auto packet = control::receive_packet(broker_.get(), buffer, control::FdPolicy::accept);
+  if (!packet) {
+    // A record that came without its descriptors is lost with them; everything else ends the connection.
+    if (packet.error().code == errc::out_of_descriptors) return true;
+    broker_gone_ = true;
+    return false;
+  }
+  if (!*packet) return false;
+  const auto message = parse({buffer.data(), (*packet)->size});
+  if (message) obey(*message, std::move((*packet)->fds));
+  return true;
 }
 
 void Keeper::obey(const Datagram& message, std::vector<UniqueFd> fds) {

@@ -39,6 +39,8 @@ class Keeper {
   // Serves this broker from now on, and hands it everything that is held.
   void attach_broker(UniqueFd socket, Generation generation);
   void detach_broker() noexcept;
+  // Of a broker that is dead: all that it said before, of which its callers and pits may have been told.
+  void hear_the_end();
   // Tells the broker to stop all pits and exit.
   void ask_to_stop();
   // What the broker that is attached last said of itself.
@@ -74,6 +76,7 @@ class Keeper {
   };
 
   void read_broker();
+  bool read_one();
   void obey(const Datagram& message, std::vector<UniqueFd> fds);
   void spawn(std::uint64_t key, std::span<const std::byte> payload);
   void reap(std::uint64_t key, Held& held);
