@@ -216,8 +216,8 @@ void Keeper::kill_all() noexcept {
   }
   for (auto& [key, held] : processes_) {
     siginfo_t info{};
-    const auto wait = [&](int how) {
-      while (::waitid(P_PIDFD, static_cast<id_t>(held.process.pidfd.get()), &info, how) != 0 && errno == EINTR) {
+    const auto wait = [&info, pidfd = static_cast<id_t>(held.process.pidfd.get())](int how) {
+      while (::waitid(P_PIDFD, pidfd, &info, how) != 0 && errno == EINTR) {
       }
     };
     if (held.exited) continue;

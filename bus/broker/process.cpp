@@ -63,7 +63,7 @@ std::vector<std::string> environment_of(const SpawnRequest& request) {
     ::dup2(high_socket, control_fd);
     for (std::size_t i = 0; i < inherited.size(); ++i) ::dup2(high.at(i), first_inherited_fd + static_cast<int>(i));
     ::dup3(high_failure, failure_fd, O_CLOEXEC);
-    ::close_range(failure_fd + 1, ~0U, 0);
+    ::close_range(static_cast<unsigned>(failure_fd) + 1, ~0U, 0);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

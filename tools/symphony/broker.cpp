@@ -84,7 +84,7 @@ int status(const BrokerArguments& arguments) {
   const auto state = endpoint->status(timeout);
   if (!state) return failed(state.error());
   if (arguments.format == "json") {
-    Json document = document_of("broker status");
+    CliJson document = document_of("broker status");
     document["generation"] = state->generation;
     document["pits"] = json_of_pits(state->pits);
     print(document);
@@ -100,7 +100,7 @@ int stop(const BrokerArguments& arguments) {
   const OperatorAnswer answer = broker->end_broker(arguments.place.timeout_ns());
   if (!answer.ok()) return report_failure("broker stop", exit_status_of(answer), answer.text);
   if (arguments.format == "json") {
-    Json document = document_of("broker stop");
+    CliJson document = document_of("broker stop");
     document["process"] = answer.daemon;
     print(document);
   } else {
@@ -115,7 +115,7 @@ int reload(const BrokerArguments& arguments) {
   const OperatorAnswer answer = broker->reload(arguments.place.timeout_ns());
   if (!answer.ok()) return report_failure("broker reload", exit_status_of(answer), answer.text);
   if (arguments.format == "json") {
-    Json document = document_of("broker reload");
+    CliJson document = document_of("broker reload");
     document["added"] = answer.added;
     document["removed"] = answer.removed;
     document["changed"] = answer.changed;

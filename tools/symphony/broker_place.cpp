@@ -49,14 +49,14 @@ int report_failure(std::string_view verb, int exit_status, std::string_view text
   return exit_status;
 }
 
-void print(const Json& document) {
-  std::fputs((document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+void print(const CliJson& document) {
+  std::fputs((document.dump(2, ' ', false, CliJson::error_handler_t::replace) + "\n").c_str(), stdout);
 }
 
-Json document_of(std::string_view command) { return {{"schema", "symphony.cli/1"}, {"command", command}}; }
+CliJson document_of(std::string_view command) { return {{"schema", "symphony.cli/1"}, {"command", command}}; }
 
-Json json_of_pits(const std::vector<PitInfo>& pits) {
-  Json all = Json::array();
+CliJson json_of_pits(const std::vector<PitInfo>& pits) {
+  CliJson all = CliJson::array();
   for (const PitInfo& pit : pits) {
     all.push_back(
         {{"name", pit.name}, {"state", pit.state}, {"pid", pit.pid}, {"instance", pit.instance}, {"links", pit.links}});

@@ -17,7 +17,7 @@ class App;
 
 namespace symphony::tools {
 
-using Json = nlohmann::ordered_json;
+using CliJson = nlohmann::ordered_json;
 
 struct BrokerPlace {
   std::string realm = "default";
@@ -41,10 +41,10 @@ void add_output_option(CLI::App& verb, std::string& format);
 
 // One line to stderr; `exit_status`.
 int report_failure(std::string_view verb, int exit_status, std::string_view text);
-void print(const Json& document);
+void print(const CliJson& document);
 // {"schema": ..., "command": ...}
-[[nodiscard]] Json document_of(std::string_view command);
-[[nodiscard]] Json json_of_pits(const std::vector<PitInfo>& pits);
+[[nodiscard]] CliJson document_of(std::string_view command);
+[[nodiscard]] CliJson json_of_pits(const std::vector<PitInfo>& pits);
 [[nodiscard]] std::string table_of_pits(const std::vector<PitInfo>& pits);
 
 // 1: the pit is not as it was asked to be; else as for an error of the library.

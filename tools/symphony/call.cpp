@@ -79,19 +79,19 @@ int call(const CallArguments& arguments) {
     return report_failure("call", exit_version,
                           "the reply is of a type that no table of the schema has: add its file with --schema");
   }
-  Json body = nullptr;  // a handler that only succeeds
+  CliJson body = nullptr;  // a handler that only succeeds
   if (!table.empty()) {
     const auto text = messages->to_json(table, reply.body);
     if (!text) return report_failure("call", exit_version, text.error().text);
-    body = Json::parse(*text, nullptr, false);
+    body = CliJson::parse(*text, nullptr, false);
     if (body.is_discarded())
       return report_failure("call", exit_bad, "a number of the reply has no form in JSON (infinite, or none)");
   }
   if (arguments.format == "json") {
-    Json document = document_of("call");
+    CliJson document = document_of("call");
     document["pit"] = arguments.pit;
     document["method"] = *method;
-    document["type"] = table.empty() ? Json() : Json(table);
+    document["type"] = table.empty() ? CliJson() : CliJson(table);
     document["reply"] = std::move(body);
     body = std::move(document);
   }

@@ -55,9 +55,9 @@ struct ListedPit {
 // What symphony_add_pit wrote when the tree was configured.
 bool read_report(const std::filesystem::path& path, ListedPit& into) {
   std::ifstream file(path, std::ios::binary);
-  const Json report = Json::parse(file, nullptr, false);
+  const CliJson report = CliJson::parse(file, nullptr, false);
   if (!report.is_object() || !report.contains("modes") || !report["modes"].is_array()) return false;
-  for (const Json& entry : report["modes"]) {
+  for (const CliJson& entry : report["modes"]) {
     if (!entry.is_object()) return false;
     into.modes.push_back({entry.value("mode", ""), entry.value("built", false), entry.value("reason", "")});
   }
@@ -128,14 +128,15 @@ int list_files(const std::string& format) {
   const std::vector<ListedPit> pits = list_folder(folder);
   const bool sound = std::all_of(pits.begin(), pits.end(), [](const ListedPit& pit) { return pit.trouble.empty(); });
   if (format == "json") {
-    Json document{{"schema", "symphony.cli/1"}, {"command", "pit list"}, {"folder", folder}, {"pits", Json::array()}};
+    CliJson document{
+        {"schema", "symphony.cli/1"}, {"command", "pit list"}, {"folder", folder}, {"pits", CliJson::array()}};
     for (const ListedPit& pit : pits) {
-      Json one{{"name", pit.name}, {"version", nullptr}, {"file", nullptr}, {"modes", Json::array()}};
+      CliJson one{{"name", pit.name}, {"version", nullptr}, {"file", nullptr}, {"modes", CliJson::array()}};
       if (pit.note) one["version"] = pit.note->info.version;
       if (!pit.file.empty()) one["file"] = pit.file;
       if (!pit.trouble.empty()) one["trouble"] = pit.trouble;
       for (const ModeReport& mode : pit.modes) {
-        Json said{{"mode", mode.mode}, {"built", mode.built}};
+        CliJson said{{"mode", mode.mode}, {"built", mode.built}};
         if (!mode.built) said["reason"] = mode.reason;
         one["modes"].push_back(std::move(said));
       }
@@ -174,19 +175,19 @@ std::string effect_name(std::uint32_t effect) {
 
 std::string hash_text(std::uint64_t hash) { return hash == 0 ? "unknown" : fmt::format("{:016x}", hash); }
 
-Json json_of(const pit::PitNote& note) {
+CliJson json_of(const pit::PitNote& note) {
   const pit::PitInfo& info = note.info;
-  Json one{{"name", info.name},
-           {"version", info.version},
-           {"abi", {{"major", info.abi_major}, {"minor", info.abi_minor}}},
-           {"messages", Json::array()},
-           {"needs", info.needs},
-           {"reply_size_max", info.reply_size_max},
-           {"state_revision", info.state_revision},
-           {"state_revision_min", info.state_revision_min},
-           {"thread_model", "serial"},
-           {"schema_hash", hash_text(info.schema_hash)},
-           {"build", {{"compiler", note.build}, {"exceptions", note.exceptions}, {"rtti", note.rtti}}}};
+  CliJson one{{"name", info.name},
+              {"version", info.version},
+              {"abi", {{"major", info.abi_major}, {"minor", info.abi_minor}}},
+              {"messages", CliJson::array()},
+              {"needs", info.needs},
+              {"reply_size_max", info.reply_size_max},
+              {"state_revision", info.state_revision},
+              {"state_revision_min", info.state_revision_min},
+              {"thread_model", "serial"},
+              {"schema_hash", hash_text(info.schema_hash)},
+              {"build", {{"compiler", note.build}, {"exceptions", note.exceptions}, {"rtti", note.rtti}}}};
   for (const symphony_message_note& message : info.messages) {
     one["messages"].push_back({{"type", message.type}, {"effect", effect_name(message.effect)}});
   }
@@ -227,7 +228,7 @@ int show_file(const std::string& given, const std::string& format) {
     return report_failure("pit show", exit_status_of(outcome), outcome.text);
   }
   if (format == "json") {
-    Json document{{"schema", "symphony.cli/1"}, {"command", "pit show"}, {"file", path}, {"pits", Json::array()}};
+    CliJson document{{"schema", "symphony.cli/1"}, {"command", "pit show"}, {"file", path}, {"pits", CliJson::array()}};
     for (const pit::PitNote& note : notes) document["pits"].push_back(json_of(note));
     print(document);
     return exit_ok;

@@ -83,7 +83,7 @@ int logs(const LogArguments& arguments) {
     if (std::string rest = reader->rest(); !rest.empty()) keep(std::move(rest));
   }
   if (arguments.format == "json") {
-    Json document = document_of(verb);
+    CliJson document = document_of(verb);
     document["pit"] = arguments.pit;
     document["file"] = path;
     document["lines"] = last;

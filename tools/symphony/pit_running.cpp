@@ -39,10 +39,10 @@ std::string how_text(const PitDeath& d) {
   return d.signalled ? signal_text(d.value) : fmt::format("status {}", d.value);
 }
 
-Json json_of_death(const PitDeath& d) {
-  Json one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},    {"cause", name_of(d.cause)},
-           {"how", how_text(d)},       {"signal", nullptr},         {"status", nullptr},
-           {"ready_s", nullptr},       {"last_lines", d.last_lines}};
+CliJson json_of_death(const PitDeath& d) {
+  CliJson one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},    {"cause", name_of(d.cause)},
+              {"how", how_text(d)},       {"signal", nullptr},         {"status", nullptr},
+              {"ready_s", nullptr},       {"last_lines", d.last_lines}};
   if (d.signalled) one["signal"] = d.value;
   if (!d.signalled && d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start) one["status"] = d.value;
   if (d.ready_ns >= 0) one["ready_s"] = static_cast<double>(d.ready_ns) / static_cast<double>(second_ns);
@@ -51,32 +51,32 @@ Json json_of_death(const PitDeath& d) {
 
 double seconds(TimeNs ns) { return static_cast<double>(ns) / static_cast<double>(second_ns); }
 
-Json json_of_report(const PitReport& r) {
-  Json one{{"name", r.info.name},
-           {"state", r.info.state},
-           {"reason", r.reason},
-           {"pid", r.info.pid},
-           {"instance", r.info.instance},
-           {"version", r.version},
-           {"ready_since", nullptr},
-           {"links", r.info.links},
-           {"executable", r.executable},
-           {"arguments", r.arguments},
-           {"trust", trust_text(r.trust)},
-           {"waiting", name_of(r.waiting)},
-           {"placement", name_of(r.placement)},
-           {"start_at_once", r.start_at_once},
-           {"calls", r.calls},
-           {"restart",
-            {{"failures_max", r.restart.failures_max},
-             {"window_s", seconds(r.restart.window_ns)},
-             {"backoff_first_s", seconds(r.restart.backoff_first_ns)},
-             {"backoff_max_s", seconds(r.restart.backoff_max_ns)},
-             {"start_timeout_s", seconds(r.restart.start_timeout_ns)}}},
-           {"failures", r.failures},
-           {"log", nullptr},
-           {"log_lines_lost", r.log_lines_lost},
-           {"deaths", Json::array()}};
+CliJson json_of_report(const PitReport& r) {
+  CliJson one{{"name", r.info.name},
+              {"state", r.info.state},
+              {"reason", r.reason},
+              {"pid", r.info.pid},
+              {"instance", r.info.instance},
+              {"version", r.version},
+              {"ready_since", nullptr},
+              {"links", r.info.links},
+              {"executable", r.executable},
+              {"arguments", r.arguments},
+              {"trust", trust_text(r.trust)},
+              {"waiting", name_of(r.waiting)},
+              {"placement", name_of(r.placement)},
+              {"start_at_once", r.start_at_once},
+              {"calls", r.calls},
+              {"restart",
+               {{"failures_max", r.restart.failures_max},
+                {"window_s", seconds(r.restart.window_ns)},
+                {"backoff_first_s", seconds(r.restart.backoff_first_ns)},
+                {"backoff_max_s", seconds(r.restart.backoff_max_ns)},
+                {"start_timeout_s", seconds(r.restart.start_timeout_ns)}}},
+              {"failures", r.failures},
+              {"log", nullptr},
+              {"log_lines_lost", r.log_lines_lost},
+              {"deaths", CliJson::array()}};
   if (r.ready_since_ns != 0) one["ready_since"] = wall_time(r.ready_since_ns);
   if (!r.log.empty()) one["log"] = r.log;
   for (const PitDeath& d : r.deaths) one["deaths"].push_back(json_of_death(d));
@@ -143,7 +143,7 @@ int command(const std::string& verb, const RunningArguments& arguments, Ask ask)
   if (!answer.ok()) return refused("pit " + verb, answer, arguments.place, arguments.pit);
   const PitInfo& now = answer.pit.info;
   if (arguments.format == "json") {
-    Json document = document_of("pit " + verb);
+    CliJson document = document_of("pit " + verb);
     document["pit"] = json_of_pits({now})[0];
     print(document);
   } else if (now.pid == 0) {
@@ -167,7 +167,7 @@ int list_running(const BrokerPlace& place, const std::string& format) {
   const auto state = endpoint->status(place.timeout_ns());
   if (!state) return failed(state.error());
   if (format == "json") {
-    Json document = document_of("pit list");
+    CliJson document = document_of("pit list");
     document["pits"] = json_of_pits(state->pits);
     print(document);
   } else {
@@ -186,7 +186,7 @@ int show_running(const BrokerPlace& place, const std::string& pit, const std::st
   const OperatorAnswer answer = broker->show(pit, place.timeout_ns());
   if (!answer.ok()) return refused("pit show", answer, place, pit);
   if (format == "json") {
-    Json document = document_of("pit show");
+    CliJson document = document_of("pit show");
     document["pit"] = json_of_report(answer.pit);
     print(document);
   } else {

@@ -105,21 +105,21 @@ Outcome DurablePit::replay(detail::StateReader<detail::RealMem>& reader) {
   for (auto record = reader.next(); record; record = reader.next()) {
     const auto event = read_event(*record);
     if (!event) return damaged();
-    const auto [link, id] = std::pair(event->head.link, event->head.id);
-    const auto is_meant = [&](const Owed& o) { return o.link == link && o.id == id; };
-    if (enters_the_pit(event->head.kind)) {
+    const EventHead& head = event->head;
+    const auto is_meant = [&](const Owed& o) { return o.link == head.link && o.id == head.id; };
+    if (enters_the_pit(head.kind)) {
       made_.clear();
       spent_.clear();
       apply(*event);
-    } else if (event->head.kind == EventKind::owed) {
+    } else if (head.kind == EventKind::owed) {
       const auto found = std::find_if(made_.begin(), made_.end(), is_meant);
       if (found == made_.end()) return damaged();
       owed_.push_back(std::move(*found));
       made_.erase(found);
-    } else if (event->head.kind == EventKind::paid) {
+    } else if (head.kind == EventKind::paid) {
       std::erase_if(owed_, is_meant);
     } else {
-      forget(link);
+      forget(head.link);
     }
     if (!broken_.empty()) return {SYMPHONY_OVERLOADED, broken_};
     ++replayed_;

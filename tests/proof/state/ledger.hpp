@@ -160,9 +160,9 @@ inline const symphony_pit_entry& Ledger::entry() {
       .struct_size = sizeof(symphony_pit_entry),
       .reserved = 0,
       .note = &note,
-      .create = [](const symphony_host* host, symphony_span, void** self) -> std::int32_t {
+      .create = [](const symphony_host* its_host, symphony_span, void** self) -> std::int32_t {
         auto* made = new Ledger;
-        made->host = host;
+        made->host = its_host;
         *self = made;
         return SYMPHONY_OK;
       },
