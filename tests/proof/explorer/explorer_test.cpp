@@ -67,6 +67,8 @@ TEST(RingExplorer, EveryExecutionOfEveryScenarioKeepsThePromisesAndTouchesEveryS
         "executions that differ in what some load reads or where a side dies; each stands for all interleavings of it");
 
   for (const Site site : all_sites()) {
+    // Of a state the reader comes when its writer is dead: there is nothing to interleave (tests/proof/state).
+    if (site == Site::journal || site == Site::journal_next || site == Site::generation) continue;
     EXPECT_TRUE(std::any_of(explorer.touched().begin(), explorer.touched().end(),
                             [&](const OrderedAccess& a) { return a.site == site; }))
         << "no scenario touches Site::" << site_name(site) << ": add one";
