@@ -86,7 +86,7 @@ class OperatorOfPits(BrokerCase):
             with self.subTest(verb):
                 name = [] if verb == "list" else ["tracker"]
                 self.refused(3, "symphony broker run", "pit", verb, *name, "--timeout", "0.05")
-        self.start(self.manifest("tracker"), self.manifest("slow", shell=f"sleep 2; exec {HOST} {PIT}"))
+        self.start(self.manifest("tracker"), self.manifest("slow", shell=f"sleep 20; exec {HOST} {PIT}"))
         self.wait_state("tracker", "ready")
         for verb in ("show", "start", "stop", "restart"):
             self.refused(4, "did you mean 'tracker'?", "pit", verb, "traker")
