@@ -130,8 +130,10 @@ LaterOutcome ServedLink::reply_later(std::uint64_t id, CallStatus ending, std::u
   if (body.size() > reply_size_max_) return LaterOutcome::refused;
   // Not past the claim of the request that is being handled.
   try {
+    // For this one and those that wait: when they are written, memory must not be in the way.
+    const std::size_t needed = is_confirmed_ ? 0 : unconfirmed_.size() + later_.size() + 1;
+    if (unconfirmed_.capacity() < needed) unconfirmed_.reserve(2 * needed);
     if (later_.empty() && !claim_ && reply_fits()) {
-      if (!is_confirmed_) unconfirmed_.reserve(unconfirmed_.size() + 1);
       if (!write_later(id, ending, type, body)) return LaterOutcome::refused;
       return may_be_unread(id) ? LaterOutcome::queued : LaterOutcome::written;
     }
@@ -159,8 +161,8 @@ bool ServedLink::write_later(std::uint64_t id, CallStatus ending, std::uint32_t 
   return true;
 }
 
-bool ServedLink::may_be_unread(std::uint64_t id) {
-  if (!is_confirmed_) unconfirmed_.push_back(id);
+bool ServedLink::may_be_unread(std::uint64_t id) noexcept {
+  if (!is_confirmed_) unconfirmed_.push_back(id);  // reply_later() made room
   return !is_confirmed_;
 }
 

@@ -67,7 +67,7 @@ class ServedLink final : private ReplyWriter {
                                  std::span<const std::byte> body) noexcept;
   [[nodiscard]] bool flush_later(RequestHandler& handler) noexcept;
   void confirm(RequestHandler& handler) noexcept;
-  [[nodiscard]] bool may_be_unread(std::uint64_t id);  // written just now; throws bad_alloc
+  [[nodiscard]] bool may_be_unread(std::uint64_t id) noexcept;  // written just now
   void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,
               TimeNs now_ns) noexcept;
   [[nodiscard]] bool reply_fits() noexcept;

@@ -38,8 +38,6 @@ class StateReader {
   [[nodiscard]] StateFound found() const noexcept { return found_; }
   // Of whole and previous.
   [[nodiscard]] std::span<const std::byte> snapshot() const noexcept { return snapshot_; }
-  [[nodiscard]] std::uint32_t generation() const noexcept { return newest_; }
-  [[nodiscard]] const StateGeometry& geometry() const noexcept { return geometry_; }
 
   // The next record since that snapshot, in the order of append(); nothing at the end. After the last one `damaged()`
   // says whether it was the end.

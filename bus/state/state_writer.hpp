@@ -50,10 +50,9 @@ class StateWriter {
   }
 
   // Whether append() of so many bytes succeeds.
-  [[nodiscard]] bool has_room(std::uint64_t size) const noexcept {
-    return generation_ != 0 && size <= journal_record_size_max &&
-           journal_stride(size) + sizeof(std::uint64_t) <= geometry_.journal_capacity - end_;
-  }
+  [[nodiscard]] bool has_room(std::uint64_t size) const noexcept { return generation_ != 0 && fits(size, end_); }
+  // The same right after the next snapshot.
+  [[nodiscard]] bool has_room_when_empty(std::uint64_t size) const noexcept { return fits(size, 0); }
   // One record: head, a multiple of 8 bytes and not empty, then body. Returns when it has been committed. Precondition:
   // has_room(both).
   void append(std::span<const std::byte> head, std::span<const std::byte> body) noexcept {
@@ -74,10 +73,13 @@ class StateWriter {
   }
 
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
-  [[nodiscard]] std::uint64_t journal_size() const noexcept { return end_; }
   [[nodiscard]] const StateGeometry& geometry() const noexcept { return geometry_; }
 
  private:
+  [[nodiscard]] bool fits(std::uint64_t size, std::uint64_t at) const noexcept {
+    return size <= journal_record_size_max &&
+           journal_stride(size) + sizeof(std::uint64_t) <= geometry_.journal_capacity - at;
+  }
   [[nodiscard]] std::uint64_t* journal_word(std::uint64_t generation, std::uint64_t offset) const noexcept {
     return reinterpret_cast<std::uint64_t*>(base_ + state_journal_offset(geometry_, generation) + offset);
   }

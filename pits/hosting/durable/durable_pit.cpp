@@ -18,6 +18,8 @@ detail::StateGeometry geometry_of(const StatePolicy& policy) { return {policy.sn
 
 constexpr std::string_view no_room_text =
     "the pit's journal has no room for this, and its state does not fit a snapshot: raise the sizes";
+constexpr std::string_view replaced_text = "the pit had accepted this call; its state was replaced before it answered";
+constexpr TimeNs retry_after_ns = 100 * ms_ns;  // what found no room; the state may have become smaller
 
 }  // namespace
 
@@ -37,7 +39,11 @@ DurablePit::DurablePit(Make make_instance, DurableOwner& owner, const StatePolic
       policy_(policy),
       log_(log),
       memory_(std::move(own)),
-      writer_(memory_.bytes().data(), geometry_of(policy)) {}
+      writer_(memory_.bytes().data(), geometry_of(policy)) {
+  // All that wait may end in one event, and none of its endings may be left over.
+  made_.reserve(SYMPHONY_PENDING_MAX + 1);
+  spent_.reserve(SYMPHONY_PENDING_MAX + 1);
+}
 
 DurablePit::~DurablePit() {
   replaying_ = true;  // what waits is not ended by this: it is in the state
@@ -54,11 +60,7 @@ bool DurablePit::begin(const EventHead& head, std::span<const std::byte> body) n
   if (!broken_.empty() || !make_room(sizeof head + body.size())) return false;
   try {
     if (head.kind == EventKind::request) last_ids_.try_emplace(head.link, 0);
-    // Each request that waits may end in this event, and none of its endings may be left over.
-    made_.reserve(waiting_.size() + 1);
-    spent_.reserve(waiting_.size() + 1);
-    owed_.reserve(owed_.size() + waiting_.size() + 1);
-    calls_.reserve(SYMPHONY_CALLS_MAX);
+    if (!waiting_.empty()) owed_.reserve(owed_.size() + waiting_.size());
   } catch (const std::bad_alloc&) {
     return false;
   }
@@ -84,14 +86,14 @@ void DurablePit::finish() noexcept {
   for (Outstanding& one : calls_) {
     if (!std::exchange(one.is_posted, true)) owner_.post(one.call);
   }
-  if (!keeps_journal() && unkept_ >= policy_.snapshot_after) (void)keep();
+  if (!keeps_journal() && unkept_ >= policy_.snapshot_after && coarse_now_ns() >= retry_ns_) (void)keep();
 }
 
 void DurablePit::settle(Owed ending) noexcept {
   if (!last_ids_.contains(ending.link) || !broken_.empty()) return;  // its caller is gone
   if (owner_.deliver(ending) == DurableOwner::Delivered::written) return;
   const auto [link, id] = std::pair(ending.link, ending.id);
-  owed_.push_back(std::move(ending));  // begin() made room
+  owed_.push_back(std::move(ending));  // it waited, so begin() made room
   note(EventKind::owed, link, id);
 }
 
@@ -123,7 +125,7 @@ void DurablePit::handle(std::uint64_t link, const symphony_envelope& envelope, s
                        .deadline_ns = envelope.deadline_ns,
                        .flags = envelope.flags,
                        .attempt = envelope.attempt};
-  if (!begin(head, body)) return sink.fail(SYMPHONY_OVERLOADED, broken_.empty() ? no_room_text : broken_);
+  if (!begin(head, body)) return sink.fail(SYMPHONY_OVERLOADED, why_not());
   Direct direct(*this, link, envelope.id, &sink);
   instance_->handle(envelope, body, direct);
   finish();
@@ -132,7 +134,7 @@ void DurablePit::handle(std::uint64_t link, const symphony_envelope& envelope, s
 bool DurablePit::run_timer(TimeNs now_ns) noexcept {
   const auto id = instance_->due_timer(now_ns);
   if (!id || instance_->state() != State::running) return false;
-  if (!begin({.kind = EventKind::timer, .id = *id, .now_ns = static_cast<std::uint64_t>(now_ns)}, {})) return false;
+  if (!begin({.kind = EventKind::timer, .id = *id, .now_ns = static_cast<std::uint64_t>(now_ns)}, {})) return later();
   (void)instance_->run_timer(now_ns);
   (void)commit();
   finish();
@@ -141,7 +143,7 @@ bool DurablePit::run_timer(TimeNs now_ns) noexcept {
 
 bool DurablePit::answer(std::uint64_t cookie, std::int32_t status, std::uint32_t type,
                         std::span<const std::byte> body) noexcept {
-  if (!begin({.kind = EventKind::answer, .type = type, .id = cookie, .status = status}, body)) return false;
+  if (!begin({.kind = EventKind::answer, .type = type, .id = cookie, .status = status}, body)) return later();
   if (!take_call(cookie)) return true;  // the state that made it was replaced
   instance_->answer(cookie, status, type, body);
   (void)commit();
@@ -158,9 +160,7 @@ bool DurablePit::take_call(std::uint64_t cookie) noexcept {
 
 template <class Step>
 Outcome DurablePit::step(EventKind kind, std::uint64_t deadline_ns, Step&& take) {
-  if (!begin({.kind = kind, .deadline_ns = deadline_ns}, {})) {
-    return {SYMPHONY_OVERLOADED, std::string(broken_.empty() ? no_room_text : std::string_view(broken_))};
-  }
+  if (!begin({.kind = kind, .deadline_ns = deadline_ns}, {})) return {SYMPHONY_OVERLOADED, std::string(why_not())};
   Outcome taken = take();
   if (!commit()) taken = {SYMPHONY_INTERNAL, broken_};
   finish();
@@ -179,7 +179,7 @@ Outcome DurablePit::stop() {
 
 Outcome DurablePit::feed(std::uint64_t seed, TimeNs now_ns) {
   if (!begin({.kind = EventKind::feed, .now_ns = static_cast<std::uint64_t>(now_ns), .seed = seed}, {})) {
-    return {SYMPHONY_OVERLOADED, std::string(no_room_text)};
+    return {SYMPHONY_OVERLOADED, std::string(why_not())};
   }
   instance_->feed(seed, now_ns);
   if (!commit()) return {SYMPHONY_INTERNAL, broken_};
@@ -190,33 +190,46 @@ Outcome DurablePit::feed(std::uint64_t seed, TimeNs now_ns) {
 }
 
 Outcome DurablePit::restore(const Snapshot& from) {
-  std::unique_ptr<Instance> next;
-  std::vector<Outstanding> calls = std::exchange(calls_, {});
-  calls_.reserve(SYMPHONY_CALLS_MAX);
-  const auto prepare = [&]() -> Outcome {
-    if (Outcome made = make_instance_(this, next); !made.ok()) return made;
-    if (instance_->is_fed()) next->feed(instance_->seed(), instance_->clock_ns());
-    if (Outcome restored = next->restore(from); !restored.ok()) return restored;
-    return next->start();
-  };
-  if (Outcome prepared = prepare(); !prepared.ok()) {
-    calls_ = std::move(calls);  // the old state's, which stays
-    return prepared;
-  }
-  made_.reserve(waiting_.size());
-  spent_.reserve(waiting_.size());
-  owed_.reserve(owed_.size() + waiting_.size());
   // The requests that wait are the old state's: they end with it, in one step with the new state's first snapshot.
-  std::swap(instance_, next);
-  next.reset();
-  for (Owed& ending : made_) {
-    if (last_ids_.contains(ending.link)) owed_.push_back(std::move(ending));
+  std::vector<Owed> owed = owed_;
+  for (const auto& [request, sink] : waiting_) {
+    const auto [link, id] = sink->of();
+    if (last_ids_.contains(link)) {
+      owed.push_back({link, id, SYMPHONY_CRASHED_ACCEPTED, 0, copy_of(std::as_bytes(std::span(replaced_text)))});
+    }
   }
+  std::unique_ptr<Instance> other;
+  std::map<std::uint64_t, std::unique_ptr<Waiting>> waiting;
+  std::vector<Outstanding> calls;
+  const auto prepare = [&]() -> Outcome {
+    if (Outcome made = make_instance_(this, other); !made.ok()) return made;
+    if (instance_->is_fed()) other->feed(instance_->seed(), instance_->clock_ns());
+    if (Outcome restored = other->restore(from); !restored.ok()) return restored;
+    return other->start();
+  };
+  std::swap(calls_, calls);  // what start() calls is the new state's
+  Outcome outcome = prepare();
+  std::swap(calls_, calls);
+  if (!outcome.ok()) return outcome;
+  // Once puts the new state in the place of the old one, once more has that back.
+  const auto exchange = [&]() noexcept {
+    std::swap(instance_, other);
+    std::swap(waiting_, waiting);
+    std::swap(owed_, owed);
+    std::swap(calls_, calls);
+  };
+  exchange();
+  if (outcome = keep(); !outcome.ok()) {
+    exchange();
+    return outcome;
+  }
+  std::swap(waiting_, waiting);  // the old instance ends them when it goes; that was said above
+  other.reset();
   made_.clear();
-  Outcome kept = keep();
+  spent_.clear();
   for (const auto& [link, last_id] : last_ids_) attached(link);
   finish();
-  return kept;
+  return outcome;
 }
 
 // ---- links
@@ -257,7 +270,9 @@ bool DurablePit::make_room(std::uint64_t size) noexcept {
   // What the event may have to be followed by: for each ending that finds no room on its link a note.
   const std::uint64_t notes = (waiting_.size() + 2) * detail::journal_stride(sizeof(EventHead));
   if (writer_.has_room(size + notes)) return true;
-  return keep().ok() && writer_.has_room(size + notes);
+  // What no journal holds costs nobody a snapshot.
+  if (!writer_.has_room_when_empty(size + notes) || coarse_now_ns() < retry_ns_) return false;
+  return keep().ok();
 }
 
 void DurablePit::append(const EventHead& head, std::span<const std::byte> body) noexcept {
@@ -279,7 +294,16 @@ bool DurablePit::sync() noexcept {
   return false;
 }
 
-Outcome DurablePit::write(Instance& of) {
+// An event of the host's own found no room: it is not asked for again at once.
+bool DurablePit::later() noexcept {
+  retry_ns_ = std::max(retry_ns_, coarse_now_ns() + retry_after_ns);
+  return false;
+}
+
+std::string_view DurablePit::why_not() const noexcept { return broken_.empty() ? no_room_text : broken_; }
+
+Outcome DurablePit::write() {
+  Instance& of = *instance_;
   StateFrame frame;
   if (Outcome taken = of.snapshot(frame.snapshot); !taken.ok()) return taken;
   frame.pit = of.info().name;
@@ -310,23 +334,26 @@ Outcome DurablePit::write(Instance& of) {
 
 Outcome DurablePit::keep() noexcept {
   try {
-    Outcome written = write(*instance_);
-    if (!written.ok()) log(SYMPHONY_LOG_WARNING, "its state was not kept: " + written.text);
+    Outcome written = write();
+    if (written.ok()) return written;
+    retry_ns_ = coarse_now_ns() + retry_after_ns;
+    log(SYMPHONY_LOG_WARNING, "its state was not kept: " + written.text);
     return written;
   } catch (const std::bad_alloc&) {
-    return {SYMPHONY_OVERLOADED, {}};
+    retry_ns_ = coarse_now_ns() + retry_after_ns;
+    return {SYMPHONY_OVERLOADED, "no memory"};  // short enough to need none itself
   }
 }
 
 TimeNs DurablePit::next_due_ns() const noexcept {
-  const TimeNs timer = instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
-  if (keeps_journal() || unkept_ == 0) return timer;
-  return std::min(timer, unkept_since_ns_ + policy_.snapshot_after_ns);
+  TimeNs next = instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
+  if (!keeps_journal() && unkept_ != 0) next = std::min(next, unkept_since_ns_ + policy_.snapshot_after_ns);
+  return std::max(next, retry_ns_);
 }
 
 void DurablePit::run_snapshot_if_due(TimeNs now_ns) noexcept {
   if (keeps_journal() || unkept_ == 0 || now_ns < unkept_since_ns_ + policy_.snapshot_after_ns) return;
-  if (!keep().ok()) unkept_since_ns_ = now_ns;  // again later
+  (void)keep();  // or later: retry_ns_
 }
 
 // ---- what the pit asks

@@ -103,14 +103,15 @@ class DurablePit final : private InstanceServices {
   void gone(std::uint64_t link) noexcept;
   void on_delivered(std::uint64_t link, std::uint64_t id) noexcept;
 
-  // When there is something to do without a message: a timer, or a snapshot.
+  // When there is something to do without a message: a timer, a snapshot, or another try of what found no room.
   [[nodiscard]] TimeNs next_due_ns() const noexcept;
+  // Before then nothing is kept that found no room, so it is not worth a try.
+  [[nodiscard]] TimeNs retry_ns() const noexcept { return retry_ns_; }
   void run_snapshot_if_due(TimeNs now_ns) noexcept;
   // Keeps the state now.
   Outcome keep() noexcept;
 
   [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }  // records, when it started
-  [[nodiscard]] std::size_t owed() const noexcept { return owed_.size(); }
 
  private:
   class Direct;   // the sink of the request being handled
@@ -135,8 +136,10 @@ class DurablePit final : private InstanceServices {
   ReplySink* leave(std::uint64_t request, std::uint64_t link, std::uint64_t id, DirectSink* direct) noexcept;
   void settle(Owed ending) noexcept;
   void forget(std::uint64_t link) noexcept;
-  bool take_call(std::uint64_t cookie) noexcept;  // the first of this cookie that has no answer
-  Outcome write(Instance& of);                    // a snapshot of it
+  bool take_call(std::uint64_t cookie) noexcept;            // the first of this cookie that has no answer
+  Outcome write();                                          // a snapshot
+  bool later() noexcept;                                    // false
+  [[nodiscard]] std::string_view why_not() const noexcept;  // begin() said no
   bool sync() noexcept;
   // durable_replay.cpp
   Outcome begin_with(const detail::StateMemory* old);
@@ -167,7 +170,8 @@ class DurablePit final : private InstanceServices {
   EventHead head_;
   std::span<const std::byte> body_;
   bool replaying_ = false;
-  std::string broken_;  // why nothing can be kept any more; empty: it can
+  std::string broken_;   // why nothing can be kept any more; empty: it can
+  TimeNs retry_ns_ = 0;  // nothing is tried before then: the last one found no room
   std::uint64_t replayed_ = 0;
   TimeNs heard_ns_ = 0;       // the latest clock that the journal speaks of
   std::uint64_t unkept_ = 0;  // events since the last snapshot

@@ -135,9 +135,6 @@ Outcome DurablePit::replay(detail::StateReader<detail::RealMem>& reader) {
 
 void DurablePit::apply(const Event& event) {
   const EventHead& head = event.head;
-  made_.reserve(waiting_.size() + 1);
-  spent_.reserve(waiting_.size() + 1);
-  calls_.reserve(SYMPHONY_CALLS_MAX);
   instance_->replay(&head.heard);
   heard_ns_ = std::max({heard_ns_, static_cast<TimeNs>(head.heard.now_ns), static_cast<TimeNs>(head.now_ns)});
   switch (head.kind) {

@@ -98,7 +98,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
 
   TimeNs next_due_ns() const noexcept override {
     if (durable_) [[unlikely]]
-      return answers_.empty() ? durable_->next_due_ns() : std::min(durable_->next_due_ns(), retry_ns_);
+      return answers_.empty() ? durable_->next_due_ns() : std::min(durable_->next_due_ns(), durable_->retry_ns());
     return instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
   }
   void on_nudge() noexcept override {
@@ -115,7 +115,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
       if (!durable_) {
         instance_->answer(a.cookie, a.status, a.type, a.body);
       } else if (!durable_->answer(a.cookie, a.status, a.type, a.body)) {
-        return;  // there is no room to keep it: again after the next nudge, or a little later
+        return;  // there is no room to keep it: again at retry_ns()
       }
     }
   }
@@ -123,8 +123,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     for (int i = 0; i < timers_per_turn_max && (durable_ ? durable_->run_timer(now) : instance_->run_timer(now)); ++i) {
     }
     if (durable_) durable_->run_snapshot_if_due(now);
-    retry_ns_ = now + retry_after_ns;
-    if (!answers_.empty()) give_answers();
+    give_answers();
   }
   std::uint64_t last_id(std::uint64_t link) const noexcept override { return durable_ ? durable_->last_id(link) : 0; }
   void on_attached(std::uint64_t link) noexcept override {
@@ -305,9 +304,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   std::optional<OwnCalls> calls_;
   Service* service_ = nullptr;
   std::deque<OwnCalls::Answer> answers_;  // that came and were not given to the pit yet
-  TimeNs retry_ns_ = 0;
-  static constexpr TimeNs retry_after_ns = 10 * ms_ns;
-  std::unique_ptr<Instance> instance_;  // one of the two
+  std::unique_ptr<Instance> instance_;    // one of the two
   std::unique_ptr<DurablePit> durable_;
   // Being read by hosts, one a link. Of those that gave up, as many stay as the bound allows.
   struct Outgoing {
