@@ -193,6 +193,7 @@ class BrokerCore {
   void on(const PitHungUp& e);
   void on(const PitSpawned& e);
   void on(const SpawnFailed& e);
+  void on(const StateFailed& e);
   void on(const PitExited& e);
   void pit_says(Pit& pit, const control::PitReady& m);
   void pit_says(Pit& pit, const control::CallerWanted& m);

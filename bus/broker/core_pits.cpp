@@ -80,6 +80,12 @@ void BrokerCore::on(const SpawnFailed& e) {
   }
 }
 
+void BrokerCore::on(const StateFailed& e) {
+  if (Pit* pit = live_pit(e.pit, e.instance)) {
+    kill(*pit, AfterExit::restart, "its state is not kept: " + e.text, DeathCause::state);
+  }
+}
+
 void BrokerCore::on(const PitExited& e) {
   Pit* const pit = live_pit(e.pit, e.instance);
   if (pit == nullptr) return;

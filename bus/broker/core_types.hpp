@@ -103,6 +103,12 @@ struct SpawnFailed {
   int sys_errno = 0;
   std::string of_state{};  // what was wrong with the memory for its state; empty: with the program
 };
+// KeepState could not be done: what the pit keeps would be lost with the daemon.
+struct StateFailed {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  std::string text;
+};
 struct PitExited {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
@@ -140,8 +146,8 @@ struct StopAll {};
 struct TimerFired {};
 
 using Event = std::variant<Begin, CallerConnected, CallerLeft, CallerMessage, CallerFaulted, PitMessage, PitFaulted,
-                           PitHungUp, PitSpawned, SpawnFailed, PitExited, SegmentsMade, SegmentsSealed, SegmentsFailed,
-                           KeeperLost, StopAll, TimerFired, LogLost, ConfigRead>;
+                           PitHungUp, PitSpawned, SpawnFailed, StateFailed, PitExited, SegmentsMade, SegmentsSealed,
+                           SegmentsFailed, KeeperLost, StopAll, TimerFired, LogLost, ConfigRead>;
 
 // ---- actions ----
 // Descriptors by what they are; whoever executes the action knows the numbers.

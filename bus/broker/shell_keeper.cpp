@@ -190,7 +190,7 @@ void Shell::execute(const KeepState& a) {
   const PitConfig& config = core_->config_of(a.pit);
   if (config.state.folder.empty()) return;
   if (const auto kept = keep_state_file(config.state.folder, config.name); !kept) {
-    execute(Note{"pit " + config.name + ": " + kept.error().text});
+    feed(StateFailed{a.pit, a.instance, kept.error().text});
   }
 }
 

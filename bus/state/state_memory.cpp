@@ -63,8 +63,11 @@ result<void> keep_state_file(const std::string& folder, const std::string& pit) 
   const UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at) return no_file(errno);
   const std::string from = pit + ".next", to = pit + ".state";
-  // ENOENT: it was done before.
-  if (::renameat(at.get(), from.c_str(), at.get(), to.c_str()) != 0 && errno != ENOENT) return no_file(errno);
+  if (::renameat(at.get(), from.c_str(), at.get(), to.c_str()) != 0) {
+    const int why = errno;
+    const bool was_done = why == ENOENT && ::faccessat(at.get(), to.c_str(), F_OK, 0) == 0;
+    if (!was_done) return no_file(why);
+  }
   if (::fsync(at.get()) != 0) return no_file(errno);
   return {};
 }

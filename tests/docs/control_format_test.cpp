@@ -105,7 +105,7 @@ TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
                                                   {"reload", verb(Verb::reload)}}));
   const std::string text = read_file(document);
   const char* names[] = {"crash",   "exit", "start_timeout", "protocol", "link_fault",
-                         "hang_up", "stop", "cannot_start",  "unseen"};
+                         "hang_up", "stop", "cannot_start",  "unseen",   "state"};
   static_assert(std::size(names) == death_cause_count);
   for (std::size_t i = 0; i < std::size(names); ++i) {
     const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";

@@ -13,6 +13,8 @@ SYMPHONY = sys.argv[1]
 BIN = pathlib.Path(SYMPHONY).resolve().parent
 PIT = BIN.parent / "pits" / "dag_tracker.so"
 HOST = BIN / "symphony-pit-host"
+# Whether this user may have a small disk, in a mount namespace of its own.
+MAY_MOUNT = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "disk", "/mnt"], capture_output=True, check=False).returncode == 0
 
 
 def eventually(condition, what, seconds=60):

@@ -4,8 +4,10 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
+import unittest
 
-from broker_process import PIT, BrokerCase, eventually, main
+from broker_process import MAY_MOUNT, PIT, SYMPHONY, BrokerCase, eventually, main
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "pits" / "template" / "greeter.fbs"
 
@@ -98,6 +100,31 @@ class State(BrokerCase):
         file.write_bytes(whole)
         self.begin(manifest)
         self.assertEqual(self.greet(), 2)
+
+    def test_in_a_folder_that_is_gone_stops_the_pit_with_the_reason(self):
+        self.begin(self.kept_in_a_file("failures_max = 2\n"))
+        self.assertEqual(self.greet(), 1)
+        os.rename(self.states, self.folder / "elsewhere")
+        os.kill(self.show("greeter")["pid"], signal.SIGKILL)
+        self.assertIn("cannot be used", self.wait_state("greeter", "quarantined")["reason"])
+        os.rename(self.folder / "elsewhere", self.states)
+        self.assertEqual(self.run_symphony("pit", "start", "greeter").returncode, 0)
+        self.assertEqual(self.greet(), 2, "the state was held meanwhile")
+
+    @unittest.skipUnless(MAY_MOUNT, "this user may not mount a small disk")
+    def test_on_a_full_disk_is_refused_with_the_reason_and_goes_on_when_there_is_room(self):
+        ballast = self.states / "ballast"
+        manifest = self.kept_in_a_file("failures_max = 1\njournal_size = 65536\n")
+        words = [SYMPHONY, "broker", "run", "--socket", self.socket, "--manifest", str(manifest)]
+        line = 'mount -t tmpfs -o size=512k,mode=700 disk "$0" && head -c 450000 /dev/zero > "$1" && shift && exec "$@"'
+        daemon = subprocess.Popen(["unshare", "-m", "sh", "-c", line, str(self.states), str(ballast), *words], stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        pit = self.wait_state("greeter", "quarantined")
+        self.assertIn("no room for the pit's state", pit["deaths"][-1]["last_lines"])
+        pathlib.Path(f"/proc/{daemon.pid}/root{ballast}").unlink()
+        self.assertEqual(self.run_symphony("pit", "start", "greeter").returncode, 0)
+        self.assertEqual([self.greet(), self.greet()], [1, 2])
 
     def test_of_two_brokers_one_keeps_a_file(self):
         self.begin(self.kept_in_a_file())

@@ -52,12 +52,13 @@ enum class DeathCause : std::uint8_t {
   stop = 6,           // an operator or the end of the broker; by itself or, when its grace was over, killed
   cannot_start = 7,   // there never was a process
   unseen = 8,         // while there was no broker
+  state = 9,          // killed: its folder did not take its state
 };
-inline constexpr std::uint8_t death_cause_count = 9;
+inline constexpr std::uint8_t death_cause_count = 10;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
-  constexpr std::string_view names[death_cause_count] = {"crash",      "exit",    "start timeout", "protocol violation",
-                                                         "link fault", "hang-up", "stop",          "cannot start",
-                                                         "unseen"};
+  constexpr std::string_view names[death_cause_count] = {
+      "crash", "exit",         "start timeout", "protocol violation", "link fault", "hang-up",
+      "stop",  "cannot start", "unseen",        "state not kept"};
   return names[static_cast<std::uint8_t>(cause)];
 }
 

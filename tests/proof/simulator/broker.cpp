@@ -434,6 +434,11 @@ void World::execute(const SpawnPit& a) {
   spawns_.push(a);
 }
 
+// What there is to keep in a file is the shell's to know; here it can only fail.
+void World::execute(const KeepState& a) {
+  if (meets(Fault::state_not_kept, 12)) local_.push(StateFailed{a.pit, a.instance, "no folder"});
+}
+
 // Whoever configures this broker has changed something, or not.
 void World::execute(const ReadConfig& a) {
   ConfigRead read{a.conn, a.correlation, {}, pits_};

@@ -68,6 +68,7 @@ const char* name_of(Fault fault) noexcept {
                                    "stopped in order",
                                    "segments: EMFILE, ENOMEM",
                                    "sealing fails",
+                                   "a state is not kept",
                                    "clock jumps",
                                    "timer late"};
   static_assert(std::size(names) == fault_count);

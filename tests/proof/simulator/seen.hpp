@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
   stop_all,
   segments_fail,
   seal_fails,
+  state_not_kept,
   clock_jumps,
   timer_late,
   count,

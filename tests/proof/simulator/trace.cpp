@@ -58,10 +58,10 @@ std::string parts_of(const T& t) {
 }  // namespace
 
 std::string text_of(const Event& event) {
-  constexpr const char* names[] = {"Begin",      "CallerConnected", "CallerLeft",     "CallerMessage",  "CallerFaulted",
-                                   "PitMessage", "PitFaulted",      "PitHungUp",      "PitSpawned",     "SpawnFailed",
-                                   "PitExited",  "SegmentsMade",    "SegmentsSealed", "SegmentsFailed", "KeeperLost",
-                                   "StopAll",    "TimerFired",      "LogLost",        "ConfigRead"};
+  constexpr const char* names[] = {"Begin",       "CallerConnected", "CallerLeft",   "CallerMessage",  "CallerFaulted",
+                                   "PitMessage",  "PitFaulted",      "PitHungUp",    "PitSpawned",     "SpawnFailed",
+                                   "StateFailed", "PitExited",       "SegmentsMade", "SegmentsSealed", "SegmentsFailed",
+                                   "KeeperLost",  "StopAll",         "TimerFired",   "LogLost",        "ConfigRead"};
   const std::string name = event.index() < std::size(names) ? names[event.index()] : "event";
   return name + std::visit([](const auto& e) { return parts_of(e); }, event);
 }

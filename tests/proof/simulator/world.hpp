@@ -275,7 +275,7 @@ class World {
   void execute(const SealSegments& a);
   void execute(const ForgetSegments& a);
   void execute(const SpawnPit& a);
-  void execute(const KeepState&) {}  // of states in files
+  void execute(const KeepState& a);
   void execute(const KillPit& a);
   void execute(const ConnectPit& a);
   void execute(const PutRecord& a);

@@ -114,6 +114,32 @@ TEST(KeptState, IsFoundByTheNextBrokerAndWhatNobodyNeedsGoes) {
   }
 }
 
+// Where the state is in a file that could not be put in its place, going on would lose it with the daemon, unsaid.
+TEST(KeptState, ThatItsFolderDoesNotTakeCostsThePitItsProcessAndNotTheState) {
+  CoreDriver d(durable_pit());
+  d.begin();
+  d.pit_ready();
+  d.step(StateFailed{0, 1, "no folder"});
+  EXPECT_EQ(d.core.pit_state(0), PitState::stopping);
+  ASSERT_TRUE(d.take<KillPit>());
+  d.out.clear();
+  d.pit_exits(true, 9);
+  EXPECT_EQ(d.take<SpawnPit>()->state_instance, 1u);
+  const PitReport report = d.report(d.caller());
+  ASSERT_EQ(report.deaths.size(), 1u);
+  EXPECT_EQ(report.deaths[0].cause, DeathCause::state);
+  EXPECT_THAT(report.reason, testing::HasSubstr("no folder"));
+}
+
+TEST(KeptState, OfAnEarlierInstanceThatFailedIsNoMatterOfTheNext) {
+  CoreDriver d(durable_pit());
+  d.begin();
+  d.pit_ready();
+  d.pit_exits(true, 9);
+  d.step(StateFailed{0, 1, "no folder"});
+  EXPECT_EQ(d.core.pit_state(0), PitState::starting);
+}
+
 // A link that ended while its pit had no process: the next instance's state still knows it, and has to forget it.
 TEST(KeptState, LosesWhatItKnowsOfALinkThatEndedWhileThePitWasDead) {
   CoreDriver d(durable_pit());
