@@ -35,8 +35,8 @@ class StateMemory {
   ~StateMemory();
 
   // To be written by this process, of this geometry; takes all of both journals from the system now, so that append()
-  // never meets a lack of memory. `is_synced`: sync() makes what was written last over a loss of power; else it does
-  // nothing. Errors: out_of_memory (also: a full disk), invalid_argument (the descriptor is of another size), system.
+  // never meets a lack of memory. `is_synced`: sync() waits for the disk; else it does nothing. Errors: out_of_memory
+  // (also: a full disk), invalid_argument (the descriptor is of another size), system.
   [[nodiscard]] static result<StateMemory> map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced);
   // Left by another process; whatever its size is.   Errors: out_of_memory, system.
   // `is_file`: its machine may have stopped in the middle of a write.

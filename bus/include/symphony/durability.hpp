@@ -38,7 +38,7 @@ struct StatePolicy {
   // Where it is kept, as `<pit>.state`: an absolute path of a folder of this user's. Empty: in memory, which the keeper
   // holds, and which goes when the broker ends. One broker at a time.
   std::string folder{};
-  bool is_synced = true;  // with a folder: on the disk before anybody is answered, so a loss of power loses nothing
+  bool is_synced = true;  // with a folder: nobody is answered before it is on the disk (fdatasync)
   friend bool operator==(const StatePolicy&, const StatePolicy&) = default;
 };
 
