@@ -1,64 +1,18 @@
-// The whole broker with real processes. What could go wrong: something is left when somebody is killed, or somebody who
-// should have lived on dies with it. Each death is the kernel's word (a pidfd), never a guess after some time.
-#include <symphony/broker.hpp>
-
+// The broker as a part of a program, with real processes. What could go wrong: something is left when somebody is
+// killed, or somebody who should have lived on dies with it.
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <string>
+#include <optional>
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "bus/broker/keeper.hpp"
-#include "bus/control/rendezvous.hpp"
 #include "bus/memory/segment.hpp"
 #include "tests/support/fake_caller.hpp"
+#include "tests/unit/broker/processes.hpp"
 
 namespace symphony {
 namespace {
-
-using namespace detail::control;
-namespace fs = std::filesystem;
-
-std::string beside(const char* name) { return (fs::read_symlink("/proc/self/exe").parent_path() / name).string(); }
-
-PitConfig fake_pit(const std::string& name, std::vector<std::string> args = {}) {
-  PitConfig pit;
-  pit.name = name;
-  pit.executable = beside("fake_pit");
-  pit.args = std::move(args);
-  return pit;
-}
-
-EmbeddedBroker broker_of(std::vector<PitConfig> pits) {
-  return EmbeddedBroker::start({std::move(pits), {}, 7}).value();
-}
-
-UniqueFd pidfd_of(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
-
-testing::AssertionResult is_dead(const UniqueFd& pidfd, TimeNs within_ns = 60 * second_ns) {
-  if (wait_readable(pidfd.get(), deadline_after(within_ns))) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "the process lives";
-}
-
-template <class Condition>
-bool eventually(Condition holds) {
-  for (const TimeNs end = deadline_after(60 * second_ns); now_ns() < end; ::poll(nullptr, 0, 1)) {
-    if (holds()) return true;
-  }
-  return false;
-}
-
-std::string state_of(const EmbeddedBroker& broker, std::size_t pit = 0) { return broker.status().at(pit).state; }
-
-// ---- embedded ----
 
 // What a pit started must not outlive it: neither when it is killed, nor when the broker ends.
 TEST(EmbeddedBroker, WhatAPitStartedDiesWithIt) {
@@ -278,45 +232,6 @@ TEST(EmbeddedBroker, ThatGetsNoThreadIsAnErrorAndLeavesNoProcess) {
   EXPECT_EQ(::sigismember(&blocked, SIGTERM), 0) << "the application's signals are as they were";
 }
 
-// ---- a program of its own, to be killed ----
-
-struct Program {
-  pid_t pid = 0;
-  UniqueFd pidfd;
-  UniqueFd output;
-  std::string read_line() {
-    std::string line;
-    for (char c = 0; ::read(output.get(), &c, 1) == 1 && c != '\n';) line.push_back(c);
-    return line;
-  }
-  int wait() {
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-  }
-};
-
-// Leads a process group of its own, as a program in the foreground of a terminal does.
-Program run(std::vector<std::string> args, bool quiet = false) {
-  int ends[2];
-  EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  UniqueFd reader(ends[0]), writer(ends[1]);
-  args.insert(args.begin(), beside("broker_program"));
-  std::vector<char*> argv;
-  argv.reserve(args.size() + 1);
-  for (auto& a : args) argv.push_back(a.data());
-  argv.push_back(nullptr);
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::setpgid(0, 0);
-    ::dup2(writer.get(), STDOUT_FILENO);
-    if (quiet) ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  return {pid, pidfd_of(pid), std::move(reader)};
-}
-
 TEST(EmbeddedBroker, LeavesNoProcessWhenItsApplicationIsKilled) {
   for (int round = 0; round < 5; ++round) {
     Program program = run({"embedded", beside("fake_pit")});
@@ -328,194 +243,6 @@ TEST(EmbeddedBroker, LeavesNoProcessWhenItsApplicationIsKilled) {
     EXPECT_TRUE(is_dead(pit_fd));
     program.wait();
   }
-}
-
-// ---- daemon ----
-
-class Daemon : public testing::Test {
- protected:
-  Daemon() {
-    char name[] = "/tmp/symphony-test-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    path_ = directory_ + "/realm/broker.sock";
-  }
-  ~Daemon() override {
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
-  }
-  Program start(std::vector<std::string> pit_args = {}, bool quiet = false) {
-    std::vector<std::string> args{"daemon", path_, beside("fake_pit")};
-    args.insert(args.end(), pit_args.begin(), pit_args.end());
-    return run(args, quiet);
-  }
-  FakeCaller connect() { return FakeCaller(connect_to(path_, FakeCaller::deadline()).value()); }
-  // The only child of the keeper that is not the pit; found through /proc, as an operator would.
-  static pid_t broker_of(pid_t keeper, pid_t pit) {
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-      const pid_t pid = std::atoi(entry.path().filename().c_str());
-      if (pid <= 0 || pid == pit) continue;
-      FILE* f = std::fopen((entry.path() / "stat").c_str(), "re");
-      if (f == nullptr) continue;
-      int parent = 0;
-      const int got = std::fscanf(f, "%*d (%*[^)]) %*c %d", &parent);
-      std::fclose(f);
-      if (got == 1 && parent == keeper) return pid;
-    }
-    return 0;
-  }
-  static pid_t pid_of_pit(FakeCaller& caller) {
-    caller.say(StatusQuery{1});
-    return caller.expect<Status>().pits.at(0).pid;
-  }
-  std::string directory_, path_;
-};
-
-TEST_F(Daemon, ServesAtItsPathAndRemovesEverythingWhenItIsTerminated) {
-  Program program = start();
-  FakeCaller caller = connect();
-  caller.greet();
-  caller.open("pit");
-  const UniqueFd pit = pidfd_of(pid_of_pit(caller));
-  ASSERT_EQ(::kill(program.pid, SIGTERM), 0);
-  EXPECT_EQ(caller.expect<Refused>().code, errc::closed) << "an orderly stop says so";
-  EXPECT_EQ(program.wait(), 0);
-  EXPECT_TRUE(is_dead(pit, 0));
-  EXPECT_TRUE(fs::is_empty(directory_ + "/realm"));
-}
-
-// Ctrl-C reaches every process of the group in the foreground. What could go wrong: a pit is among them, and dies of it
-// in the middle of a request while the daemon would have let it end.
-TEST_F(Daemon, StopsItsPitsInOrderWhenItsWholeGroupIsInterruptedOrTheTerminalIsClosed) {
-  for (const int signal : {SIGINT, SIGHUP, SIGTERM}) {
-    const std::string goodbye = directory_ + "/goodbye";
-    Program program = start({"--goodbye=" + goodbye}, true);
-    FakeCaller caller = connect();
-    caller.greet();
-    caller.open("pit");
-    const pid_t pit = pid_of_pit(caller);
-    EXPECT_NE(::getpgid(pit), program.pid);
-    const UniqueFd pit_fd = pidfd_of(pit);
-    ASSERT_EQ(::kill(-program.pid, signal), 0);
-    EXPECT_EQ(caller.expect<Refused>().code, errc::closed) << "an orderly stop says so";
-    EXPECT_EQ(program.wait(), 0);
-    EXPECT_TRUE(is_dead(pit_fd, 0));
-    EXPECT_TRUE(fs::remove(goodbye)) << "the pit was told to stop, and lived to hear it";
-  }
-}
-
-TEST_F(Daemon, KillsAPitThatDoesNotStop) {
-  Program program = start({"--ignore-stop"});
-  FakeCaller caller = connect();
-  caller.greet();
-  caller.open("pit");
-  const UniqueFd pit = pidfd_of(pid_of_pit(caller));
-  ASSERT_EQ(::kill(program.pid, SIGINT), 0);
-  EXPECT_EQ(program.wait(), 0);
-  EXPECT_TRUE(is_dead(pit, 0));
-}
-
-TEST_F(Daemon, RefusesASecondBrokerInTheSameRealm) {
-  Program first = start();
-  connect().greet();
-  Program second = start({}, true);
-  EXPECT_EQ(second.wait(), 69);
-  connect().greet();
-  ::kill(first.pid, SIGTERM);
-  EXPECT_EQ(first.wait(), 0);
-}
-
-TEST_F(Daemon, StartsAgainWhereOneWasKilled) {
-  Program first = start();
-  FakeCaller witness = connect();
-  witness.greet();
-  witness.open("pit");  // else the pit's process may be between fork and exec, and hold the listening socket
-  const UniqueFd broker = pidfd_of(broker_of(first.pid, pid_of_pit(witness)));
-  ::kill(first.pid, SIGKILL);
-  first.wait();
-  ASSERT_TRUE(is_dead(broker)) << "else the connection below may still be one to it";
-  EXPECT_TRUE(fs::exists(path_));
-  Program second = start();
-  FakeCaller caller = connect();
-  caller.greet();
-  caller.open("pit");
-  ::kill(second.pid, SIGTERM);
-  EXPECT_EQ(second.wait(), 0);
-}
-
-TEST_F(Daemon, KeepsPitsAndLinksWhenItsBrokerIsKilled) {
-  Program program = start({}, true);
-  FakeCaller caller = connect();
-  const Generation generation = caller.greet();
-  const Go go = caller.open("pit");
-  const pid_t pit = pid_of_pit(caller);
-  const UniqueFd pit_fd = pidfd_of(pit);
-  ASSERT_EQ(::kill(broker_of(program.pid, pit), SIGKILL), 0);
-  EXPECT_EQ(caller.socket().wait_receive(FdPolicy::accept, FakeCaller::deadline()).error().code, errc::closed);
-
-  FakeCaller again = connect();
-  EXPECT_EQ(again.greet({{go.at.link, go.at.epoch}}), generation + 1);
-  const auto keep = again.expect<Keep>();
-  EXPECT_EQ(keep.link, go.at.link);
-  EXPECT_EQ(keep.epoch, go.at.epoch);
-  EXPECT_EQ(pid_of_pit(again), pit);
-  EXPECT_FALSE(is_dead(pit_fd, 0));
-  // And the link is the next broker's as it was the first one's: a death makes its next epoch.
-  ASSERT_EQ(::kill(pit, SIGKILL), 0);
-  EXPECT_GT(again.attach().at.epoch, go.at.epoch);
-  ::kill(program.pid, SIGTERM);
-  EXPECT_EQ(program.wait(), 0);
-}
-
-TEST_F(Daemon, LearnsOfAPitThatDiedWhileThereWasNoBroker) {
-  Program program = start({}, true);
-  FakeCaller caller = connect();
-  caller.greet();
-  const Go go = caller.open("pit");
-  const pid_t pit = pid_of_pit(caller);
-  const pid_t broker = broker_of(program.pid, pit);
-  const UniqueFd broker_fd = pidfd_of(broker);
-  ASSERT_EQ(::kill(broker, SIGSTOP), 0);  // it hears nothing any more
-  ASSERT_EQ(::kill(pit, SIGKILL), 0);
-  ASSERT_EQ(::kill(broker, SIGKILL), 0);
-  ASSERT_TRUE(is_dead(broker_fd));
-  FakeCaller again = connect();
-  again.greet({{go.at.link, go.at.epoch}});
-  EXPECT_EQ(again.expect<Keep>().link, go.at.link);
-  EXPECT_EQ(again.attach().at.link, go.at.link);
-  ::kill(program.pid, SIGTERM);
-  EXPECT_EQ(program.wait(), 0);
-}
-
-TEST_F(Daemon, LeavesNoProcessWhenTheKeeperIsKilled) {
-  Program program = start({}, true);
-  FakeCaller caller = connect();
-  caller.greet();
-  caller.open("pit");
-  const pid_t pit = pid_of_pit(caller);
-  const UniqueFd pit_fd = pidfd_of(pit), broker_fd = pidfd_of(broker_of(program.pid, pit));
-  ASSERT_EQ(::kill(program.pid, SIGKILL), 0);
-  EXPECT_TRUE(is_dead(pit_fd));
-  EXPECT_TRUE(is_dead(broker_fd));
-  program.wait();
-}
-
-TEST_F(Daemon, GivesUpWhenItsBrokerDiesFiveTimesInTenSeconds) {
-  Program program = start({}, true);
-  for (int death = 0; death < 5; ++death) {
-    FakeCaller caller = connect();
-    if (death == 0) {
-      caller.greet();
-      caller.open("pit");
-    } else {
-      caller.greet();
-    }
-    const pid_t broker = broker_of(program.pid, pid_of_pit(caller));
-    const UniqueFd fd = pidfd_of(broker);
-    ASSERT_EQ(::kill(broker, SIGKILL), 0);
-    ASSERT_TRUE(is_dead(fd));
-  }
-  EXPECT_EQ(program.wait(), 70);
-  EXPECT_FALSE(fs::exists(path_));
 }
 
 }  // namespace
