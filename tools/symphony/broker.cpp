@@ -94,36 +94,43 @@ int status(const BrokerArguments& arguments) {
   return exit_ok;
 }
 
-int stop(const BrokerArguments& arguments) {
+// One question to the daemon: `fill` puts what is known of a good answer into the document, `text` says it to a person.
+template <class Ask, class Fill, class Text>
+int ask(const char* verb, const BrokerArguments& arguments, Ask&& question, Fill&& fill, Text&& text) {
   auto broker = Operator::connect(arguments.place.options());
-  if (!broker) return report_failure("broker stop", exit_status_of(broker.error().code), broker.error().text);
-  const OperatorAnswer answer = broker->end_broker(arguments.place.timeout_ns());
-  if (!answer.ok()) return report_failure("broker stop", exit_status_of(answer), answer.text);
+  if (!broker) return report_failure(verb, exit_status_of(broker.error().code), broker.error().text);
+  const OperatorAnswer answer = question(*broker, arguments.place.timeout_ns());
+  if (!answer.ok()) return report_failure(verb, exit_status_of(answer), answer.text);
   if (arguments.format == "json") {
-    CliJson document = document_of("broker stop");
-    document["process"] = answer.daemon;
+    CliJson document = document_of(verb);
+    fill(document, answer);
     print(document);
   } else {
-    std::printf("the broker has ended, its pits too (it was process %d)\n", answer.daemon);
+    std::fputs(text(answer).c_str(), stdout);
   }
   return exit_ok;
 }
 
+int stop(const BrokerArguments& arguments) {
+  return ask(
+      "broker stop", arguments, [](Operator& broker, TimeNs timeout) { return broker.end_broker(timeout); },
+      [](CliJson& document, const OperatorAnswer& a) { document["process"] = a.daemon; },
+      [](const OperatorAnswer& a) {
+        return fmt::format("the broker has ended, its pits too (it was process {})\n", a.daemon);
+      });
+}
+
 int reload(const BrokerArguments& arguments) {
-  auto broker = Operator::connect(arguments.place.options());
-  if (!broker) return report_failure("broker reload", exit_status_of(broker.error().code), broker.error().text);
-  const OperatorAnswer answer = broker->reload(arguments.place.timeout_ns());
-  if (!answer.ok()) return report_failure("broker reload", exit_status_of(answer), answer.text);
-  if (arguments.format == "json") {
-    CliJson document = document_of("broker reload");
-    document["added"] = answer.added;
-    document["removed"] = answer.removed;
-    document["changed"] = answer.changed;
-    print(document);
-  } else {
-    std::printf("%u pits added, %u removed, %u changed\n", answer.added, answer.removed, answer.changed);
-  }
-  return exit_ok;
+  return ask(
+      "broker reload", arguments, [](Operator& broker, TimeNs timeout) { return broker.reload(timeout); },
+      [](CliJson& document, const OperatorAnswer& a) {
+        document["added"] = a.added;
+        document["removed"] = a.removed;
+        document["changed"] = a.changed;
+      },
+      [](const OperatorAnswer& a) {
+        return fmt::format("{} pits added, {} removed, {} changed\n", a.added, a.removed, a.changed);
+      });
 }
 
 }  // namespace
