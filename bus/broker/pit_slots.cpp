@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bus/state/checksum.hpp"
+
 namespace symphony::detail::broker {
 namespace {
 
@@ -23,11 +25,7 @@ struct SlotHeader {
   std::uint64_t hash = 0;
 };
 
-std::uint64_t hash_of(std::span<const std::byte> bytes) {  // FNV-1a
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const std::byte b : bytes) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3;
-  return hash;
-}
+std::uint64_t hash_of(std::span<const std::byte> bytes) { return Checksum(0, bytes.size()).add(bytes).value(); }
 
 struct SlotWriter {
   std::vector<std::byte> out;
