@@ -14,15 +14,16 @@ constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2, t
 template <class State, std::size_t n>
 using Table = std::array<std::array<bool, n>, n>;
 
-// Rows: from; columns: to. known, starting, ready, backoff, quarantined, stopping, stopped.
+// Rows: from; columns: to. known, starting, ready, backoff, quarantined, stopping, stopped, swapping.
 constexpr Table<PitState, pit_state_count> pit_table{{
-    {false, true, false, false, false, false, true},  // known
-    {false, false, true, true, true, true, true},     // starting
-    {false, false, false, true, true, true, true},    // ready
-    {false, true, false, false, false, false, true},  // backoff
-    {false, true, false, false, false, false, true},  // quarantined
-    {false, true, false, true, true, false, true},    // stopping
-    {false, true, false, false, false, false, false}  // stopped
+    {false, true, false, false, false, false, true, false},   // known
+    {false, false, true, true, true, true, true, false},      // starting
+    {false, false, false, true, true, true, true, true},      // ready
+    {false, true, false, false, false, false, true, false},   // backoff
+    {false, true, false, false, false, false, true, false},   // quarantined
+    {false, true, false, true, true, false, true, false},     // stopping
+    {false, true, false, false, false, false, false, false},  // stopped
+    {false, false, true, true, true, true, true, false}       // swapping
 }};
 
 // waiting, making, owning, sealing, peering, open, closing.
@@ -51,7 +52,8 @@ struct Hash {
 }  // namespace
 
 const char* name_of(PitState state) noexcept {
-  constexpr const char* names[] = {"known", "starting", "ready", "backoff", "quarantined", "stopping", "stopped"};
+  constexpr const char* names[] = {"known",       "starting", "ready",   "backoff",
+                                   "quarantined", "stopping", "stopped", "swapping"};
   return names[static_cast<std::size_t>(state)];
 }
 
@@ -76,11 +78,13 @@ BrokerCore::BrokerCore(CoreConfig config)
   }
   last_epoch_ = (config_.generation - 1) << 32;
   next_link_ = last_epoch_ + 1;
+  next_swap_ = static_cast<std::uint32_t>(config_.generation << 16);
 }
 
 void BrokerCore::step(const Event& event, TimeNs now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   std::visit([this](const auto& e) { on(e); }, event);
+  for (Pit& pit : pits_) note_arrivals(pit);
   settle_commands();
   finish_if_stopped();
   const TimeNs next = timers_.empty() ? no_deadline_ns : timers_.begin()->at_ns;
@@ -108,16 +112,20 @@ std::uint64_t BrokerCore::random() noexcept {  // splitmix64
 std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
   h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_, keeper_lost_,
-        next_command_);
+        next_command_, next_swap_);
   for (const Pit& p : pits_) {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
           p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
-          p.removed);
+          p.removed, p.protocol, p.heir_of.value_or(pits_max), p.moved_to.value_or(pits_max), p.arriving.since_ns,
+          p.arriving.links.size());
+    if (p.swap) h.all(p.swap->heir, p.swap->phase, p.swap->pause_max_ns, p.swap->froze_at_ns);
     for (const TimeNs t : p.failures) h.all(t);
     for (const LinkId id : p.gone_links) h.all(id);
     for (const PitDeath& d : p.deaths) h.all(d.at_ns, d.instance, d.cause, d.value);
   }
-  for (const auto& [id, c] : commands_) h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns);
+  for (const auto& [id, c] : commands_) {
+    h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns, c.failure, c.pause_ns);
+  }
   for (const auto& [id, c] : conns_) {
     h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
   }
@@ -132,7 +140,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
 std::vector<PitInfo> BrokerCore::status() const {
   std::vector<PitInfo> all;
   for (const Pit& p : pits_) {
-    if (p.removed && !p.alive) continue;
+    if (p.heir_of || (p.removed && !p.alive)) continue;
     const std::string& name = p.config.name;
     all.push_back({name.empty() ? "(removed)" : name, name_of(p.state), p.pid, p.instance,
                    static_cast<std::uint32_t>(p.links.size())});
@@ -150,14 +158,18 @@ std::optional<PitIndex> BrokerCore::index_of(std::string_view name) const {
 // ---- callers ----
 
 void BrokerCore::on(const Begin& e) {
-  // A broker that could not keep its configuration may have left processes that this one knows nothing of.
-  for (const ProcessFound& p : e.processes) {
-    while (p.pit < pits_max && p.pit >= pits_.size()) {
+  // An earlier broker may have left processes, and records of them, that this one knows nothing of.
+  const auto make_place = [&](PitIndex index) {
+    while (index < pits_max && index >= pits_.size()) {
       Pit& unknown = pits_.emplace_back();
       unknown.index = static_cast<PitIndex>(pits_.size() - 1);
       unknown.removed = true;
       unknown.state = PitState::stopped;
     }
+  };
+  for (const ProcessFound& p : e.processes) make_place(p.pit);
+  for (const RecordFound& r : e.records) {
+    if (is_pit_key(r.key)) make_place(static_cast<PitIndex>(r.key));
   }
   std::map<PitIndex, PitRecord> pit_records;
   for (const RecordFound& r : e.records) {
@@ -176,7 +188,10 @@ void BrokerCore::on(const Begin& e) {
   for (const RecordFound& r : e.records) {
     if (!is_state_key(r.key)) continue;
     const bool is_wanted = std::any_of(pits_.begin(), pits_.end(), [&](const Pit& p) {
-      return r.key == state_key(p.index, p.state_instance) || (p.alive && r.key == state_key(p.index, p.instance));
+      if (p.config.name.empty()) return false;  // whatever it was, it is not configured
+      const bool has_state = p.state_instance != 0 || !p.config.state.folder.empty();
+      return (has_state && r.key == state_key(p.index, p.state_instance)) ||
+             (p.alive && r.key == state_key(p.index, p.instance));
     });
     if (!is_wanted) act(DeleteRecord{r.key});
   }
@@ -353,6 +368,7 @@ void BrokerCore::on(const StopAll&) {
   for (Pit& pit : pits_) {
     switch (pit.state) {
       case PitState::ready:
+      case PitState::swapping:
         ask_to_stop(pit, stop_grace_ns, AfterExit::stop, "the broker stops");
         break;
       case PitState::starting:
@@ -375,8 +391,8 @@ void BrokerCore::on(const StopAll&) {
 
 void BrokerCore::on(const KeeperLost&) {
   keeper_lost_ = true;
+  for (Pit& pit : pits_) pit.alive = false;  // all of them, before one ends another
   for (Pit& pit : pits_) {
-    pit.alive = false;
     pit.pid = 0;
     for (const LinkId id : std::set<LinkId>(pit.links)) fall_back(links_.at(id));
     if (pit.state != PitState::stopped) {
@@ -435,6 +451,10 @@ void BrokerCore::set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_
 void BrokerCore::move(Pit& pit, PitState to) {
   SYMPHONY_CHECK(may_become(pit.state, to));
   pit.state = to;
+  // Whatever it is: nobody takes over from one that does not serve.
+  if (pit.swap && to != PitState::ready && to != PitState::swapping) {
+    end_swap(pit, errc::closed, std::string("it is ") + name_of(to) + " now");
+  }
 }
 
 }  // namespace symphony::detail::broker

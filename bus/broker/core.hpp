@@ -22,6 +22,8 @@
 // was stopped by one stays stopped, over the broker's own death too: what a pit on its way out is meant to become is on
 // record. A reload (core_reload.cpp) never moves a pit to another index; the next broker compares what a process was
 // started with with what is configured, so it goes on with a reload that the last one did not live to end.
+// A swap (core_swap.cpp) makes another process ready in another place of the table, has the one that serves stand still
+// and keep its state, and commits when the other has it; then the links attach there.
 // Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
 // out. Epochs are counted over all links: one that was forgotten may be opened again under its number.
 #pragma once
@@ -75,6 +77,18 @@ class BrokerCore {
   [[nodiscard]] const PitConfig& config_of(PitIndex pit) const { return pits_.at(pit).config; }
 
  private:
+  enum class SwapPhase : std::uint8_t { preparing, freezing, restoring };
+  struct Swap {
+    PitIndex heir = 0;
+    SwapPhase phase = SwapPhase::preparing;
+    std::uint32_t number = 0;  // no two of a pit have the same: an answer may come late, to the next broker even
+    TimeNs pause_max_ns = 0;
+    TimeNs froze_at_ns = 0;
+  };
+  struct Arriving {  // of a swap that has happened
+    TimeNs since_ns = 0;
+    std::set<LinkId> links;
+  };
   struct Timer {
     TimeNs at_ns;
     std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command
@@ -109,7 +123,12 @@ class BrokerCore {
     std::uint64_t log_lines_lost = 0;
     std::uint64_t started_with = 0;  // fingerprint of the running process's configuration
     bool recorded = false;
-    bool removed = false;  // not configured any more; its place is free when its process and links are gone
+    bool removed = false;              // not configured any more; its place is free when its process and links are gone
+    std::uint16_t protocol = 0;        // of its process
+    std::optional<Swap> swap;          // another process is to take its place
+    std::optional<PitIndex> heir_of;   // it is that process
+    std::optional<PitIndex> moved_to;  // it was swapped
+    Arriving arriving;
   };
   // A Command without its Answer.
   struct PendingCommand {
@@ -117,8 +136,11 @@ class BrokerCore {
     std::uint64_t correlation = 0;
     control::Verb verb = control::Verb::show;
     PitIndex pit = 0;
-    std::uint32_t instance = 0;  // stop: that is to go; start, restart: the first that will do
+    std::uint32_t instance = 0;  // stop: that is to go; start, restart, swap: the first that will do
     TimeNs timer_ns = no_deadline_ns;
+    errc failure = control::code_done;  // of a swap
+    std::string failure_text{};
+    TimeNs pause_ns = 0;
   };
   struct Conn {
     ConnId id = 0;
@@ -214,7 +236,8 @@ class BrokerCore {
 
   // core_operator.cpp
   void caller_says(Conn& conn, const control::Command& m);
-  void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr);
+  void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr,
+              TimeNs pause_ns = 0);
   void start_now(Pit& pit);
   void stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
   void restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
@@ -223,12 +246,22 @@ class BrokerCore {
   [[nodiscard]] std::optional<errc> outcome_of(const PendingCommand& waiting, std::string& text) const;
   void command_late(std::uint64_t id);
   [[nodiscard]] PitReport report(const Pit& pit) const;
+  // core_swap.cpp
+  [[nodiscard]] bool swap_now(Pit& pit, const control::Command& m, PendingCommand& waiting);
+  void pit_says(Pit& heir, const control::Prepared& m);
+  void pit_says(Pit& pit, const control::Frozen& m);
+  void take_over(Pit& heir);
+  void move_links(Pit& from, Pit& to);
+  void note_arrivals(Pit& pit);
+  void end_swap(Pit& pit, errc code, const std::string& text);
+  bool heir_failed(Pit& heir, const std::string& how);
+  void forget_handed(const Pit& heir);
   // core_reload.cpp
   void on(const LogLost& e);
   void on(const ConfigRead& e);
   void remove(Pit& pit);
   void apply_config(Pit& pit);
-  [[nodiscard]] Pit* free_place();
+  [[nodiscard]] Pit* free_place(bool used_first = false);  // null: there is none
   void forget_removed(Pit& pit);
   void keep_config();
 
@@ -259,6 +292,7 @@ class BrokerCore {
   bool finished_ = false;
   bool keeper_lost_ = false;
   std::uint64_t next_command_ = 1;
+  std::uint32_t next_swap_ = 0;
 };
 
 }  // namespace symphony::detail::broker

@@ -120,6 +120,7 @@ void BrokerCore::settle(Link& link) {
     case PitState::starting:
     case PitState::backoff:
     case PitState::stopping:
+    case PitState::swapping:
       return;  // its next state settles the link
   }
 }
@@ -292,7 +293,7 @@ void BrokerCore::record_link(const Link& link) {
 }
 
 void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
-  Pit& pit = pits_[record.pit];
+  Pit& pit = pits_[pits_[record.pit].moved_to.value_or(record.pit)];
   const bool alive = pit.alive && pit.instance == record.instance;
   if (record.attaching != 0 && alive) {  // was never open: the pit unmaps what it has of it
     act(SendToPit{pit.index, pit.instance, control::Drop{{config_.generation, id, record.attaching}, false}, 0, 0, {}});
@@ -303,7 +304,7 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   }
   Link& link = links_[id];
   link.id = id;
-  link.pit = record.pit;
+  link.pit = pit.index;
   link.uid = record.uid;
   link.recorded = true;
   link.instance = record.instance;
@@ -316,6 +317,7 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
   pit.links.insert(id);
   conns_.at(0).links.insert(id);
+  if (pit.index != record.pit) record_link(link);  // the place that it says may be another pit's soon
 }
 
 bool BrokerCore::may_claim(const Conn& conn, const control::HeldLink& held) const {

@@ -46,7 +46,11 @@ void BrokerCore::caller_says(Conn& conn, const control::Command& m) {
   const TimeNs grace = m.grace_ns == 0 ? stop_grace_ns : m.grace_ns;
   PendingCommand waiting{conn.id, m.correlation, m.verb, pit->index, pit->instance};
   const bool is_newer = m.instance != 0 && pit->instance > m.instance;  // restarted already, for the same Command
-  if (m.verb == Verb::stop) {
+  if (m.verb == Verb::swap) {
+    const PitIndex index = pit->index;  // a place may be added
+    if (!swap_now(*pit, m, waiting)) return;
+    waiting.pit = index;
+  } else if (m.verb == Verb::stop) {
     stop_now(*pit, grace, by_operator);
   } else if (m.verb == Verb::start || is_newer) {
     start_now(*pit);
@@ -65,6 +69,7 @@ void BrokerCore::start_now(Pit& pit) {
   switch (pit.state) {
     case PitState::starting:
     case PitState::ready:
+    case PitState::swapping:
       return;
     case PitState::stopping:
       pit.after_exit = AfterExit::start_again;
@@ -82,6 +87,7 @@ void BrokerCore::start_now(Pit& pit) {
 void BrokerCore::stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason) {
   switch (pit.state) {
     case PitState::ready:
+    case PitState::swapping:
       return ask_to_stop(pit, grace_ns, AfterExit::stop, reason);
     case PitState::starting:  // it has nothing to finish yet
       kill(pit, AfterExit::stop, "", DeathCause::stop);
@@ -101,7 +107,9 @@ void BrokerCore::stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason) 
 }
 
 void BrokerCore::restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason) {
-  if (pit.state == PitState::ready) return ask_to_stop(pit, grace_ns, AfterExit::start_again, reason);
+  if (pit.state == PitState::ready || pit.state == PitState::swapping) {
+    return ask_to_stop(pit, grace_ns, AfterExit::start_again, reason);
+  }
   if (pit.state == PitState::starting) return kill(pit, AfterExit::start_again, "", DeathCause::stop);
   start_now(pit);
 }
@@ -127,7 +135,7 @@ void BrokerCore::settle_commands() {
       ++it;
       continue;
     }
-    if (!is_gone) answer(waiting.conn, waiting.correlation, *outcome, text, &pits_[waiting.pit]);
+    if (!is_gone) answer(waiting.conn, waiting.correlation, *outcome, text, &pits_[waiting.pit], waiting.pause_ns);
     set_timer(waiting, it->first, no_deadline_ns);
     it = commands_.erase(it);
   }
@@ -135,6 +143,13 @@ void BrokerCore::settle_commands() {
 
 std::optional<errc> BrokerCore::outcome_of(const PendingCommand& waiting, std::string& text) const {
   const Pit& pit = pits_[waiting.pit];
+  if (waiting.failure != control::code_done) {
+    text = waiting.failure_text;
+    return waiting.failure;
+  }
+  if (pit.swap || pit.arriving.since_ns != 0) {
+    if (waiting.verb == Verb::swap) return std::nullopt;
+  }
   if (waiting.verb == Verb::stop) {
     const bool is_gone = !pit.alive || pit.instance != waiting.instance;
     return is_gone ? std::optional(control::code_done) : std::nullopt;
@@ -159,7 +174,8 @@ void BrokerCore::command_late(std::uint64_t id) {
   commands_.erase(id);
 }
 
-void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit) {
+void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit,
+                        TimeNs pause_ns) {
   const auto found = conns_.find(conn);
   if (found == conns_.end() || found->second.lost) return;
   control::Answer out;
@@ -168,6 +184,7 @@ void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const
   out.text = text.substr(0, control::text_size_max);
   if (pit != nullptr) out.pit = report(*pit);
   out.daemon_pid = config_.daemon;
+  out.pause_ns = pause_ns;
   act(SendToCaller{conn, std::move(out), 0, 0, 0, {}});
 }
 

@@ -19,6 +19,14 @@ std::string how_it_ended(const PitExited& e) {
   return "ended with status " + std::to_string(e.value);
 }
 
+// With the last line that it wrote, where one is kept.
+std::string said_before(const std::string& how, const std::string& last_lines) {
+  const std::size_t end = last_lines.find_last_not_of('\n');
+  if (end == std::string::npos) return how + ": see its last lines on stderr";
+  const std::size_t before = last_lines.rfind('\n', end);
+  return how + ": " + last_lines.substr(before == std::string::npos ? 0 : before + 1, end - (before + 1) + 1);
+}
+
 // The same would happen again: no use in trying.
 bool is_permanent(int sys_errno) {
   return sys_errno == ENOENT || sys_errno == EACCES || sys_errno == ENOEXEC || sys_errno == ENOTDIR ||
@@ -48,10 +56,11 @@ void BrokerCore::start(Pit& pit) {
   pit.version.clear();
   pit.started_with = fingerprint(pit.config);
   ++pit.instance;
+  pit.moved_to.reset();
   set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
   if (!pit.is_durable()) drop_state(pit);
   record_pit(pit);
-  act(SpawnPit{pit.index, pit.instance, pit.state_instance});
+  act(SpawnPit{pit.index, pit.instance, pit.state_instance, pit.index, false});
 }
 
 void BrokerCore::on(const PitSpawned& e) {
@@ -70,6 +79,7 @@ void BrokerCore::on(const SpawnFailed& e) {
   std::string reason = "cannot start " + pit->config.executable + ": " + (why != nullptr ? why : "unknown error");
   if (!e.of_state.empty()) reason = "its state: " + e.of_state;
   act(Note{"pit " + pit->config.name + ": " + reason});
+  if (heir_failed(*pit, reason)) return end_pit(*pit, PitState::stopped, errc::closed, reason);
   note_death(*pit, DeathCause::cannot_start, false, e.sys_errno);
   if (pit->state == PitState::stopping && pit->after_exit == AfterExit::stop) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
@@ -96,6 +106,7 @@ void BrokerCore::on(const PitExited& e) {
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
   const bool asked = pit->state == PitState::stopping;
   const std::string how = how_it_ended(e);
+  if (heir_failed(*pit, said_before(how, e.last_lines))) return end_pit(*pit, PitState::stopped, errc::closed, how);
   note_death(*pit,
              asked         ? pit->cause
              : e.signalled ? DeathCause::crash
@@ -161,7 +172,10 @@ void BrokerCore::end_pit(Pit& pit, PitState state, errc code, const std::string&
 }
 
 void BrokerCore::kill(Pit& pit, AfterExit after, const std::string& reason, DeathCause cause) {
-  if (pit.state != PitState::starting && pit.state != PitState::ready) return;  // already on its way out
+  const bool is_up = pit.state == PitState::starting || pit.state == PitState::ready || pit.state == PitState::swapping;
+  if (!is_up) return;  // already on its way out
+  heir_failed(pit, reason);
+  if (pit.state == PitState::stopping) return;  // that was its end
   move(pit, PitState::stopping);
   pit.after_exit = after;
   pit.cause = cause;
@@ -183,6 +197,8 @@ void BrokerCore::pit_timer(Pit& pit) {
       [[fallthrough]];
     case PitState::ready:
       return kill(pit, AfterExit::restart, "it closed its control socket", DeathCause::hang_up);
+    case PitState::swapping:
+      return end_swap(pit, errc::busy, "the swap took longer than calls may wait: allow more, or try when it is idle");
     case PitState::stopping:
       if (pit.pid != 0) act(KillPit{pit.index, pit.instance});
       return;
@@ -199,7 +215,10 @@ void BrokerCore::on(const PitFaulted& e) {
 
 void BrokerCore::on(const PitHungUp& e) {
   Pit* const pit = live_pit(e.pit, e.instance);
-  if (pit == nullptr || (pit->state != PitState::starting && pit->state != PitState::ready)) return;
+  if (pit == nullptr) return;
+  if (pit->state != PitState::starting && pit->state != PitState::ready && pit->state != PitState::swapping) return;
+  if (pit->heir_of) return kill(*pit, AfterExit::stop, "it closed its control socket", DeathCause::hang_up);
+  if (pit->state == PitState::swapping) end_swap(*pit, errc::closed, "it closed its control socket");
   pit->hung_up = true;
   set_timer(*pit, now_ns_ + hang_up_grace_ns);
 }
@@ -217,6 +236,10 @@ void BrokerCore::on(const PitMessage& e) {
     pit_says(*pit, *ready_pit);
   } else if (const auto* wanted = std::get_if<control::CallerWanted>(&e.message)) {
     pit_says(*pit, *wanted);
+  } else if (const auto* prepared = std::get_if<control::Prepared>(&e.message)) {
+    pit_says(*pit, *prepared);
+  } else if (const auto* frozen = std::get_if<control::Frozen>(&e.message)) {
+    pit_says(*pit, *frozen);
   } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
     if (Link* link = current(mapped->at)) side_mapped(*link, false);
   } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {
@@ -280,6 +303,8 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.reply_size_max = m.reply_size_max;
   pit.heavy_barriers = m.heavy_barriers;
   pit.version = m.version;
+  pit.protocol = std::min(m.protocol_max, control::protocol_max);
+  if (pit.heir_of) return take_over(pit);
   set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
   if (pit.is_durable()) {
     const std::uint32_t before = std::exchange(pit.state_instance, pit.instance);
@@ -306,6 +331,8 @@ void BrokerCore::record_pit(const Pit& pit) {
   r.after_exit = pit.after_exit;
   r.cause = pit.cause;
   r.kill_at_ns = pit.timer_ns == no_deadline_ns ? 0 : pit.timer_ns;
+  r.protocol = pit.protocol;
+  r.moved_to = pit.moved_to ? *pit.moved_to + 1 : 0;
   r.started_with = pit.started_with;
   r.has_death = !pit.deaths.empty();
   if (r.has_death) r.death = pit.deaths.back();
@@ -333,13 +360,18 @@ void BrokerCore::forget_state(const Pit& pit, std::uint32_t instance) {
 
 // What the earlier broker left: its record, a process, both or none. One without the other lost its last message.
 void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process) {
+  // Done where the configuration says so; where it does not, it never was.
+  const PitIndex to = record == nullptr ? pits_max : record->moved_to - 1;
+  if (pit.removed && to < pits_.size() && !pits_[to].removed) pit.moved_to = to;
   if (pit.removed && process == nullptr) {  // all that is left of it is a record
     pit.recorded = record != nullptr;
+    if (record != nullptr) pit.instance = record->instance;
     return;
   }
   if (record != nullptr) {
     pit.instance = record->instance;
-    pit.state_instance = record->state_instance;
+    pit.state_instance =
+        pit.config.name.empty() ? 0 : record->state_instance;  // Begin drops it: nobody goes on from it
     pit.reply_size_max = record->reply_size_max;
     pit.heavy_barriers = record->heavy_barriers;
     pit.end_code = record->end_code;
@@ -347,6 +379,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.failures = record->failures;
     pit.started_with = record->started_with;
     pit.recorded = true;
+    pit.protocol = record->protocol;
     if (record->has_death) pit.deaths.push_back(record->death);
     // The last broker may have died before it had done so.
     if (pit.is_durable() && pit.instance != 0 && pit.state_instance == pit.instance) {
@@ -359,7 +392,9 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     return restore_on_its_way_out(pit, *record, process != nullptr);
   }
   if (process != nullptr) {
-    const bool ready = record != nullptr && record->instance == process->instance && record->state == PitState::ready;
+    const bool swapping = record != nullptr && record->state == PitState::swapping;
+    const bool ready =
+        record != nullptr && record->instance == process->instance && (record->state == PitState::ready || swapping);
     pit.alive = true;
     pit.instance = process->instance;
     pit.pid = process->pid;
@@ -367,6 +402,10 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.was_ready = ready;
     pit.ready_since_ns = now_ns_;
     pit.state = ready ? PitState::ready : PitState::starting;
+    if (ready && swapping && !pit.removed) {  // one whose place was taken never goes on
+      act(SendToPit{pit.index, pit.instance, control::Thaw{}, 0, 0, {}});
+      record_pit(pit);  // after the word
+    }
     if (!ready) set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
     return;
   }
@@ -375,7 +414,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.state = record->state;
   } else if (record->state != PitState::known) {
     pit.state = PitState::starting;  // its exit was told to a broker that is dead too
-    pit.was_ready = record->state == PitState::ready;
+    pit.was_ready = record->state == PitState::ready || record->state == PitState::swapping;
     pit.ready_since_ns = now_ns_;
     note_death(pit, DeathCause::unseen, false, 0);
     failed(pit, "it ended while the broker was down");

@@ -77,7 +77,8 @@ void BrokerCore::remove(Pit& pit) {
 void BrokerCore::apply_config(Pit& pit) {
   constexpr const char* reason = "its manifest changed";
   if (pit.started_with == fingerprint(pit.config)) return;
-  if (pit.state == PitState::ready || pit.state == PitState::starting) return restart_now(pit, stop_grace_ns, reason);
+  if (pit.state == PitState::ready || pit.state == PitState::swapping || pit.state == PitState::starting)
+    return restart_now(pit, stop_grace_ns, reason);
   if (pit.state == PitState::backoff || pit.state == PitState::quarantined) return start_now(pit);
 }
 
@@ -87,9 +88,9 @@ void BrokerCore::forget_removed(Pit& pit) {
   drop_state(pit);
 }
 
-// One that was never used, so that numbers of instances begin with 1; else one whose pit is gone.
-BrokerCore::Pit* BrokerCore::free_place() {
-  if (pits_.size() < pits_max) {
+// One that was never used, so that numbers of instances begin with 1, or one whose pit is gone.
+BrokerCore::Pit* BrokerCore::free_place(bool used_first) {
+  if (pits_.size() < pits_max && !used_first) {
     Pit& pit = pits_.emplace_back();
     pit.index = static_cast<PitIndex>(pits_.size() - 1);
     return &pit;
@@ -103,7 +104,7 @@ BrokerCore::Pit* BrokerCore::free_place() {
     pit.instance = instance;
     return &pit;
   }
-  return nullptr;  // not reached: the caller counted
+  return used_first && pits_.size() < pits_max ? free_place(false) : nullptr;
 }
 
 void BrokerCore::keep_config() {

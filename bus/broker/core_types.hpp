@@ -34,14 +34,15 @@ inline constexpr std::uint32_t auto_capacity_max = 16u << 20;  // for a caller t
 inline constexpr TimeNs reconnect_grace_ns = 2 * second_ns;    // for a caller by path whose connection ended
 inline constexpr TimeNs stop_grace_ns = 2 * second_ns;         // from Stop to SIGKILL
 inline constexpr TimeNs stop_grace_max_ns = 3600 * second_ns;  // that an operator may give
+inline constexpr TimeNs swap_pause_ns = 1 * second_ns;         // that calls may have to wait for a swap
 inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
 inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
 inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
 inline constexpr TimeNs clock_behind_max_ns = 30 * second_ns;  // a message may have waited for a new broker
 
-enum class PitState : std::uint8_t { known, starting, ready, backoff, quarantined, stopping, stopped };
+enum class PitState : std::uint8_t { known, starting, ready, backoff, quarantined, stopping, stopped, swapping };
 enum class LinkState : std::uint8_t { waiting, making, owning, sealing, peering, open, closing };
-inline constexpr std::size_t pit_state_count = 7;
+inline constexpr std::size_t pit_state_count = 8;
 inline constexpr std::size_t link_state_count = 7;
 [[nodiscard]] const char* name_of(PitState state) noexcept;
 
@@ -151,7 +152,14 @@ using Event = std::variant<Begin, CallerConnected, CallerLeft, CallerMessage, Ca
 
 // ---- actions ----
 // Descriptors by what they are; whoever executes the action knows the numbers.
-enum class FdName : std::uint8_t { caller_segment_rw, caller_segment_ro, pit_segment_rw, pit_segment_ro, pit_pidfd };
+enum class FdName : std::uint8_t {
+  caller_segment_rw,
+  caller_segment_ro,
+  pit_segment_rw,
+  pit_segment_ro,
+  pit_pidfd,
+  handed_state
+};
 
 struct SendToCaller {
   ConnId conn = 0;
@@ -185,11 +193,15 @@ struct ForgetSegments {
   Epoch epoch = 0;
 };  // also of segments still being made
 // Where the pit's state outlives it: with new memory for it, on record under state_key(pit, instance), and with that of
-// state_instance, to be read, unless it is 0.
+// state_instance of state_pit, to be read, unless it is 0. `waits`: it is to take over from state_pit, and reads when
+// it is told to; where that keeps nothing, with memory for the state on record under state_key(pit, 0), whose
+// descriptor is the handed_state of state_pit.
 struct SpawnPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
   std::uint32_t state_instance = 0;
+  PitIndex state_pit = 0;
+  bool waits = false;
 };
 // What this instance keeps in files is complete: it takes the place of what the one before kept.
 struct KeepState {

@@ -55,6 +55,8 @@ std::vector<std::byte> encode(const PitRecord& record) {
   w.put(static_cast<std::uint8_t>(record.cause));
   w.put(record.kill_at_ns);
   w.put(record.started_with);
+  w.put(record.protocol);
+  w.put(record.moved_to);
   w.put(static_cast<std::uint8_t>(record.has_death));
   if (record.has_death) {
     w.put(record.death.at_ns);
@@ -90,6 +92,8 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   record.cause = static_cast<DeathCause>(cause);
   record.kill_at_ns = r.get<TimeNs>();
   record.started_with = r.get<std::uint64_t>();
+  record.protocol = r.get<std::uint16_t>();
+  record.moved_to = r.get<std::uint32_t>();
   record.has_death = r.get<std::uint8_t>() != 0;
   r.ok &= after < after_exit_count && cause < death_cause_count;
   if (record.has_death) {

@@ -39,6 +39,8 @@ struct PitRecord {
   DeathCause cause = DeathCause::stop;        // while stopping
   TimeNs kill_at_ns = 0;                      // while stopping
   std::uint64_t started_with = 0;             // fingerprint of the configuration
+  std::uint16_t protocol = 0;                 // of the process
+  std::uint32_t moved_to = 0;                 // the place whose pit took over from it, and 1; 0: none
   bool has_death = false;
   PitDeath death{};  // the last one, without its lines: those are lost with the broker, as are the deaths before it
 };

@@ -423,6 +423,12 @@ std::vector<int> Shell::numbers_of(const std::vector<FdName>& names, LinkId link
         out.push_back(p == pits_.end() ? -1 : p->second.pidfd.get());
         break;
       }
+      case FdName::handed_state: {
+        const auto h =
+            std::find_if(handed_.begin(), handed_.end(), [&](const auto& one) { return one.second.from == pit; });
+        out.push_back(h == handed_.end() ? -1 : h->second.memory.get());
+        break;
+      }
     }
   }
   return out;

@@ -115,6 +115,7 @@ class Shell {
   void execute(const ForgetSegments& a);
   void execute(const SpawnPit& a);
   result<void> hand_over_state(const SpawnPit& a, const PitConfig& config, keeper::SpawnRequest& request);
+  void hold_state(PitIndex pit, std::uint32_t instance, const UniqueFd& memory);
   void execute(const KeepState& a);
   void execute(const KillPit& a);
   void execute(const ConnectPit& a);
@@ -138,11 +139,17 @@ class Shell {
   std::map<ConnId, Caller> callers_;
   std::map<ConnId, Absent> absent_;  // callers by path whose connection ended: their death is worth knowing for a while
   std::map<PitIndex, Pit> pits_;
-  std::map<PitIndex, std::pair<std::string, LogFile>> logs_;  // by the name it is written for
-  std::map<PitIndex, std::uint64_t> lost_;                    // lines, as last reported
+  std::map<std::string, LogFile> logs_;         // by the name it is written for
+  std::map<PitIndex, std::string> logs_named_;  // which that was
+  std::map<PitIndex, std::uint64_t> lost_;      // lines, as last reported
   std::function<PitSet()> read_pits_;
   const SlotStore* slots_ = nullptr;
   std::map<std::pair<LinkId, Epoch>, Segments> segments_;
+  struct Handed {
+    PitIndex from = 0;
+    UniqueFd memory;
+  };
+  std::map<PitIndex, Handed> handed_;  // by who is to read it: memory for the state of a pit that keeps none
   ConnId next_conn_ = 1;
   TimeNs timer_ns_ = no_deadline_ns;
   bool executing_ = false;

@@ -150,7 +150,7 @@ void Shell::execute(const SpawnPit& a) {
   request.environment.push_back("SYMPHONY_PIT_WAITING=" + std::string(name_of(config.waiting)));
   request.environment.push_back("SYMPHONY_PIT_PLACEMENT=" + std::string(name_of(config.placement)));
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
-  if (config.state.durability != Durability::none) {
+  if (config.state.durability != Durability::none || a.waits) {
     if (const auto ready = hand_over_state(a, config, request); !ready) {
       return feed(SpawnFailed{a.pit, a.instance, ready.error().sys_errno, ready.error().text});
     }
@@ -160,28 +160,40 @@ void Shell::execute(const SpawnPit& a) {
   tell_keeper(bytes);
 }
 
+void Shell::hold_state(PitIndex pit, std::uint32_t instance, const UniqueFd& memory) {
+  const int fds[] = {memory.get()};
+  tell_keeper(keeper::datagram(keeper::Kind::put, state_key(pit, instance), 0), fds);
+}
+
 // Gives the keeper the memory that the new process keeps its state in, and the process that of the one before.
 result<void> Shell::hand_over_state(const SpawnPit& a, const PitConfig& config, keeper::SpawnRequest& request) {
   const StatePolicy& policy = config.state;
-  const auto hold = [&](std::uint32_t instance, const UniqueFd& fd) {
-    const int fds[] = {fd.get()};
-    tell_keeper(keeper::datagram(keeper::Kind::put, state_key(a.pit, instance), 0), fds);
-  };
+  if (policy.durability == Durability::none) {
+    auto memory = create_state_memory(handed_state_geometry);
+    if (!memory) return unexpected(memory.error());
+    hold_state(a.pit, 0, *memory);
+    handed_[a.pit] = {a.state_pit, *std::move(memory)};
+    request.inherited.push_back({state_key(a.pit, 0), true});
+    request.environment.push_back(std::string(state_variable) + "=" +
+                                  write_handover({policy, -1, keeper::first_inherited_fd, true, false}));
+    return {};
+  }
   const bool is_file = !policy.folder.empty();
   bool has_old = a.state_instance != 0;
   if (is_file && !has_old) {
     const auto kept = open_state_file(policy.folder, config.name);
     if (!kept && kept.error().code != errc::not_found) return unexpected(kept.error());
     has_old = kept.has_value();
-    if (has_old) hold(0, *kept);
+    if (has_old) hold_state(a.pit, 0, *kept);
   }
   const StateGeometry geometry{policy.snapshot_size_max, policy.journal_size};
   const auto own = is_file ? create_state_file(policy.folder, config.name, geometry) : create_state_memory(geometry);
   if (!own) return unexpected(own.error());
-  hold(a.instance, *own);
-  StateHandover handover{policy, keeper::first_inherited_fd, has_old ? keeper::first_inherited_fd + 1 : -1, is_file};
+  hold_state(a.pit, a.instance, *own);
+  const StateHandover handover{policy, keeper::first_inherited_fd, has_old ? keeper::first_inherited_fd + 1 : -1,
+                               a.waits, is_file};
   request.inherited.push_back({state_key(a.pit, a.instance), false});
-  if (has_old) request.inherited.push_back({state_key(a.pit, a.state_instance), true});
+  if (has_old) request.inherited.push_back({state_key(a.state_pit, a.state_instance), true});
   request.environment.push_back(std::string(state_variable) + "=" + write_handover(handover));
   return {};
 }
@@ -199,7 +211,10 @@ void Shell::execute(const PutRecord& a) {
   tell_keeper(keeper::datagram(keeper::Kind::put, a.key, 0, a.blob), fds);
 }
 
-void Shell::execute(const DeleteRecord& a) { tell_keeper(keeper::datagram(keeper::Kind::remove, a.key, 0)); }
+void Shell::execute(const DeleteRecord& a) {
+  std::erase_if(handed_, [&](const auto& handed) { return a.key == state_key(handed.first, 0); });
+  tell_keeper(keeper::datagram(keeper::Kind::remove, a.key, 0));
+}
 
 // ---- memory ----
 

@@ -42,12 +42,14 @@ std::string last_lines_of(std::string text) {
 
 LogFile& Shell::log_of(PitIndex index) {
   const std::string& name = core_->config_of(index).name;
-  const auto found = logs_.find(index);
-  // A place that another pit has now writes another file; one that is removed ends in its own.
-  if (found != logs_.end() && (found->second.first == name || name.empty())) return found->second.second;
-  lost_.erase(index);
-  const std::string file = config_.log_folder + "/" + (name.empty() ? "removed" : name) + ".log";
-  return logs_.insert_or_assign(index, std::pair(name, LogFile(file))).first->second.second;
+  std::string& named = logs_named_[index];
+  // A place that another pit has now writes another file; one that is removed ends in its own. Two places of one pit,
+  // while it is swapped, write the same.
+  if (named.empty() || (!name.empty() && named != name)) {
+    named = name.empty() ? "removed" : name;
+    lost_.erase(index);
+  }
+  return logs_.try_emplace(named, config_.log_folder + "/" + named + ".log").first->second;
 }
 
 void Shell::begin_output(PitIndex index, pid_t started) {

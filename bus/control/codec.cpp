@@ -124,15 +124,26 @@ struct Encoder {
   }
   Built operator()(const Command& m) {
     const auto pit = text(m.pit, pit_name_size_max);
+    const auto file = text(m.file, path_size_max);
     return done(wire::Body::Command, wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit,
-                                                         m.instance, m.deadline_ns, m.grace_ns));
+                                                         m.instance, m.deadline_ns, m.grace_ns, file));
   }
   Built operator()(const Answer& m) {
     const auto why = text(m.text, text_size_max);
     const auto pit = encode_report(b, m.pit, too_large);
     return done(wire::Body::Answer, wire::CreateAnswer(b, m.correlation, static_cast<std::uint16_t>(m.code), why, pit,
-                                                       m.daemon_pid, m.added, m.removed, m.changed));
+                                                       m.daemon_pid, m.added, m.removed, m.changed, m.pause_ns));
   }
+  Built operator()(const Prepared& m) {
+    return done(wire::Body::Prepared, wire::CreatePrepared(b, m.protocol_min, m.protocol_max));
+  }
+  Built operator()(const TakeState& m) { return done(wire::Body::TakeState, wire::CreateTakeState(b, m.number)); }
+  Built operator()(const Freeze& m) { return done(wire::Body::Freeze, wire::CreateFreeze(b, m.number, m.deadline_ns)); }
+  Built operator()(const Frozen& m) {
+    const auto why = text(m.text, text_size_max);
+    return done(wire::Body::Frozen, wire::CreateFrozen(b, m.number, static_cast<std::uint16_t>(m.code), why));
+  }
+  Built operator()(const Thaw& m) { return done(wire::Body::Thaw, wire::CreateThaw(b, m.number)); }
 };
 
 // ---- decode: `ok` turns false at the first value over its maximum ----
@@ -207,13 +218,14 @@ struct Decoder {
 
   Message command(const wire::Command& w) {
     constexpr auto low = static_cast<std::uint8_t>(Verb::start);
-    constexpr auto high = static_cast<std::uint8_t>(Verb::reload);
+    constexpr auto high = static_cast<std::uint8_t>(Verb::swap);
     return Command{w.correlation(),
                    static_cast<Verb>(in_range(w.verb(), low, high)),
                    text(w.pit(), pit_name_size_max),
                    w.instance(),
                    w.deadline_ns(),
-                   w.grace_ns()};
+                   w.grace_ns(),
+                   text(w.file(), path_size_max)};
   }
   Message answer(const wire::Answer& w) {
     constexpr auto high = static_cast<std::uint16_t>(errc::internal);
@@ -224,9 +236,15 @@ struct Decoder {
              w.daemon_pid(),
              w.added(),
              w.removed(),
-             w.changed()};
+             w.changed(),
+             w.pause_ns()};
     if (w.pit() != nullptr) m.pit = decode_report(*w.pit(), ok);
     return m;
+  }
+  Message frozen(const wire::Frozen& w) {
+    constexpr auto high = static_cast<std::uint16_t>(errc::internal);
+    return Frozen{w.number(), static_cast<errc>(in_range(w.code(), std::uint16_t{0}, high)),
+                  text(w.text(), text_size_max)};
   }
 
   std::optional<Message> body(const wire::Envelope& e) {
@@ -277,6 +295,16 @@ struct Decoder {
         return command(*e.body_as_Command());
       case wire::Body::Answer:
         return answer(*e.body_as_Answer());
+      case wire::Body::Prepared:
+        return Prepared{e.body_as_Prepared()->protocol_min(), e.body_as_Prepared()->protocol_max()};
+      case wire::Body::TakeState:
+        return TakeState{e.body_as_TakeState()->number()};
+      case wire::Body::Freeze:
+        return Freeze{e.body_as_Freeze()->number(), e.body_as_Freeze()->deadline_ns()};
+      case wire::Body::Frozen:
+        return frozen(*e.body_as_Frozen());
+      case wire::Body::Thaw:
+        return Thaw{e.body_as_Thaw()->number()};
       case wire::Body::NONE:
         break;
     }

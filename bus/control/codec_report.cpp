@@ -39,7 +39,7 @@ struct ReportDecoder {
     return ok ? static_cast<E>(value) : E{};
   }
   PitDeath death(const wire::PitDeath& w) {
-    return {w.at_ns(), w.instance(), one_of(w.cause(), DeathCause::state),     w.signalled(),
+    return {w.at_ns(), w.instance(), one_of(w.cause(), DeathCause::swap),      w.signalled(),
             w.value(), w.ready_ns(), text(w.last_lines(), last_lines_size_max)};
   }
 };

@@ -18,7 +18,7 @@
 namespace symphony::detail::control {
 
 inline constexpr std::uint16_t protocol_min = 1;
-inline constexpr std::uint16_t protocol_max = 1;
+inline constexpr std::uint16_t protocol_max = 2;  // 2: a pit can be swapped (Freeze, TakeState)
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
@@ -187,14 +187,17 @@ enum class Verb : std::uint8_t {
   show = 4,
   end_broker = 5,  // done at once: the daemon's process ends when its pits have
   reload = 6,      // reads the manifests again; done when what they say holds
+  swap = 7,        // puts another process in the place of a pit's that goes on serving until then; done when its links
+                   // have gone over
 };
 struct Command {
   std::uint64_t correlation = 0;
   Verb verb = Verb::show;
   std::string pit;
-  std::uint32_t instance = 0;  // restart: only one that is not newer, so that asking twice restarts once; 0: any
+  std::uint32_t instance = 0;  // restart, swap: only one that is not newer, so that asking twice does it once; 0: any
   TimeNs deadline_ns = 0;
-  TimeNs grace_ns = 0;  // from Stop to SIGKILL; 0: the broker's own
+  TimeNs grace_ns = 0;  // from Stop to SIGKILL; swap: how long calls may have to wait; 0: the broker's own
+  std::string file{};   // swap: what to run, an absolute path; empty: what it runs now, read anew
 };
 inline constexpr errc code_done{};  // of an Answer: no error
 struct Answer {
@@ -206,11 +209,40 @@ struct Answer {
   std::uint32_t added = 0;      // reload
   std::uint32_t removed = 0;
   std::uint32_t changed = 0;
+  TimeNs pause_ns = 0;  // swap: from Freeze to the last Go
+};
+
+// ---- a swap: another process of a pit is made ready, takes over the state of the one that serves, and its links ----
+
+// P, started to take over: everything that can be done without the state has been done.
+struct Prepared {
+  std::uint16_t protocol_min = control::protocol_min;
+  std::uint16_t protocol_max = control::protocol_max;
+};
+// Answers it, once the state is whole: read it, and say PitReady.
+struct TakeState {
+  std::uint32_t number = 0;  // of the swap
+};
+// To P that serves: end what is being handled, take nothing more, keep the state. fd 0, of a pit whose state does not
+// outlive it: the memory to write it to.
+struct Freeze {
+  std::uint32_t number = 0;
+  TimeNs deadline_ns = 0;  // later is too late
+};
+// Its answer. Not ok: it goes on as before.
+struct Frozen {
+  std::uint32_t number = 0;
+  errc code = code_done;
+  std::string text;
+};
+// To P: go on, as if nothing had been. Also where there was no Freeze.
+struct Thaw {
+  std::uint32_t number = 0;
 };
 
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
                  Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
-                 Command, Answer>;
+                 Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw>;
 
 }  // namespace symphony::detail::control

@@ -57,6 +57,12 @@ LinkSet::Swept LinkSet::sweep(RequestHandler& handler, ServiceCounters& counters
   return swept;
 }
 
+bool LinkSet::flush_later(RequestHandler& handler) noexcept {
+  bool all = true;
+  for (const Slot& slot : slots_) all = slot.link->flush_later(handler) && all;
+  return all;
+}
+
 std::uint32_t LinkSet::placement() const noexcept {
   return served_last_ < slots_.size() ? slots_[served_last_].link->placement() : 0;
 }

@@ -44,6 +44,8 @@ class LinkSet {
   };
   // One round over the links that are due. Requests whose deadline lies before now_ns are skipped.
   [[nodiscard]] Swept sweep(RequestHandler& handler, ServiceCounters& counters, TimeNs now_ns) noexcept;
+  // Writes replies that waited for room. True: none waits any more.
+  [[nodiscard]] bool flush_later(RequestHandler& handler) noexcept;
   // Whether a sweep may find a request, for who polls: a load a link while they are few, else always yes.
   [[nodiscard]] bool glance() const noexcept;
 

@@ -29,7 +29,7 @@ OperatorAnswer failed(errc code, std::string text) {
 }
 
 OperatorAnswer answer_of(Answer&& m) {
-  return {m.code, std::move(m.text), std::move(m.pit), m.daemon_pid, m.added, m.removed, m.changed};
+  return {m.code, std::move(m.text), std::move(m.pit), m.daemon_pid, m.added, m.removed, m.changed, m.pause_ns};
 }
 
 }  // namespace
@@ -39,6 +39,7 @@ struct Operator::Request {
   std::string_view pit{};
   std::uint32_t instance = 0;
   TimeNs grace_ns = 0;
+  std::string_view file{};
 };
 
 result<Operator> Operator::connect(const ConnectOptions& options) {
@@ -71,11 +72,12 @@ result<void> Operator::open(TimeNs deadline_ns) {
 
 OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const std::uint64_t correlation = ++correlation_;
-  const Command command{correlation,      request.verb, std::string(request.pit),
-                        request.instance, deadline_ns,  request.grace_ns};
+  const Command command{correlation, request.verb,     std::string(request.pit), request.instance,
+                        deadline_ns, request.grace_ns, std::string(request.file)};
   if (command.pit.size() > pit_name_size_max) {
     return failed(errc::not_found, "there is no pit of this name: a name has at most 63 letters");
   }
+  if (command.file.size() > path_size_max) return failed(errc::invalid_argument, "a path has at most 4095 bytes");
   const TimeNs give_up_ns = deadline_ns > no_deadline_ns - slack_ns ? no_deadline_ns : deadline_ns + slack_ns;
   for (int hang_ups = 0; hang_ups < hang_ups_max; ++hang_ups) {
     if (const auto opened = open(deadline_ns); !opened) return failed(opened.error().code, opened.error().text);
@@ -118,6 +120,13 @@ OperatorAnswer Operator::restart(std::string_view pit, TimeNs timeout_ns, TimeNs
   OperatorAnswer before = ask({Verb::show, pit}, deadline);  // which instance it is that has to go
   if (!before.ok()) return before;
   return ask({Verb::restart, pit, before.pit.info.instance, grace_ns}, deadline);
+}
+
+OperatorAnswer Operator::swap(std::string_view pit, std::string_view file, TimeNs timeout_ns, TimeNs pause_ns) {
+  const TimeNs deadline = deadline_after(timeout_ns);
+  OperatorAnswer before = ask({Verb::show, pit}, deadline);  // which instance it is that has to go
+  if (!before.ok()) return before;
+  return ask({Verb::swap, pit, before.pit.info.instance, pause_ns, file}, deadline);
 }
 
 OperatorAnswer Operator::reload(TimeNs timeout_ns) { return ask({Verb::reload}, deadline_after(timeout_ns)); }

@@ -171,7 +171,6 @@ void ServedLink::confirm(RequestHandler& handler) noexcept {
   for (const std::uint64_t id : std::exchange(unconfirmed_, {})) handler.on_later_written(attached_->at.link, id);
 }
 
-// True: nothing waits any more.
 bool ServedLink::flush_later(RequestHandler& handler) noexcept {
   while (!later_.empty()) {
     if (!room_for_reply()) return false;

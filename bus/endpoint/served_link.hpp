@@ -35,6 +35,8 @@ class ServedLink final : private ReplyWriter {
   // Ends a request that was left for later.
   [[nodiscard]] LaterOutcome reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
                                          std::span<const std::byte> body) noexcept;
+  // Writes later replies that found the ring full. True: none waits any more.
+  [[nodiscard]] bool flush_later(RequestHandler& handler) noexcept;
   // The caller is gone or going: handles what is committed up to the first 0 and drops the replies.
   void drain(RequestHandler& handler, ServiceCounters& counters) noexcept;
 
@@ -65,7 +67,6 @@ class ServedLink final : private ReplyWriter {
   [[nodiscard]] bool room_for_reply() noexcept;  // false: blocked_, and the caller is asked for space
   [[nodiscard]] bool write_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
                                  std::span<const std::byte> body) noexcept;
-  [[nodiscard]] bool flush_later(RequestHandler& handler) noexcept;
   void confirm(RequestHandler& handler) noexcept;
   [[nodiscard]] bool may_be_unread(std::uint64_t id) noexcept;  // written just now
   void handle(const Channel::Record& record, RequestHandler& handler, ServiceCounters& counters,

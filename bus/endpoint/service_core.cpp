@@ -93,6 +93,10 @@ void ServiceCore::run(RequestHandler& handler) noexcept {
   Placer placer(options_.placement);
   while (!stopping_) {
     if (mailbox_.has_mail()) read_mail(handler);
+    if (frost_) [[unlikely]] {
+      run_frozen(handler);
+      continue;
+    }
     if (stopping_) break;  // one that never sleeps would look for requests for ever
     clock_ns_ = coarse_now_ns();
     if (run_due(handler) || sweep(handler)) continue;
@@ -163,33 +167,41 @@ bool ServiceCore::sleep(TimeNs bound_ns) noexcept {
 
 void ServiceCore::read_mail(RequestHandler& handler) noexcept {
   for (ServiceEvent& event : mailbox_.take()) {
-    if (auto* attach = std::get_if<service_event::Attach>(&event)) {
-      const Attachment at = attach->attached->at;
-      // A new epoch of a link replaces the old one.
-      if (const std::size_t old = links_.find(at.link); old != links_.size()) {
-        count_wakes_of(links_[old], counters_);
-        links_.erase(old);
-      }
-      const std::uint64_t last_id = attach->attached->last_id = handler.last_id(at.link);
-      try {
-        links_.add(std::make_shared<ServedLink>(std::move(attach->attached), options_.reply_size_max));
-      } catch (const std::bad_alloc&) {
-        send(MapFailed{at, ENOMEM});
-        continue;
-      }
-      handler.on_attached(at.link);
-      // Only now: the caller reads how far the old epoch got when it hears that this one is ready.
-      send(Ready{at, last_id});
+    if (frost_) [[unlikely]] {
+      hear_frozen(event, handler);
+    } else if (auto* attached = std::get_if<service_event::Attach>(&event)) {
+      attach(std::move(attached->attached), handler);
     } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
       drop(gone->at, gone->drain, handler);
     } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
       links_.rang(rung->link);
     } else if (std::holds_alternative<service_event::Nudge>(event)) {
       handler.on_nudge();
-    } else {
+    } else if (auto* freeze = std::get_if<service_event::Freeze>(&event)) {
+      frost_ = std::make_unique<Frost>();
+      frost_->asked = std::move(*freeze);
+    } else if (std::holds_alternative<service_event::Stop>(event)) {
       stopping_ = true;
     }
   }
+}
+
+void ServiceCore::attach(std::unique_ptr<Attached> attached, RequestHandler& handler) noexcept {
+  const Attachment at = attached->at;
+  // A new epoch of a link replaces the old one.
+  if (const std::size_t old = links_.find(at.link); old != links_.size()) {
+    count_wakes_of(links_[old], counters_);
+    links_.erase(old);
+  }
+  const std::uint64_t last_id = attached->last_id = handler.last_id(at.link);
+  try {
+    links_.add(std::make_shared<ServedLink>(std::move(attached), options_.reply_size_max));
+  } catch (const std::bad_alloc&) {
+    return send(MapFailed{at, ENOMEM});
+  }
+  handler.on_attached(at.link);
+  // Only now: the caller reads how far the old epoch got when it hears that this one is ready.
+  send(Ready{at, last_id});
 }
 
 void ServiceCore::drop(const Attachment& at, bool drain, RequestHandler& handler) noexcept {
@@ -322,6 +334,11 @@ void ServiceCore::on_message(Received received) {
     caller_answered_.notify_all();
   } else if (std::holds_alternative<Stop>(received.message)) {
     mailbox_.post(service_event::Stop{});
+  } else if (const auto* freeze = std::get_if<Freeze>(&received.message)) {
+    mailbox_.post(
+        service_event::Freeze{freeze->number, freeze->deadline_ns, fds.empty() ? UniqueFd() : std::move(fds[0])});
+  } else if (std::holds_alternative<Thaw>(received.message)) {
+    mailbox_.post(service_event::Thaw{});
   }
 }
 
@@ -348,6 +365,7 @@ LaterOutcome Service::reply(const LaterReply& to, CallStatus ending, std::uint32
                             std::span<const std::byte> body) noexcept {
   return core_->reply(to, ending, type, body);
 }
+bool Service::flush_replies(RequestHandler& handler) noexcept { return core_->flush_replies(handler); }
 ServiceCounters Service::counters() const noexcept { return core_->counters(); }
 
 }  // namespace symphony

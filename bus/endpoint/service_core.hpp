@@ -32,13 +32,19 @@ struct Drop {
 };
 struct Stop {};
 struct Nudge {};
+struct Freeze {
+  std::uint32_t number = 0;
+  TimeNs deadline_ns = 0;
+  UniqueFd memory;
+};
+struct Thaw {};
 // A parked link has something to do.
 struct Rang {
   control::LinkId link = 0;
 };
 }  // namespace service_event
 using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Nudge,
-                                  service_event::Rang>;
+                                  service_event::Freeze, service_event::Thaw, service_event::Rang>;
 
 class ServiceCore {
  public:
@@ -52,6 +58,7 @@ class ServiceCore {
   [[nodiscard]] result<UniqueFd> wait_caller_socket(TimeNs deadline_ns);
   [[nodiscard]] LaterOutcome reply(const LaterReply& to, CallStatus status, std::uint32_t type,
                                    std::span<const std::byte> body) noexcept;
+  [[nodiscard]] bool flush_replies(RequestHandler& handler) noexcept { return links_.flush_later(handler); }
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:
@@ -61,6 +68,12 @@ class ServiceCore {
   [[nodiscard]] bool sweep(RequestHandler& handler) noexcept;
   [[nodiscard]] bool run_due(RequestHandler& handler) noexcept;
   void read_mail(RequestHandler& handler) noexcept;
+  void attach(std::unique_ptr<Attached> attached, RequestHandler& handler) noexcept;
+  // service_freeze.cpp: the data thread while another process is to take over
+  void run_frozen(RequestHandler& handler) noexcept;
+  void hear_frozen(ServiceEvent& event, RequestHandler& handler) noexcept;
+  void try_freeze(RequestHandler& handler) noexcept;
+  void thaw(RequestHandler& handler) noexcept;
   void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
   void fault(std::size_t index) noexcept;
   static void count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept;
@@ -89,6 +102,13 @@ class ServiceCore {
   ServiceCounters counters_;  // wakes: of links that are gone
   SleepCounters sleep_;
   bool stopping_ = false;
+  // A swap, from Freeze to Thaw. What the broker says of links meanwhile waits.
+  struct Frost {
+    service_event::Freeze asked;
+    bool is_frozen = false;  // answered so
+    std::vector<ServiceEvent> held;
+  };
+  std::unique_ptr<Frost> frost_;
   // The last answer to CallerWanted.
   struct CallerAnswer {
     std::uint64_t correlation = 0;

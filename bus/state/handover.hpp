@@ -16,6 +16,7 @@ struct StateHandover {
   StatePolicy policy;
   int own_fd = -1;
   int old_fd = -1;       // -1: there was no instance that kept anything
+  bool waits = false;    // old_fd is another process's until Service::await_state() returns
   bool is_file = false;  // then policy.is_synced counts; policy.folder is the broker's, and not handed over
 };
 

@@ -14,6 +14,10 @@
 
 namespace symphony::detail {
 
+// Of what a living process hands to the next: one snapshot of any size, and no journal to speak of. Memory is taken as
+// it is used.
+inline constexpr StateGeometry handed_state_geometry{1ull << 30, 4096};
+
 // New memory of this geometry, all zero, without a name and without a page of its own yet.
 // Errors: invalid_argument, out_of_descriptors, out_of_memory.
 [[nodiscard]] result<UniqueFd> create_state_memory(const StateGeometry& geometry);

@@ -102,10 +102,11 @@ TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
                                                   {"restart", verb(Verb::restart)},
                                                   {"show", verb(Verb::show)},
                                                   {"end_broker", verb(Verb::end_broker)},
-                                                  {"reload", verb(Verb::reload)}}));
+                                                  {"reload", verb(Verb::reload)},
+                                                  {"swap", verb(Verb::swap)}}));
   const std::string text = read_file(document);
-  const char* names[] = {"crash",   "exit", "start_timeout", "protocol", "link_fault",
-                         "hang_up", "stop", "cannot_start",  "unseen",   "state"};
+  const char* names[] = {"crash", "exit",         "start_timeout", "protocol", "link_fault", "hang_up",
+                         "stop",  "cannot_start", "unseen",        "state",    "swap"};
   static_assert(std::size(names) == death_cause_count);
   for (std::size_t i = 0; i < std::size(names); ++i) {
     const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";

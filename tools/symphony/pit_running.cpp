@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -36,6 +37,7 @@ std::string_view trust_text(Trust trust) {
 std::string how_text(const PitDeath& d) {
   if (d.cause == DeathCause::unseen) return "while no broker ran";
   if (d.cause == DeathCause::cannot_start) return std::strerror(d.value);
+  if (d.cause == DeathCause::swap) return "replaced";
   return d.signalled ? signal_text(d.value) : fmt::format("status {}", d.value);
 }
 
@@ -44,7 +46,9 @@ CliJson json_of_death(const PitDeath& d) {
               {"how", how_text(d)},       {"signal", nullptr},         {"status", nullptr},
               {"ready_s", nullptr},       {"last_lines", d.last_lines}};
   if (d.signalled) one["signal"] = d.value;
-  if (!d.signalled && d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start) one["status"] = d.value;
+  const bool has_status =
+      d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start && d.cause != DeathCause::swap;
+  if (!d.signalled && has_status) one["status"] = d.value;
   if (d.ready_ns >= 0) one["ready_s"] = static_cast<double>(d.ready_ns) / static_cast<double>(second_ns);
   return one;
 }
@@ -131,6 +135,9 @@ struct RunningArguments {
   BrokerPlace place{.timeout_s = 30};
   std::string pit;
   double grace_s = 2;
+  std::string file;
+  std::string mode = "process";
+  double pause_s = 1;
   std::string format = "table";
 };
 
@@ -145,7 +152,11 @@ int command(const std::string& verb, const RunningArguments& arguments, Ask ask)
   if (arguments.format == "json") {
     CliJson document = document_of("pit " + verb);
     document["pit"] = json_of_pits({now})[0];
+    if (verb == "swap") document["pause_s"] = static_cast<double>(answer.pause_ns) / static_cast<double>(second_ns);
     print(document);
+  } else if (verb == "swap" && answer.pause_ns != 0) {
+    std::printf("%s is %s: instance %u, process %d; calls waited for at most %s\n", now.name.c_str(), now.state.c_str(),
+                now.instance, now.pid, duration_text(answer.pause_ns).c_str());
   } else if (now.pid == 0) {
     std::printf("%s is %s\n", now.name.c_str(), now.state.c_str());
   } else {
@@ -154,8 +165,29 @@ int command(const std::string& verb, const RunningArguments& arguments, Ask ask)
   return exit_ok;
 }
 
-TimeNs grace_of(const RunningArguments& arguments) {  // 0 would mean: as the broker likes
-  return std::max<TimeNs>(1, static_cast<TimeNs>(arguments.grace_s * static_cast<double>(second_ns)));
+TimeNs at_least_1_ns(double seconds) {  // 0 would mean: as the broker likes
+  return std::max<TimeNs>(1, static_cast<TimeNs>(seconds * static_cast<double>(second_ns)));
+}
+TimeNs grace_of(const RunningArguments& arguments) { return at_least_1_ns(arguments.grace_s); }
+
+int swap_command(RunningArguments& arguments) {
+  if (arguments.mode != "process") {
+    return report_failure("pit swap", exit_usage,
+                          "a broker's pits are processes: a program that hosts a pit itself changes its mode with "
+                          "Conductor::swap");
+  }
+  if (!arguments.file.empty()) {
+    std::error_code failed;
+    const auto path = std::filesystem::canonical(arguments.file, failed);
+    if (failed) {
+      return report_failure("pit swap", exit_usage,
+                            arguments.file + ": " + failed.message() + "; name the file of the pit's new build");
+    }
+    arguments.file = path.string();
+  }
+  return command("swap", arguments, [](Operator& broker, const RunningArguments& a) {
+    return broker.swap(a.pit, a.file, a.place.timeout_ns(), at_least_1_ns(a.pause_s));
+  });
 }
 
 }  // namespace
@@ -221,6 +253,21 @@ void add_pit_running_verbs(CLI::App& pit, int& exit_status) {
       [](Operator& broker, const RunningArguments& a) {
         return broker.restart(a.pit, a.place.timeout_ns(), grace_of(a));
       });
+  auto* swap = pit.add_subcommand(
+      "swap", "Put a new process in the place of a broker's pit, which serves until the new one has its state");
+  swap->add_option("pit", arguments->pit, "Its name")->required()->type_name("NAME");
+  swap->add_option("file", arguments->file, "Its new build; without it the file it runs now, read anew")
+      ->type_name("FILE");
+  swap->add_option("--mode", arguments->mode, "How it is to be hosted; a broker's pits are processes")
+      ->check(CLI::IsMember({"static", "dynamic", "wasm", "process"}))
+      ->capture_default_str();
+  swap->add_option("--pause", arguments->pause_s, "Seconds that calls may have to wait; else it goes on as it was")
+      ->check(CLI::Range(0.001, 3600.0))
+      ->capture_default_str();
+  add_place_options(*swap, arguments->place);
+  add_timeout_option(*swap, arguments->place);
+  add_output_option(*swap, arguments->format);
+  swap->callback([arguments, &exit_status] { exit_status = swap_command(*arguments); });
 }
 
 }  // namespace symphony::tools

@@ -1,5 +1,5 @@
-// What an operator asks of a broker that runs as a daemon: show, start, stop and restart its pits, end it, have it read
-// its manifests again.   Layer: endpoint.
+// What an operator asks of a broker that runs as a daemon: show, start, stop, restart and swap its pits, end it, have
+// it read its manifests again.   Layer: endpoint.
 //
 //   auto broker = symphony::Operator::connect({}).value();
 //   const auto answer = broker.restart("pool", 30 * symphony::second_ns);
@@ -31,6 +31,7 @@ struct OperatorAnswer {
   std::uint32_t added = 0;  // of a reload
   std::uint32_t removed = 0;
   std::uint32_t changed = 0;
+  TimeNs pause_ns = 0;  // of a swap: how long calls waited at most
 
   [[nodiscard]] bool ok() const noexcept { return code == errc{}; }
 };
@@ -48,6 +49,13 @@ class Operator {
   OperatorAnswer stop(std::string_view pit, TimeNs timeout_ns = 30 * second_ns, TimeNs grace_ns = 0);
   // Both. Links attach to the next instance.
   OperatorAnswer restart(std::string_view pit, TimeNs timeout_ns = 30 * second_ns, TimeNs grace_ns = 0);
+  // Puts a new process in the pit's place while it serves: that is made ready first, then calls wait (at most
+  // `pause_ns`; 0: a second) until it has the state and their links. `file`: an absolute path, of a .so where the pit
+  // is one, else of a program; empty: what it runs now, read anew. Whatever goes wrong before, the pit goes on as it
+  // was: busy (it could not stop in time), refused (it keeps no snapshots), closed (the new process failed; the text
+  // says how). A pit that is not ready is started with the new file. Holds until the manifests are read again.
+  OperatorAnswer swap(std::string_view pit, std::string_view file = {}, TimeNs timeout_ns = 60 * second_ns,
+                      TimeNs pause_ns = 0);
   // Has the broker read its manifests again. invalid_argument: one is broken, and nothing has changed.
   OperatorAnswer reload(TimeNs timeout_ns = 30 * second_ns);
   // Ends the daemon with its pits, and returns when its last process is gone.

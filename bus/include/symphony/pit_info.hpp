@@ -53,12 +53,13 @@ enum class DeathCause : std::uint8_t {
   cannot_start = 7,   // there never was a process
   unseen = 8,         // while there was no broker
   state = 9,          // killed: its folder did not take its state
+  swap = 10,          // another process took its place
 };
-inline constexpr std::uint8_t death_cause_count = 10;
+inline constexpr std::uint8_t death_cause_count = 11;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
   constexpr std::string_view names[death_cause_count] = {
       "crash", "exit",         "start timeout", "protocol violation", "link fault", "hang-up",
-      "stop",  "cannot start", "unseen",        "state not kept"};
+      "stop",  "cannot start", "unseen",        "state not kept",     "swap"};
   return names[static_cast<std::uint8_t>(cause)];
 }
 

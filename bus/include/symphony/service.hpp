@@ -63,6 +63,13 @@ class ReplyWriter {
   [[nodiscard]] virtual bool is_abandoned() const noexcept = 0;
 };
 
+// What a pit says to being frozen for a swap.
+enum class Freezing : std::uint8_t {
+  frozen,   // its state is whole where the next process of the pit will read it
+  settles,  // something is under way that cannot be handed over: asked again soon
+  failed,   // the state cannot be kept; the text says why
+};
+
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
@@ -81,6 +88,17 @@ class RequestHandler {
   virtual void on_attached(std::uint64_t link) noexcept { static_cast<void>(link); }
   // The link is over for good, and what its caller had sent has been handled.
   virtual void on_gone(std::uint64_t link) noexcept { static_cast<void>(link); }
+  // Another process is to go on from this pit's state: nothing is taken from the links any more, and nothing but
+  // on_nudge(), until `frozen` or a failure, enters the handler. `memory`: where to write a state that does not outlive
+  // this process anyway; it is given once, with the first of these calls, and may be kept. `why`: text of a failure, or
+  // what has to settle; at most 511 bytes.
+  [[nodiscard]] virtual Freezing freeze(UniqueFd& memory, std::string& why) {
+    static_cast<void>(memory);
+    why = "this pit's runtime hands over no state";
+    return Freezing::failed;
+  }
+  // The other process did not take over: this one goes on.
+  virtual void thaw() noexcept {}
   // An ending that was queued is on its link, and its caller reads there.
   virtual void on_later_written(std::uint64_t link, std::uint64_t id) noexcept {
     static_cast<void>(link), static_cast<void>(id);
@@ -121,6 +139,11 @@ class Service {
   Service& operator=(Service&&) noexcept;
   ~Service();
 
+  // For a process that is to take over another one's state: says on the control socket that it is prepared, and waits
+  // until it may read the state. Before adopt(). Errors: closed (the broker stopped it: it is not wanted any more),
+  // unreachable.
+  [[nodiscard]] static result<void> await_state(const UniqueFd& control_socket);
+
   // Serves until the broker says stop, stop() is called, or keeper and broker are both gone.   [data-thread]
   void run(RequestHandler& handler) noexcept;
   void stop() noexcept;
@@ -133,6 +156,8 @@ class Service {
   // text.   [data-thread, inside a function of the handler]
   [[nodiscard]] LaterOutcome reply(const LaterReply& to, CallStatus status, std::uint32_t type,
                                    std::span<const std::byte> body) noexcept;
+  // Writes what reply() queued as far as there is room. True: nothing is queued any more.   [data-thread]
+  [[nodiscard]] bool flush_replies(RequestHandler& handler) noexcept;
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:

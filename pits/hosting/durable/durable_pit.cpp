@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "pits/hosting/durable/handed_state.hpp"
 #include "pits/hosting/durable/sinks.hpp"
 
 namespace symphony::pit {
@@ -303,17 +304,8 @@ bool DurablePit::later() noexcept {
 std::string_view DurablePit::why_not() const noexcept { return broken_.empty() ? no_room_text : broken_; }
 
 Outcome DurablePit::write() {
-  Instance& of = *instance_;
   StateFrame frame;
-  if (Outcome taken = of.snapshot(frame.snapshot); !taken.ok()) return taken;
-  frame.pit = of.info().name;
-  frame.version = of.info().version;
-  frame.schema_hash = of.info().schema_hash;
-  frame.snapshot.timers.clear();
-  frame.memory = of.memory();
-  frame.clock_ns = of.clock_ns();
-  frame.boot = boot_of_this_machine();
-  frame.drained = of.state() == State::drained;
+  if (Outcome described = describe(*instance_, frame); !described.ok()) return described;
   frame.last_ids = last_ids_;
   for (const auto& [request, sink] : waiting_) frame.waiting.emplace(request, sink->of());
   frame.owed = owed_;
@@ -343,6 +335,11 @@ Outcome DurablePit::keep() noexcept {
     retry_ns_ = coarse_now_ns() + retry_after_ns;
     return {SYMPHONY_OVERLOADED, "no memory"};  // short enough to need none itself
   }
+}
+
+bool DurablePit::waits_for_once() const noexcept {
+  return std::any_of(calls_.begin(), calls_.end(),
+                     [](const Outstanding& one) { return one.call.effect == SYMPHONY_EFFECT_ONCE; });
 }
 
 TimeNs DurablePit::next_due_ns() const noexcept {

@@ -110,6 +110,8 @@ class DurablePit final : private InstanceServices {
   void run_snapshot_if_due(TimeNs now_ns) noexcept;
   // Keeps the state now.
   Outcome keep() noexcept;
+  // Whether a call of the pit's own that may run once has no answer: the next instance would have to take it for lost.
+  [[nodiscard]] bool waits_for_once() const noexcept;
 
   [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }  // records, when it started
 

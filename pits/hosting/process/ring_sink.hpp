@@ -49,6 +49,7 @@ class LaterSinks {
 
   // Before the first request.
   void use(Service& service) noexcept { service_ = &service; }
+  [[nodiscard]] bool empty() const noexcept { return sinks_.empty(); }
   // Throws bad_alloc.
   [[nodiscard]] Sink& add(std::uint64_t request) { return sinks_.try_emplace(request, *this, request).first->second; }
 

@@ -20,6 +20,7 @@
 
 #include "bus/state/handover.hpp"
 #include "pits/hosting/durable/durable_pit.hpp"
+#include "pits/hosting/durable/handed_state.hpp"
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/note.hpp"
 #include "pits/hosting/process/own_calls.hpp"
@@ -57,7 +58,13 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
  public:
   Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
 
-  // Where its state outlives it with its memory, else null.
+  // Whether an instance can be made at all, before the one that serves is asked to stand still.
+  Outcome rehearse() {
+    std::unique_ptr<Instance> made;
+    if (Outcome o = Instance::make(entry_, {.config = config_, .log = &log_}, made); !o.ok()) return o;
+    return made->init();
+  }
+  // With the memory for its state, and what is there of it; null: neither.
   Outcome start(const detail::StateHandover* handover) {
     if (handover == nullptr) return make(nullptr, instance_);
     detail::StateMemory old;
@@ -66,6 +73,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
       if (!mapped) return {SYMPHONY_OVERLOADED, mapped.error().text};
       old = *std::move(mapped);
     }
+    if (handover->policy.durability == Durability::none) return take_over(old);
     auto own = detail::StateMemory::map_own(UniqueFd(handover->own_fd),
                                             {handover->policy.snapshot_size_max, handover->policy.journal_size},
                                             handover->is_file && handover->policy.is_synced);
@@ -137,6 +145,26 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (durable_) durable_->on_delivered(link, id);
   }
 
+  Freezing freeze(UniqueFd& memory, std::string& why) override {
+    if (memory) handed_ = std::move(memory);
+    if (durable_) {
+      why = "it waits for the answer to a call of its own that may run only once";
+      if (durable_->waits_for_once()) return Freezing::settles;
+      return frozen_if(durable_->keep(), why);
+    }
+    why = "requests wait for a later answer, which goes with a pit whose durability is none: give it another";
+    if (!later_.empty()) return Freezing::settles;
+    why = "it waits for the answer to a call of its own, which goes with a pit whose durability is none";
+    if (instance_->memory().calls != 0) return Freezing::settles;
+    why = "a caller does not read its replies";
+    if (!service_->flush_replies(*this)) return Freezing::settles;
+    return frozen_if(write_handed_state(*instance_, std::exchange(handed_, UniqueFd())), why);
+  }
+  static Freezing frozen_if(Outcome outcome, std::string& why) {
+    why = std::move(outcome.text);
+    return outcome.ok() ? Freezing::frozen : Freezing::failed;
+  }
+
   void on_request(const symphony::Request& request, ReplyWriter& reply) noexcept override {
     try {
       switch (request.envelope.type) {
@@ -177,6 +205,23 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     }
     if (Outcome o = made->start(); !o.ok()) return o;
     out = std::move(made);
+    return {};
+  }
+
+  Outcome take_over(const detail::StateMemory& old) {
+    std::unique_ptr<Instance> made;
+    if (Outcome o = Instance::make(entry_, {.config = config_, .services = this, .log = &log_}, made); !o.ok())
+      return o;
+    if (Outcome o = made->init(); !o.ok()) return o;
+    StateFrame frame;
+    if (Outcome o = read_handed_state(old, made->info().name, frame); !o.ok()) return o;
+    if (Outcome o = made->restore(frame.snapshot); !o.ok()) return o;
+    if (Outcome o = made->start(); !o.ok()) return o;
+    if (frame.drained) {
+      if (Outcome o = made->drain(0); !o.ok()) return o;
+    }
+    made->set_memory(frame.memory, {});
+    instance_ = std::move(made);
     return {};
   }
 
@@ -316,6 +361,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   static constexpr int timers_per_turn_max = 64;  // then the links have a turn
   std::map<std::uint64_t, Outgoing> outgoing_;
   std::uint32_t outgoing_number_ = static_cast<std::uint32_t>(now_ns());  // differs from that of an instance before
+  UniqueFd handed_;                                                       // to be written to when it is frozen
   std::vector<std::byte> incoming_;                                       // a frame, being written by one
 };
 
@@ -323,10 +369,18 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
 
 int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   Runtime runtime(entry, options.config);
-  if (const Outcome o = runtime.start(options.state ? &*options.state : nullptr); !o.ok()) {
+  const auto not_started = [](const Outcome& o) {
     std::fprintf(stderr, "pit runtime: the pit did not start: %s (status %d)\n", o.text.c_str(), o.status);
     return o.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
+  };
+  if (options.state && options.state->waits) {
+    if (const Outcome o = runtime.rehearse(); !o.ok()) return not_started(o);
+    if (const auto ready = Service::await_state(options.control_socket); !ready) {
+      std::fprintf(stderr, "pit runtime: %s\n", ready.error().text);
+      return ready.error().code == errc::closed ? exit_finished : exit_try_again;
+    }
   }
+  if (const Outcome o = runtime.start(options.state ? &*options.state : nullptr); !o.ok()) return not_started(o);
   const PitInfo& info = runtime.instance().info();
   auto service = Service::adopt(std::move(options.control_socket),
                                 {.name = info.name,

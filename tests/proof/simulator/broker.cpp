@@ -63,7 +63,13 @@ void World::start_broker() {
     return !p->alive && std::none_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.process == p->id; });
   });
   core_ = std::make_unique<BrokerCore>(CoreConfig{pits_, generation_, options_.seed, 1000, by_path_, by_path_ ? 1 : 0});
-  adopted_.assign(pits_.size(), {});
+  adopted_.assign(pits_max, {});
+  // A place of which nobody knows anything begins anew.
+  for (PitIndex i = 0; i < pits_max; ++i) {
+    const bool is_known = records_.count(pit_key(i)) != 0 ||
+                          std::any_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.pit == i; });
+    if (!is_known) spawned_[i] = told_dead_[i] = 0;
+  }
   for (Process* p : active_) p->hang_up_told = false;  // its socket's end is there to be seen again
   Begin begin;
   for (const Kept& k : kept_) {
@@ -249,11 +255,16 @@ void World::keeper_obeys() {
     if (p->alive && p->pit == spawn.pit) violation("two instances of one pit run");
   }
   Journal& journal = journals_[spawn.pit];
-  if (spawn.state_instance == 0) journal = Journal{journal.is_kept, {}, {}, {}};  // it begins with nothing
+  // It begins with nothing, or with what it will be told to read.
+  if (spawn.state_instance == 0 || spawn.waits) journal = Journal{journal.is_kept, {}, {}, {}};
   auto& p = *processes_.emplace_back(std::make_unique<Process>());
   p.id = Kernel::get().start_process();
   p.pit = spawn.pit;
   p.instance = spawn.instance;
+  p.name = started_[spawn.pit].name;
+  p.calls = started_[spawn.pit].calls;
+  p.waits = spawn.waits;
+  p.state_pit = spawn.state_pit;
   active_.push_back(&p);
   kept_.push_back({p.pit, p.instance, p.id, false, 0});
   say(KeeperWord::Kind::spawned, p.id, static_cast<int>(p.id + 1));
@@ -286,7 +297,8 @@ void World::keeper_says() {
 
 // 0 is finished, 125 is never again; neither is tried once more.
 void World::check_exit(PitIndex pit, int exit_status, PitState before) {
-  if (!core_ || stopping_ || (before != PitState::starting && before != PitState::ready)) return;
+  if (!core_ || stopping_ || core_->pits_[pit].removed) return;
+  if (before != PitState::starting && before != PitState::ready && before != PitState::swapping) return;
   const PitState after = core_->pit_state(pit);
   if (exit_status == 0 && after != PitState::stopped) violation("a pit that has finished is started again");
   if (exit_status == 125 && after != PitState::quarantined) violation("a pit that failed for good is started again");
@@ -297,7 +309,7 @@ void World::check_exit(PitIndex pit, int exit_status, PitState before) {
 void World::check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller,
                       ProcessId process) {
   for (const FdName fd : fds) {
-    if (fd == FdName::pit_pidfd) continue;
+    if (fd == FdName::pit_pidfd || fd == FdName::handed_state) continue;
     const Segments* const s = segments_of(link, epoch);
     if (s == nullptr || !s->made) return violation("an action names segments that are not there");
     if (is_read_only(fd) && !s->sealed) violation("a side gets the other's segment before the seal");
@@ -396,6 +408,7 @@ void World::execute(const SendToPit& a) {
   if (!p.is_known_ready && std::holds_alternative<control::Own>(a.message)) {
     violation("a pit is given a link before it is ready");
   }
+  if (std::holds_alternative<control::TakeState>(a.message)) p.was_told_to_take = true;
   if (p.alive && !p.hung_up) p.from_broker.push(a.message);
 }
 
@@ -428,7 +441,10 @@ void World::execute(const SpawnPit& a) {
   if (keeper_lost_) return;
   const bool is_durable = core_->config_of(a.pit).state.durability != Durability::none;
   if (is_durable) records_[state_key(a.pit, a.instance)] = {};  // the shell's: memory for its state
-  if (is_durable && a.state_instance != 0 && records_.count(state_key(a.pit, a.state_instance)) == 0) {
+  journals_[a.pit].is_kept = is_durable;
+  started_[a.pit] = {core_->config_of(a.pit).name, !core_->config_of(a.pit).calls.empty()};
+  if (!is_durable && a.waits) records_[state_key(a.pit, 0)] = {};
+  if (is_durable && a.state_instance != 0 && records_.count(state_key(a.state_pit, a.state_instance)) == 0) {
     violation("an instance is to begin with a state that nobody holds");
   }
   spawns_.push(a);
@@ -441,16 +457,36 @@ void World::execute(const KeepState& a) {
 
 // Whoever configures this broker has changed something, or not.
 void World::execute(const ReadConfig& a) {
-  ConfigRead read{a.conn, a.correlation, {}, pits_};
+  ConfigRead read{a.conn, a.correlation, {}, in_use(pits_)};
   if (dice_.one_in(4)) read.trouble = "a manifest that makes no sense";
   if (dice_.one_in(2)) read.pits[dice_.below(read.pits.size())].args = {std::to_string(dice_.below(100))};
   local_.push(std::move(read));
 }
 
+// Who takes over is in it: from here on it is the pit.
+void World::execute(const KeepConfig& a) {
+  for (PitIndex i = 0; i < a.slots.size(); ++i) {
+    const bool is_new = !a.slots[i].name.empty() && (i >= pits_.size() || pits_[i].name.empty());
+    if (!is_new || !adopted_[i].known) continue;
+    const Process& p = *processes_[adopted_[i].process];
+    if (p.waits && !p.was_told_to_take) violation("a pit takes over without the state");
+    if (p.waits && !p.lies && !p.took_whole_state) violation("a pit takes over with the state of one that went on");
+    for (const Process* q : active_) {
+      if (q->alive && q != &p && q->name == p.name && !q->frozen) violation("two processes of one pit serve");
+    }
+  }
+  pits_ = a.slots;
+}
+
 void World::execute(const MakeSegments& a) {
   if (segments_of(a.link, a.epoch) != nullptr) violation("segments of an epoch are made twice");
   LinkHistory* history = history_of(a.link);
-  const BrokerCore::Link& link = core_->links_.at(a.link);
+  const auto found = core_->links_.find(a.link);
+  if (found == core_->links_.end()) {  // its deadline was over in the same step: they are forgotten in it too
+    segments_.push_back({a.link, a.epoch, false, false});
+    return;
+  }
+  const BrokerCore::Link& link = found->second;
   const Conn* const conn = conn_of(link.conn);
   if (conn == nullptr) return violation("segments are made for nobody");
   if (history == nullptr) {

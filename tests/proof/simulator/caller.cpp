@@ -122,9 +122,9 @@ void World::caller_dies(Caller& c) {
 void World::caller_runs(Caller& c) {
   const bool may_open = !heals_ && c.owners.size() < owners_max && (c.broker || c.by_path);
   if (may_open && (c.owners.empty() || dice_.one_in(12))) {
-    return open_link(c, c.process != nobody ? 1 : static_cast<PitIndex>(dice_.below(pits_.size())));
+    return open_link(c, c.process != nobody ? "pit1" : some_name());
   }
-  if (!heals_ && c.state == Caller::State::connected && dice_.one_in(60)) return command(c);
+  if (!heals_ && c.state == Caller::State::connected && dice_.one_in(commands_every_)) return command(c);
   if (c.owners.empty()) return;
   const std::size_t first = dice_.below(c.owners.size());
   for (std::size_t n = 0; n < c.owners.size(); ++n) {
@@ -138,22 +138,32 @@ void World::caller_runs(Caller& c) {
 // An operator's, of which every program of this user may be one.
 void World::command(Caller& c) {
   using control::Verb;
-  constexpr Verb verbs[] = {Verb::start,   Verb::start,   Verb::start, Verb::stop,
-                            Verb::restart, Verb::restart, Verb::show,  Verb::reload};
+  constexpr Verb verbs[] = {Verb::start,   Verb::start, Verb::start,  Verb::stop, Verb::restart,
+                            Verb::restart, Verb::show,  Verb::reload, Verb::swap, Verb::swap,
+                            Verb::swap,    Verb::swap,  Verb::swap,   Verb::swap};
   control::Command m;
   m.correlation = (std::uint64_t{1} << 32) + next_command_++;
-  m.verb = verbs[dice_.below(std::size(verbs))];
-  m.pit = pits_[dice_.below(pits_.size())].name;
+  m.verb = commands_every_ < 20 ? Verb::swap : verbs[dice_.below(std::size(verbs))];
+  m.pit = some_name();
+  if (m.verb == Verb::swap && dice_.one_in(2)) m.file = "/other";
+  if (m.verb == Verb::swap && dice_.one_in(2)) m.grace_ns = 20 * ms_ns;
   m.deadline_ns = now_ns_ + deadlines[1 + dice_.below(3)];
   saw(Fault::operator_commands);
   c.conn->to_broker.push(std::move(m));
 }
 
-void World::open_link(Caller& c, PitIndex pit) {
+// A pit moves to another place when it is swapped; its name stays.
+const std::string& World::some_name() {
+  const PitConfig* some = nullptr;
+  do some = &pits_[dice_.below(pits_.size())];
+  while (some->name.empty());
+  return some->name;
+}
+
+void World::open_link(Caller& c, const std::string& pit) {
   caller_is_told(c);
   auto& o = *c.owners.emplace_back(std::make_unique<Owner>());
-  o.pit = pit;
-  o.opening.pit = pits_[pit].name;
+  o.opening.pit = pit;
   o.opening.options.waiting = Waiting::sleep;
   o.deadline_ns = now_ns_ + deadlines[dice_.below(4)];
   o.correlation = c.links->begin_opening(o.opening, o.deadline_ns);
@@ -355,8 +365,8 @@ void World::stranger_says(Caller& c) {
     case 7:
       return say(control::Ready{c.seen, 0});
     default:
-      return say(control::Open{1 + dice_.below(100), pits_[dice_.below(pits_.size())].name,
-                               dice_.one_in(2) ? 0 : at.link, 0, 0, now_ns_ + deadlines[dice_.below(4)]});
+      return say(control::Open{1 + dice_.below(100), some_name(), dice_.one_in(2) ? 0 : at.link, 0, 0,
+                               now_ns_ + deadlines[dice_.below(4)]});
   }
 }
 

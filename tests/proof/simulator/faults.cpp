@@ -1,4 +1,6 @@
 // What breaks: by whom and how.
+#include <algorithm>
+
 #include "tests/proof/simulator/world.hpp"
 
 namespace symphony::proof {
@@ -49,6 +51,8 @@ const char* name_of(Fault fault) noexcept {
                                    "pit has another clock",
                                    "pit speaks of links of others, or of old epochs",
                                    "pit cannot map",
+                                   "pit cannot stand still for a swap",
+                                   "pit does not answer that it stands still",
                                    "pit reports a faulty caller",
                                    "spawn fails, EAGAIN",
                                    "spawn fails, ENOENT",
@@ -76,7 +80,10 @@ const char* name_of(Fault fault) noexcept {
 }
 
 void World::break_something() {
-  const Fault fault = at_any_moment[dice_.below(std::size(at_any_moment))];
+  const auto stands_still = [](const Process* p) { return p->alive && p->frozen; };
+  constexpr Fault ends[] = {Fault::pit_exits_0, Fault::pit_exits_125};
+  const bool may_end = std::any_of(active_.begin(), active_.end(), stands_still) && dice_.one_in(3);
+  const Fault fault = may_end ? ends[dice_.below(2)] : at_any_moment[dice_.below(std::size(at_any_moment))];
   if (((enabled_ >> static_cast<unsigned>(fault)) & 1) == 0 || !break_this(fault)) return;
   saw(fault);
   if (options_.tells) tell(std::string("!! ") + name_of(fault));
@@ -108,7 +115,7 @@ bool World::break_this(Fault fault) {
     words_.clear();
     records_.clear();
     for (AdoptedPit& adopted : adopted_) adopted.known = false;
-    for (std::size_t i = 0; i < pits_.size(); ++i) told_dead_[i] = spawned_[i];
+    for (std::size_t i = 0; i < pits_max; ++i) told_dead_[i] = spawned_[i];
     return feed(KeeperLost{}), true;
   }
   return false;
@@ -116,7 +123,10 @@ bool World::break_this(Fault fault) {
 
 Process* World::some_pit(bool serving) {
   if (active_.empty()) return nullptr;
-  Process* const p = active_[dice_.below(active_.size())];
+  Process* p = active_[dice_.below(active_.size())];
+  for (Process* frozen : active_) {  // a short time: half of what happens is to happen then
+    if (frozen->alive && frozen->frozen && dice_.one_in(2)) p = frozen;
+  }
   return p->alive && (!serving || (p->serves && !p->hung_up)) ? p : nullptr;
 }
 

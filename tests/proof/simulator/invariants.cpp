@@ -56,7 +56,8 @@ void World::check_core() {
   for (const auto& [key, blob] : records_) {
     if (is_state_key(key)) {
       const auto is_wanted = [&, k = key](const BrokerCore::Pit& p) {
-        return k == state_key(p.index, p.state_instance) || (p.alive && k == state_key(p.index, p.instance));
+        return (p.state_instance != 0 && k == state_key(p.index, p.state_instance)) ||
+               (p.alive && k == state_key(p.index, p.instance)) || (p.heir_of && k == state_key(p.index, 0));
       };
       if (std::none_of(c.pits_.begin(), c.pits_.end(), is_wanted)) violation("memory of a state is kept for nobody");
     } else if (!is_pit_key(key)) {
@@ -67,10 +68,19 @@ void World::check_core() {
 }
 
 void World::check_pit(const BrokerCore::Pit& pit) {
-  const bool has_process =
-      pit.state == PitState::starting || pit.state == PitState::ready || pit.state == PitState::stopping;
+  const bool has_process = pit.state == PitState::starting || pit.state == PitState::ready ||
+                           pit.state == PitState::stopping || pit.state == PitState::swapping;
   if (pit.alive != has_process) violation("a pit's state says that it is dead or alive, and it is not");
-  if (pit.state == PitState::starting && pit.timer_ns == no_deadline_ns) violation("a start without an end");
+  const bool has_others_end = pit.heir_of && core_->pits_[*pit.heir_of].state == PitState::swapping;
+  if (pit.state == PitState::starting && pit.timer_ns == no_deadline_ns && !has_others_end) {
+    violation("a start without an end");
+  }
+  if (pit.state == PitState::swapping && (!pit.swap || pit.timer_ns == no_deadline_ns)) {
+    violation("a pit stands still without an end");
+  }
+  if (pit.swap && core_->pits_[pit.swap->heir].heir_of != pit.index) violation("a swap without who takes over");
+  if (pit.heir_of && !core_->pits_[*pit.heir_of].swap) violation("a pit waits to take over from nobody");
+  if (pit.removed && !pit.links.empty()) violation("a place of no pit has links");
   if (pit.state == PitState::backoff) {
     const TimeNs longest = pit.config.restart.backoff_max_ns + pit.config.restart.backoff_max_ns / 4 + ms_ns;
     if (pit.timer_ns == no_deadline_ns) violation("a back-off without an end");
@@ -82,7 +92,7 @@ void World::check_pit(const BrokerCore::Pit& pit) {
   if (pit.state == PitState::ready && pit.hung_up && pit.timer_ns == no_deadline_ns) {
     violation("a pit that hung up lives on for ever");
   }
-  if (!keeper_lost_ && pit.state != PitState::known && pit.state != PitState::stopping) {
+  if (!keeper_lost_ && !pit.removed && pit.state != PitState::known && pit.state != PitState::stopping) {
     // The first bytes of a record (records.cpp): the state, then the instance.
     const auto record = records_.find(pit_key(pit.index));
     std::uint32_t instance = 0;
@@ -154,6 +164,9 @@ void World::check_known(const Caller& c, const Owner& o) {
 }
 
 void World::check_settled() {
+  for (const Process* p : active_) {
+    if (core_ && p->alive && p->frozen) violation("a pit stands still for ever: " + p->name);
+  }
   if (core_ && !segments_.empty()) violation("the broker holds segments of no attach");
   for (const auto& c : callers_) {
     if (!c->alive || c->is_stranger) continue;
@@ -169,9 +182,8 @@ void World::check_settled() {
       // A broker that dies of the report's first action takes it with it: who broke the ring waits for nothing then.
       if (o->phase != Owner::Phase::open || o->memory->is_reported) continue;
       const auto serves = [&](const Process* p) {
-        return p->alive && p->pit == o->pit &&
-               std::any_of(p->links.begin(), p->links.end(),
-                           [&](const Process::Served& link) { return link.at == o->attached->at; });
+        return p->alive && std::any_of(p->links.begin(), p->links.end(),
+                                       [&](const Process::Served& link) { return link.at == o->attached->at; });
       };
       if (std::none_of(active_.begin(), active_.end(), serves))
         violation("a link is open at one end only: " + text_of(*c, *o));

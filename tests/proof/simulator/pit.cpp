@@ -39,6 +39,28 @@ void World::pit_starts(Process& p) {
        {std::pair{Fault::pit_exits_0, 0}, {Fault::pit_exits_75, 75}, {Fault::pit_exits_125, 125}}) {
     if (meets(fault, 40)) return pit_dies(p, false, status);
   }
+  if (!p.waits) return pit_is_ready(p);
+  control::Prepared prepared;
+  if (meets(Fault::pit_speaks_another_protocol, 80)) prepared.protocol_min = prepared.protocol_max = 99;
+  p.to_broker.push(prepared);
+  p.serves = true;
+  p.lies = meets(Fault::pit_breaks_protocol, 20);
+  if (p.lies) pit_is_ready(p);
+}
+
+void World::pit_takes_state(Process& p) {
+  if (meets(Fault::pit_exits_75, 20)) return pit_dies(p, false, 75);
+  if (meets(Fault::pit_never_ready, 20)) return;
+  p.took_whole_state = std::none_of(active_.begin(), active_.end(), [&](const Process* q) {
+    return q->alive && q->pit == p.state_pit && q->name == p.name && !q->frozen;
+  });
+  const bool is_kept = journals_[p.pit].is_kept;
+  if (is_kept) journals_[p.pit] = journals_[p.state_pit];
+  journals_[p.pit].is_kept = is_kept;
+  pit_is_ready(p);
+}
+
+void World::pit_is_ready(Process& p) {
   control::PitReady ready;
   ready.clock_ns = now_ns_;
   ready.name = "pit";
@@ -49,7 +71,7 @@ void World::pit_starts(Process& p) {
   p.to_broker.push(std::move(ready));
   p.serves = true;
   p.ignores_stop = meets(Fault::pit_ignores_stop, 20);
-  if (!pits_[p.pit].calls.empty()) p.to_broker.push(control::CallerWanted{1});
+  if (p.calls) p.to_broker.push(control::CallerWanted{1});
 }
 
 // ---- control thread ----
@@ -73,6 +95,12 @@ void World::pit_control(Process& p) {
       return f.link == drop->at.link && f.epoch == drop->at.epoch;
     });
     p.mailbox.push({drop->drain ? Process::Mail::Kind::drain : Process::Mail::Kind::drop, drop->at});
+  } else if (const auto* freeze = std::get_if<control::Freeze>(&m)) {
+    p.mailbox.push({Process::Mail::Kind::freeze, {}, freeze->number});
+  } else if (std::holds_alternative<control::Thaw>(m)) {
+    p.mailbox.push({Process::Mail::Kind::thaw, {}});
+  } else if (std::holds_alternative<control::TakeState>(m)) {
+    pit_takes_state(p);
   } else if (std::holds_alternative<control::Stop>(m)) {
     p.mailbox.push({Process::Mail::Kind::stop, {}});
   }
@@ -80,7 +108,31 @@ void World::pit_control(Process& p) {
 
 // ---- data thread ----
 
+// W2. Nothing is entered any more, and what is said of links waits.
+void World::pit_freezes(Process& p, std::uint32_t number) {
+  if (meets(Fault::pit_freezes_late, 6)) return;
+  const bool has_later = !journals_[p.pit].is_kept && !p.later.empty();
+  if (has_later || meets(Fault::pit_cannot_freeze, 6)) {
+    return p.to_broker.push(control::Frozen{number, errc::busy, "not now"});
+  }
+  p.frozen = true;
+  p.to_broker.push(control::Frozen{number, control::code_done, {}});
+}
+
+void World::pit_thaws(Process& p) {
+  if (!p.frozen) return;
+  for (const Process* q : active_) {
+    if (q->alive && q != &p && q->name == p.name && !q->links.empty()) violation("two processes of one pit serve");
+  }
+  p.frozen = false;
+  Queue<Process::Mail> rest;
+  for (const Process::Mail& mail : std::exchange(p.held, {})) rest.push(mail);
+  while (!p.mailbox.empty()) rest.push(p.mailbox.pop());
+  p.mailbox = std::move(rest);
+}
+
 bool World::pit_has_work(const Process& p) const {
+  if (p.frozen) return !p.mailbox.empty();
   if (p.stage != Process::Stage::idle || !p.mailbox.empty() || !p.later.empty()) return true;
   if (journals_[p.pit].is_kept && !journals_[p.pit].later.empty()) return true;
   return std::any_of(p.links.begin(), p.links.end(),
@@ -115,6 +167,7 @@ void World::pit_data(Process& p) {
       break;
   }
   if (!p.mailbox.empty()) return pit_mail(p);
+  if (p.frozen) return;
   if (journal.is_kept && !journal.later.empty() && dice_.one_in(2)) {  // one event: the answers become owed
     const auto [link, id] = journal.later.front();
     journal.later.erase(journal.later.begin());
@@ -139,6 +192,12 @@ void World::pit_data(Process& p) {
 
 void World::pit_mail(Process& p) {
   const Process::Mail mail = p.mailbox.pop();
+  if (mail.kind == Process::Mail::Kind::freeze) {
+    p.frozen = false;
+    return pit_freezes(p, mail.number);
+  }
+  if (mail.kind == Process::Mail::Kind::thaw) return pit_thaws(p);
+  if (p.frozen && mail.kind != Process::Mail::Kind::stop) return p.held.push_back(mail);
   const auto found = std::find_if(p.links.begin(), p.links.end(),
                                   [&](const Process::Served& link) { return link.at.link == mail.at.link; });
   Journal& journal = journals_[p.pit];
@@ -171,6 +230,9 @@ void World::pit_mail(Process& p) {
     case Process::Mail::Kind::stop:
       if (!p.ignores_stop) pit_dies(p, false, 0);
       return;
+    case Process::Mail::Kind::freeze:
+    case Process::Mail::Kind::thaw:
+      return;  // above
   }
 }
 
@@ -219,7 +281,7 @@ void World::commit_reply(Process& p, LinkId link, std::uint64_t id) {
 }
 
 void World::pit_dies(Process& p, bool signalled, int value) {
-  p.alive = p.serves = p.stopped = false;
+  p.alive = p.serves = p.stopped = p.frozen = false;
   p.from_broker.clear();
   p.forming.clear();
   p.links.clear();

@@ -25,6 +25,8 @@ enum class Fault : std::uint8_t {
   pit_has_another_clock,
   pit_speaks_of_others,
   pit_cannot_map,
+  pit_cannot_freeze,
+  pit_freezes_late,
   pit_reports_a_fault,
   spawn_fails,
   spawn_fails_for_good,

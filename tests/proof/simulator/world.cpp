@@ -33,7 +33,10 @@ World::Result World::run(const Options& options) {
   options_ = options;
   begin();
   for (std::size_t i = 0; i < options.steps && result_.violations.empty(); ++i) {
-    if (!options.only && dice_.one_in(break_every_)) break_something();
+    // A swap is over in a few steps: more is to break in them.
+    const bool swaps =
+        std::any_of(active_.begin(), active_.end(), [](const Process* p) { return p->alive && p->frozen; });
+    if (!options.only && dice_.one_in(swaps ? 6 : break_every_)) break_something();
     if (options.only && i == options.only_at) {
       enabled_ = ~std::uint64_t{0};
       if (break_this(*options.only)) saw(*options.only);
@@ -81,6 +84,7 @@ World::Result World::run(const Options& options) {
 void World::begin() {
   dice_ = Dice(options_.seed);
   enabled_ = options_.only ? 0 : dice_.next() | dice_.next();  // three quarters of all kinds
+  commands_every_ = dice_.one_in(2) ? 60 : 12;
   break_every_ = 8 + dice_.below(dice_.one_in(2) ? 40 : 200);
   heals_ = closes_ = false;
   now_ns_ = 100 * second_ns;
@@ -110,9 +114,9 @@ void World::begin() {
 
   const std::size_t pits = 3;
   pits_.assign(pits, {});
-  journals_.assign(pits, {});
-  told_dead_.assign(pits, 0);
-  spawned_.assign(pits, 0);
+  journals_.assign(pits_max, {});  // a place a pit, and those of swaps
+  told_dead_.assign(pits_max, 0);
+  spawned_.assign(pits_max, 0);
   for (std::size_t i = 0; i < pits; ++i) {
     PitConfig& pit = pits_[i];
     pit.name = std::string("pit") + static_cast<char>('0' + i);

@@ -7,6 +7,7 @@
 // ServiceCore with the steps of R4 (pit.cpp).   Layer: tests. Threads: one, and one world at a time.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,8 +55,9 @@ struct Memory {
 // ---- a pit's process: ServiceCore and its two threads ----
 struct Process {
   struct Mail {
-    enum class Kind : std::uint8_t { attach, drop, drain, stop } kind;
+    enum class Kind : std::uint8_t { attach, drop, drain, stop, freeze, thaw } kind;
     control::Attachment at;
+    std::uint32_t number = 0;  // of a swap
   };
   struct Served {
     control::Attachment at;
@@ -72,6 +74,15 @@ struct Process {
   ProcessId id = 0;
   PitIndex pit = 0;
   std::uint32_t instance = 0;
+  std::string name;
+  bool calls = false;  // others
+  bool waits = false;  // it is to take over from state_pit
+  PitIndex state_pit = 0;
+  bool was_told_to_take = false;  // the state
+  bool took_whole_state = false;  // of one that stood still
+  bool lies = false;              // it said that it has it before that
+  bool frozen = false;            // it has handed over its state, and stands still
+  std::vector<Mail> held;         // meanwhile
   bool alive = true;
   bool stopped = false;  // SIGSTOP
   bool started = false;  // it said PitReady, or never will
@@ -130,7 +141,6 @@ struct SimCall {
 // A thread with a link: LinkCore, or the open() before it.
 struct Owner {
   enum class Phase : std::uint8_t { opening, open, down, ended };
-  PitIndex pit = 0;
   Phase phase = Phase::opening;
   bool wants_close = false;
   detail::Opening opening;
@@ -248,7 +258,7 @@ class World {
   struct LinkHistory {
     LinkId link = 0;
     std::uint32_t caller = 0;
-    PitIndex pit = 0;
+    PitIndex pit = 0;  // its place, when it last attached
     Epoch last_epoch = 0;
     std::vector<std::uint8_t> begun;  // how often, of each id
     std::vector<std::uint8_t> ran;
@@ -285,7 +295,7 @@ class World {
   void execute(const Finished& a);
   void execute(const Note&) {}
   void execute(const ReadConfig& a);
-  void execute(const KeepConfig& a) { pits_ = a.slots; }
+  void execute(const KeepConfig& a);
   void execute(const Stopping&) { stopping_ = true; }
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
   void check_named(PitIndex pit, std::uint32_t instance);
@@ -303,6 +313,10 @@ class World {
   [[nodiscard]] Conn* conn_of(ConnId id);
   // pit.cpp
   void pit_starts(Process& p);
+  void pit_is_ready(Process& p);
+  void pit_takes_state(Process& p);
+  void pit_freezes(Process& p, std::uint32_t number);
+  void pit_thaws(Process& p);
   void pit_control(Process& p);
   void pit_data(Process& p);
   [[nodiscard]] bool pit_has_work(const Process& p) const;
@@ -323,7 +337,8 @@ class World {
   void command(Caller& c);
   void stranger_says(Caller& c);
   void stranger_hears(Caller& c, const ToCaller& got);
-  void open_link(Caller& c, PitIndex pit);
+  void open_link(Caller& c, const std::string& pit);
+  [[nodiscard]] const std::string& some_name();
   [[nodiscard]] bool owner_runs(Caller& c, Owner& o);  // false: it is gone
   [[nodiscard]] bool owner_has_work(const Owner& o) const;
   void progress(Caller& c, Owner& o);
@@ -359,6 +374,7 @@ class World {
   Dice dice_;
   std::uint64_t enabled_ = 0;  // faults of this world
   std::uint64_t break_every_ = 25;
+  std::uint64_t commands_every_ = 60;  // below 20: only swaps
   bool heals_ = false, closes_ = false;
   TimeNs now_ns_ = second_ns;
   Result result_;
@@ -389,7 +405,12 @@ class World {
   std::vector<std::unique_ptr<Caller>> callers_;
   std::vector<std::unique_ptr<Process>> processes_;  // by ProcessId
   std::vector<Process*> active_;                     // alive, or with something to be read
-  std::vector<Journal> journals_;
+  std::vector<Journal> journals_;                    // by place
+  struct Started {
+    std::string name;
+    bool calls = false;  // others
+  };
+  std::array<Started, pits_max> started_;  // who was last started in each place
   std::vector<std::unique_ptr<Memory>> memories_;
   std::vector<std::unique_ptr<LinkHistory>> histories_;
   std::vector<Choice> choices_;

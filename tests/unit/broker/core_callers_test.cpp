@@ -189,7 +189,7 @@ TEST(Callers, LoseTheirConnectionWhenTheyBreakTheProtocol) {
 }
 
 TEST(Callers, WithoutACommonVersionOrClockAreToldSo) {
-  for (const auto& [hello, code] : {std::pair{Hello{2, 9, second_ns, {}}, errc::version_mismatch},
+  for (const auto& [hello, code] : {std::pair{Hello{protocol_max + 1, 9, second_ns, {}}, errc::version_mismatch},
                                     std::pair{Hello{0, 0, second_ns, {}}, errc::version_mismatch},
                                     std::pair{Hello{1, 1, 3 * second_ns, {}}, errc::refused},
                                     std::pair{Hello{1, 1, -40 * second_ns, {}}, errc::refused}}) {

@@ -17,7 +17,9 @@ TEST(States, EndWhereNothingFollows) {
     EXPECT_EQ(may_become(PitState::stopped, static_cast<PitState>(to)), static_cast<PitState>(to) == PitState::starting)
         << "an operator may start it";
     EXPECT_FALSE(may_become(static_cast<PitState>(to), PitState::known)) << "a pit is new once";
-    EXPECT_EQ(may_become(static_cast<PitState>(to), PitState::ready), static_cast<PitState>(to) == PitState::starting);
+    const auto from = static_cast<PitState>(to);
+    EXPECT_EQ(may_become(from, PitState::ready), from == PitState::starting || from == PitState::swapping);
+    EXPECT_EQ(may_become(from, PitState::swapping), from == PitState::ready) << "only what serves can hand over";
   }
   for (std::size_t to = 0; to < link_state_count; ++to) {
     EXPECT_EQ(may_become(LinkState::closing, static_cast<LinkState>(to)),
@@ -151,7 +153,7 @@ TEST(Supervision, QuarantinesAPitThatBreaksTheControlProtocol) {
     d.pit_exits(true, 9);
     EXPECT_EQ(d.core.pit_state(0), PitState::quarantined) << m.index();
   }
-  for (const PitReady& m : {PitReady{2, 3, second_ns, "p", "1", 0}, PitReady{1, 1, 9 * second_ns, "p", "1", 0}}) {
+  for (const PitReady& m : {PitReady{protocol_max + 1, 9, second_ns, "p", "1", 0}, PitReady{1, 1, 9 * second_ns, "p", "1", 0}}) {
     CoreDriver d;
     d.begin();
     d.step(PitSpawned{0, 1, 101});

@@ -71,6 +71,8 @@ TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
                           lines,
                           path,
                           Command{1, Verb::show, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0},
+                          Command{1, Verb::swap, "p", 0, 0, 0, std::string(path_size_max + 1, 'x')},
+                          Frozen{1, errc::busy, std::string(text_size_max + 1, 'x')},
                           PitReady{1, 1, 0, std::string(pit_name_size_max + 1, 'x'), "", 0},
                           PitReady{1, 1, 0, "", std::string(version_size_max + 1, 'x'), 0},
                           Open{1, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0, 0},
@@ -100,7 +102,8 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
   const auto back = decode(*encode(samples()[22]));
   ASSERT_TRUE(back);
   const auto& answer = std::get<Answer>(*back);
-  EXPECT_EQ(std::tie(answer.daemon_pid, answer.added, answer.removed, answer.changed), std::tuple(4711, 1, 2, 3));
+  EXPECT_EQ(std::tie(answer.daemon_pid, answer.added, answer.removed, answer.changed, answer.pause_ns),
+            std::tuple(4711, 1, 2, 3, 4'000));
   const PitReport& r = answer.pit;
   const PitReport was = sample_report();
   EXPECT_EQ(std::tie(r.info.name, r.info.state, r.info.pid, r.info.instance, r.info.links),
@@ -120,7 +123,7 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
 }
 
 TEST(ControlCodec, RefusesAnUnknownVerbOrCause) {
-  for (const auto verb : {Verb{0}, Verb{7}}) {
+  for (const auto verb : {Verb{0}, Verb{8}}) {
     const auto bytes = encode(Command{1, verb, "", 0, 0, 0});
     ASSERT_TRUE(bytes);
     EXPECT_EQ(decode(*bytes).error().code, errc::peer_fault) << static_cast<int>(verb);

@@ -53,8 +53,13 @@ inline std::vector<Message> samples() {
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
       CallerWanted{12},
       CallerSocket{12, true},
-      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000},
-      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3},
+      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so"},
+      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000},
+      Prepared{1, 2},
+      TakeState{14},
+      Freeze{15, 77},
+      Frozen{16, errc::busy, "a call of its own has no answer"},
+      Thaw{17},
   };
 }
 
@@ -73,6 +78,9 @@ inline std::vector<Message> largest_samples() {
                      {std::string(pit_name_size_max, 'n'), std::string(state_size_max, 's'), -1, ~0U, ~0U});
   Command command;
   command.pit = std::string(pit_name_size_max, 'p');
+  command.file = std::string(path_size_max, 'f');
+  Frozen frozen;
+  frozen.text = std::string(text_size_max, 't');
   Answer answer;
   answer.text = refused.text;
   answer.pit.info = {std::string(pit_name_size_max, 'n'), std::string(state_size_max, 's'), -1, ~0U, ~0U};
@@ -81,8 +89,8 @@ inline std::vector<Message> largest_samples() {
   answer.pit.executable = answer.pit.log = answer.pit.arguments = std::string(path_size_max, 'e');
   answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
   answer.pit.deaths.assign(deaths_max,
-                           {-1, ~0U, DeathCause::unseen, true, -1, -1, std::string(last_lines_size_max, 'l')});
-  return {hello, ready, open, refused, status, command, answer};
+                           {-1, ~0U, DeathCause::swap, true, -1, -1, std::string(last_lines_size_max, 'l')});
+  return {hello, ready, open, refused, status, command, answer, frozen};
 }
 
 }  // namespace symphony::detail::control

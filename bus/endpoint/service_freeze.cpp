@@ -1,0 +1,108 @@
+// W2 of the link protocol on the pit's side: it ends what it handles, keeps its state, and stands still until the
+// broker says that it goes on, or kills it.
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "bus/endpoint/service_core.hpp"
+
+namespace symphony::detail {
+namespace {
+
+constexpr TimeNs settle_tick_ns = 200 * us_ns;  // between two looks at what has to settle
+constexpr TimeNs frozen_sleep_ns = second_ns;   // mail ends it
+
+}  // namespace
+
+// One turn. Requests stay in their rings; what the pit owes and could not write is written as callers read.
+void ServiceCore::run_frozen(RequestHandler& handler) noexcept {
+  if (stopping_) {
+    frost_.reset();  // it is stopped as it stands: nobody waits for an answer
+    return;
+  }
+  if (!frost_->is_frozen) try_freeze(handler);
+  if (!frost_) return;
+  const TimeNs until = now_ns() + (frost_->is_frozen ? frozen_sleep_ns : settle_tick_ns);
+  const WaitWord words[] = {mailbox_.wait_word()};
+  const auto look = [this] { return mailbox_.has_mail(); };
+  (void)sleep_unless<RealMem, Order, Site>(look, words, until, false, sleep_);
+}
+
+void ServiceCore::try_freeze(RequestHandler& handler) noexcept {
+  std::string why;
+  Freezing outcome = Freezing::failed;
+  try {
+    outcome = handler.freeze(frost_->asked.memory, why);
+  } catch (const std::bad_alloc&) {
+    outcome = Freezing::failed;
+  }
+  const bool is_late = now_ns() >= frost_->asked.deadline_ns;
+  if (outcome == Freezing::settles && !is_late) return;
+  const std::uint32_t number = frost_->asked.number;
+  if (outcome == Freezing::frozen && !is_late) {
+    frost_->is_frozen = true;
+    return send(control::Frozen{number, control::code_done, {}});
+  }
+  if (outcome == Freezing::frozen) why = "keeping its state took too long";
+  const errc code = outcome == Freezing::failed ? errc::refused : errc::busy;
+  // Before the answer: whoever reads it may rely on this pit going on.
+  thaw(handler);
+  send(control::Frozen{number, code, std::move(why)});
+}
+
+// While it stands still: what is about links waits, in order.
+void ServiceCore::hear_frozen(ServiceEvent& event, RequestHandler& handler) noexcept {
+  if (std::holds_alternative<service_event::Thaw>(event)) {
+    thaw(handler);
+  } else if (std::holds_alternative<service_event::Stop>(event)) {
+    stopping_ = true;
+  } else if (auto* again = std::get_if<service_event::Freeze>(&event)) {  // of the next broker
+    frost_->asked = std::move(*again);
+    frost_->is_frozen = false;
+  } else if (std::holds_alternative<service_event::Nudge>(event) && !frost_->is_frozen) {
+    handler.on_nudge();  // answers that it waits for
+  } else {
+    try {
+      frost_->held.push_back(std::move(event));
+    } catch (const std::bad_alloc&) {
+      // An attach runs into its timeout; a link is looked at anyway.
+    }
+  }
+}
+
+void ServiceCore::thaw(RequestHandler& handler) noexcept {
+  std::vector<ServiceEvent> held = std::move(frost_->held);
+  frost_.reset();
+  handler.thaw();
+  for (ServiceEvent& event : held) {
+    if (auto* attached = std::get_if<service_event::Attach>(&event)) {
+      attach(std::move(attached->attached), handler);
+    } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
+      drop(gone->at, gone->drain, handler);
+    } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
+      links_.rang(rung->link);
+    } else if (std::holds_alternative<service_event::Nudge>(event)) {
+      handler.on_nudge();
+    }
+  }
+}
+
+}  // namespace symphony::detail
+
+namespace symphony {
+
+result<void> Service::await_state(const UniqueFd& control_socket) {
+  using namespace detail::control;
+  ControlSocket socket(control_socket.duplicate());
+  if (auto sent = socket.wait_send(Prepared{}, {}, no_deadline_ns); !sent) return sent;
+  for (;;) {
+    const auto received = socket.wait_receive(FdPolicy::refuse, no_deadline_ns);
+    if (!received) return unexpected(received.error());
+    if (std::holds_alternative<TakeState>(received->message)) return {};
+    if (std::holds_alternative<Stop>(received->message)) {
+      return unexpected(errc::closed, "this process was to take over a pit, and is not wanted any more");
+    }
+  }
+}
+
+}  // namespace symphony
