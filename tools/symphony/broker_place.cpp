@@ -86,6 +86,13 @@ int exit_status_of(const OperatorAnswer& answer) noexcept {
   }
 }
 
+int report_open_failure(std::string_view verb, const error& e, const BrokerPlace& place, std::string_view pit) {
+  const bool is_unknown = e.code == errc::not_found;
+  const bool is_away = e.code == errc::quarantined || e.code == errc::closed;
+  return report_failure(verb, is_away ? exit_bad : exit_status_of(e.code),
+                        is_unknown ? with_suggestion(e.text, place, pit) : e.text);
+}
+
 std::string with_suggestion(const std::string& text, const BrokerPlace& place, std::string_view pit) {
   auto endpoint = Endpoint::connect(place.options());
   if (!endpoint) return text;

@@ -50,6 +50,9 @@ void print(const CliJson& document);
 // 1: the pit is not as it was asked to be; else as for an error of the library.
 [[nodiscard]] int exit_status_of(const OperatorAnswer& answer) noexcept;
 
+// One line to stderr for a link that could not be opened; its exit status. 1: the pit is stopped or quarantined.
+int report_open_failure(std::string_view verb, const error& e, const BrokerPlace& place, std::string_view pit);
+
 // `text`, with the name that was probably meant.
 [[nodiscard]] std::string with_suggestion(const std::string& text, const BrokerPlace& place, std::string_view pit);
 

@@ -29,23 +29,6 @@ struct CallArguments {
   std::string format = "table";
 };
 
-int exit_status_of_call(CallStatus ended) {
-  switch (ended) {
-    case status::ok:
-      return exit_ok;
-    case status::deadline:
-      return exit_timeout;
-    case status::unreachable:
-      return exit_unreachable;
-    case status::version:
-      return exit_version;
-    case status::too_large:
-      return exit_usage;
-    default:
-      return exit_bad;
-  }
-}
-
 int call(const CallArguments& arguments) {
   const auto wrong = [](const InputError& e) { return report_failure("call", e.exit_status(), e.text); };
   auto messages = SchemaMessages::read(arguments.schemas, arguments.folders);
@@ -61,17 +44,11 @@ int call(const CallArguments& arguments) {
   auto endpoint = Endpoint::connect(arguments.place.options());
   if (!endpoint) return report_failure("call", exit_status_of(endpoint.error().code), endpoint.error().text);
   auto link = endpoint->open(arguments.pit, {.waiting = symphony::Waiting::sleep}, deadline - now_ns());
-  if (!link) {
-    const error& e = link.error();
-    const bool is_unknown = e.code == errc::not_found;
-    const bool is_away = e.code == errc::quarantined || e.code == errc::closed;
-    return report_failure("call", is_away ? exit_bad : exit_status_of(e.code),
-                          is_unknown ? with_suggestion(e.text, arguments.place, arguments.pit) : e.text);
-  }
+  if (!link) return report_open_failure("call", link.error(), arguments.place, arguments.pit);
   const Reply reply = link->call(type_id(*method), *request, {.deadline_ns = deadline});
   if (!reply.ok()) {
     const std::string name = reply.status > 0 ? "status " + std::to_string(reply.status) : status_name(reply.status);
-    return report_failure("call", exit_status_of_call(reply.status),
+    return report_failure("call", exit_status_of_ending(reply.status),
                           name + (reply.text.empty() ? std::string() : ": " + std::string(reply.text)));
   }
   const std::string table = reply.body.empty() ? std::string() : messages->table_of(reply.type);

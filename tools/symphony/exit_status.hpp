@@ -2,6 +2,7 @@
 #pragma once
 
 #include <symphony/result.hpp>
+#include <symphony/status.hpp>
 
 namespace symphony::tools {
 
@@ -32,6 +33,24 @@ inline constexpr int exit_internal = 70;
       return exit_version;
     default:
       return exit_internal;
+  }
+}
+
+// For how a call ended, or a step of a pit.
+[[nodiscard]] constexpr int exit_status_of_ending(CallStatus ended) noexcept {
+  switch (ended) {
+    case status::ok:
+      return exit_ok;
+    case status::deadline:
+      return exit_timeout;
+    case status::unreachable:
+      return exit_unreachable;
+    case status::version:
+      return exit_version;
+    case status::too_large:
+      return exit_usage;
+    default:
+      return exit_bad;
   }
 }
 

@@ -27,6 +27,7 @@
 #include "tools/symphony/pit_logs.hpp"
 #include "tools/symphony/pit_new.hpp"
 #include "tools/symphony/pit_running.hpp"
+#include "tools/symphony/pit_snapshot.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/table.hpp"
 
@@ -284,6 +285,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
                           : show_running(arguments->place, arguments->pit, arguments->format);
   });
   add_pit_running_verbs(*pit, exit_status);
+  add_pit_snapshot_verbs(*pit, exit_status);
   add_pit_logs_verb(*pit, exit_status);
   add_pit_check_verb(*pit, exit_status);
   add_pit_new_verb(*pit, exit_status);
