@@ -24,6 +24,23 @@ unexpected no_file(int why) {
   return {errc::system, "the folder for it or a file there cannot be used: make it, and writable for this user", why};
 }
 
+result<UniqueFd> open_folder(const std::string& folder) {
+  UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return no_file(errno);
+  struct stat about {};
+  if (::fstat(at.get(), &about) != 0) return no_file(errno);
+  if (about.st_uid != ::geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return unexpected(errc::refused, "the folder must belong to you and be writable for nobody else (chmod 700)",
+                      EPERM);
+  }
+  return at;
+}
+
+unexpected kept_by_another() {
+  return {errc::busy,
+          "another broker or program keeps a pit of this name in this folder: end it, or use another folder", EBUSY};
+}
+
 }  // namespace
 
 result<UniqueFd> create_state_memory(const StateGeometry& geometry) {
@@ -43,17 +60,11 @@ result<UniqueFd> create_state_file(const std::string& folder, const std::string&
   if (!is_state_geometry(geometry)) {
     return unexpected(errc::invalid_argument, "the sizes of a pit's state are multiples of 4096 up to 2 GiB");
   }
-  const UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!at) return no_file(errno);
-  struct stat about {};
-  if (::fstat(at.get(), &about) != 0) return no_file(errno);
-  if (about.st_uid != ::geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return unexpected(errc::refused, "the folder must belong to you and be writable for nobody else (chmod 700)",
-                      EPERM);
-  }
+  const auto at = open_folder(folder);
+  if (!at) return unexpected(at.error());
   const std::string name = pit + ".next";
-  if (::unlinkat(at.get(), name.c_str(), 0) != 0 && errno != ENOENT) return no_file(errno);
-  UniqueFd fd(::openat(at.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (::unlinkat(at->get(), name.c_str(), 0) != 0 && errno != ENOENT) return no_file(errno);
+  UniqueFd fd(::openat(at->get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return no_file(errno);
   if (::ftruncate(fd.get(), static_cast<off_t>(state_size(geometry))) != 0) return no_file(errno);
   return fd;
@@ -72,14 +83,30 @@ result<void> keep_state_file(const std::string& folder, const std::string& pit) 
   return {};
 }
 
+void drop_state_file(const std::string& folder, const std::string& pit) noexcept {
+  const UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (at) (void)::unlinkat(at.get(), (pit + ".next").c_str(), 0);
+}
+
+result<UniqueFd> lock_state_files(const std::string& folder, const std::string& pit) {
+  const auto at = open_folder(folder);
+  if (!at) return unexpected(at.error());
+  UniqueFd fd(::openat(at->get(), (pit + ".lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return no_file(errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const int why = errno;
+    return why == EWOULDBLOCK ? kept_by_another() : no_file(why);
+  }
+  return fd;
+}
+
 result<UniqueFd> open_state_file(const std::string& folder, const std::string& pit) {
   UniqueFd fd(::open((folder + "/" + pit + ".state").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd && errno == ENOENT) return unexpected(errc::not_found, "no state was kept there");
   if (!fd) return no_file(errno);
   if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return no_file(errno);
-    return unexpected(errc::busy,
-                      "another broker keeps a pit of this name in this folder: stop it, or use another folder", EBUSY);
+    return kept_by_another();
   }
   return fd;
 }

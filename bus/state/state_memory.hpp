@@ -28,7 +28,12 @@ inline constexpr StateGeometry handed_state_geometry{1ull << 30, 4096};
                                                  const StateGeometry& geometry);
 // `<pit>.next` becomes `<pit>.state`, on the disk when this returns.   Errors: system.
 [[nodiscard]] result<void> keep_state_file(const std::string& folder, const std::string& pit);
-// `<pit>.state`, to be read.   Errors: not_found, busy (another broker keeps it), system.
+// `<pit>.next`, which is not used, goes.
+void drop_state_file(const std::string& folder, const std::string& pit) noexcept;
+// `<pit>.lock`: who has it is the only program that may use the files of this pit in the folder, until every descriptor
+// of it is closed. For those who are no broker.   Errors: busy, refused, system.
+[[nodiscard]] result<UniqueFd> lock_state_files(const std::string& folder, const std::string& pit);
+// `<pit>.state`, to be read.   Errors: not_found, busy (another broker or program keeps it), system.
 [[nodiscard]] result<UniqueFd> open_state_file(const std::string& folder, const std::string& pit);
 
 class StateMemory {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "pits/conductor/mounts.hpp"
+#include "pits/hosting/durable/in_process_keeper.hpp"
 #include "pits/hosting/dynamic/dynamic_host.hpp"
 #include "pits/hosting/dynamic/library.hpp"
 #include "pits/hosting/process/process_host.hpp"
@@ -95,20 +96,28 @@ StepResult Conductor::mount(std::string_view name, const MountOptions& options) 
 }
 
 StepResult Conductor::make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+  std::shared_ptr<pit::StateKeeper> keeper;
+  if (options.state.durability != Durability::none) {
+    if (options.mode == Mode::process) {
+      return {status::bad_state, "mount: a process pit's broker keeps its state: set `durability` in its manifest"};
+    }
+    if (auto made = pit::make_state_keeper(name, options.state, keeper); !made.ok()) return step(std::move(made));
+  }
   switch (options.mode) {
     case Mode::static_:
-      return make_static(options, out);
+      return make_static(options, std::move(keeper), out);
     case Mode::dynamic:
-      return make_dynamic(options, out);
+      return make_dynamic(options, std::move(keeper), out);
     case Mode::wasm:
-      return make_wasm(options, out);
+      return make_wasm(options, std::move(keeper), out);
     case Mode::process:
       return make_process(name, options, out);
   }
   return {status::bad_state, "mount: there is no such mode"};
 }
 
-StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                                  std::shared_ptr<pit::Host>& out) {
   if (options.entry == nullptr) {
     return {status::bad_state, "mount: a static pit needs its entry (SYMPHONY_DECLARE_PIT, symphony_pit_<name>())"};
   }
@@ -117,24 +126,28 @@ StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<p
   if (auto outcome = pit::read_entry(*options.entry, table, info); !outcome.ok()) return step(std::move(outcome));
   if (StepResult missing = check_needs(info); !missing.ok()) return missing;
   std::unique_ptr<pit::StaticHost> made;
-  auto outcome = pit::StaticHost::mount(*options.entry, {.config = options.config, .services = services_}, made);
+  auto outcome = pit::StaticHost::mount(
+      *options.entry, {.config = options.config, .services = services_, .keeper = std::move(keeper)}, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
 
-StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                                   std::shared_ptr<pit::Host>& out) {
   if (options.file.empty()) return {status::bad_state, "mount: a dynamic pit needs its file, the .so of the pit"};
   pit::PitFile file;
   if (auto outcome = pit::read_pit_file(options.file, file); !outcome.ok()) return step(std::move(outcome));
   // Before it is loaded: what is loaded stays.
   if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
   std::unique_ptr<pit::DynamicHost> made;
-  auto outcome = pit::DynamicHost::mount(file, {.config = options.config, .services = services_}, made);
+  auto outcome = pit::DynamicHost::mount(
+      file, {.config = options.config, .services = services_, .keeper = std::move(keeper)}, made);
   out = std::move(made);
   return step(std::move(outcome));
 }
 
-StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit::Host>& out) {
+StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                                std::shared_ptr<pit::Host>& out) {
   if (options.file.empty()) return {status::bad_state, "mount: a wasm pit needs its file, the _wasm.so of the pit"};
   pit::PitFile file;
   if (auto outcome = pit::read_pit_file(options.file, file); !outcome.ok()) return step(std::move(outcome));
@@ -142,6 +155,7 @@ StepResult Conductor::make_wasm(const MountOptions& options, std::shared_ptr<pit
   pit::WasmOptions chosen;
   chosen.config = options.config;
   chosen.services = services_;
+  chosen.keeper = std::move(keeper);
   chosen.checkpoint_after = options.checkpoint_after;
   chosen.budget_ms = options.budget_ms;
   chosen.window_size = options.window_size;

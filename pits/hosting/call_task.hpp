@@ -27,7 +27,7 @@ namespace symphony::pit {
 // ReplySink first: two of its functions are called a call.
 class CallTask final : public ReplySink, public Executor::Task {
  public:
-  explicit CallTask(InProcessCore& core) noexcept : core_(core) {}
+  CallTask(InProcessCore& core, std::uint64_t link) noexcept : core_(core), link_(link) {}
 
   symphony_envelope envelope{};
   std::span<const std::byte> body;
@@ -35,7 +35,7 @@ class CallTask final : public ReplySink, public Executor::Task {
 
   void run() noexcept override {
     request_ = 0;
-    core_.handle(envelope, body, *this);
+    core_.handle(link_, envelope, body, *this);
   }
 
   // Whether the pit ends this call later. After run().
@@ -59,6 +59,7 @@ class CallTask final : public ReplySink, public Executor::Task {
   void tell() noexcept;
 
   InProcessCore& core_;
+  const std::uint64_t link_;
   std::uint64_t request_ = 0;
   std::atomic<std::uint32_t> ending_{0};  // of a deferred call; 1: the reply is there
   std::shared_ptr<const UniqueFd> wake_;

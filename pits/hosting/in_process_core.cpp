@@ -1,16 +1,28 @@
 #include "pits/hosting/in_process_core.hpp"
 
+#include <sys/random.h>
 #include <time.h>
 
 #include <new>
 #include <utility>
 
 namespace symphony::pit {
+namespace {
+
+// Beyond what any state remembers of an earlier process's links: by chance.
+std::uint64_t first_link() noexcept {
+  std::uint64_t first = 0;
+  if (::getrandom(&first, sizeof first, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof first)) {
+    first = static_cast<std::uint64_t>(now_ns()) << 20;
+  }
+  return first >> 1;
+}
+
+}  // namespace
 
 InProcessCore::InProcessCore(std::string_view of, std::unique_ptr<InstanceFactory> factory,
                              const InProcessOptions& options)
-    : mode(of), executor(options.queue_max), factory_(std::move(factory)), options_(options) {
-  options_.restore = nullptr;
+    : mode(of), executor(options.queue_max), factory_(std::move(factory)), options_(options), last_link_(first_link()) {
   if (options_.services == nullptr) {
     options_.services = std::make_shared<ServiceThread>([](std::string_view service, TimeNs, std::unique_ptr<Link>&) {
       return Outcome{SYMPHONY_UNREACHABLE, "nobody told this host where pit '" + std::string(service) + "' is"};
@@ -18,14 +30,29 @@ InProcessCore::InProcessCore(std::string_view of, std::unique_ptr<InstanceFactor
   }
 }
 
-Outcome InProcessCore::make_running(const Snapshot* from) {
-  std::unique_ptr<Instance> made;
+InProcessCore::~InProcessCore() {
+  if (options_.keeper) options_.keeper->end();
+}
+
+Outcome InProcessCore::begin() {
+  const Snapshot* const from = std::exchange(options_.restore, nullptr);
+  Outcome begun = options_.keeper ? begin_kept(from) : make_running(from);
+  if (begun.ok()) info = instance().info();
+  return begun;
+}
+
+Outcome InProcessCore::make(InstanceServices* services, std::unique_ptr<Instance>& out) {
   const InstanceOptions options{.config = options_.config,
-                                .services = this,
+                                .services = services,
                                 .log = options_.log,
                                 .seed = options_.seed,
                                 .extensions = options_.extensions};
-  if (Outcome o = factory_->make(options, made); !o.ok()) return o;
+  return factory_->make(options, out);
+}
+
+Outcome InProcessCore::make_running(const Snapshot* from) {
+  std::unique_ptr<Instance> made;
+  if (Outcome o = make(this, made); !o.ok()) return o;
   if (instance_ != nullptr && instance_->is_fed()) made->feed(instance_->seed(), instance_->clock_ns());
   if (Outcome o = made->init(); !o.ok()) return o;
   if (from != nullptr) {
@@ -43,13 +70,23 @@ Outcome InProcessCore::make_running(const Snapshot* from) {
   told_due_ns_ = no_deadline_ns;
   timer_due(instance_->next_timer_ns());
   broken_.clear();
+  is_plain_ = true;
   kept_ = std::move(first);
   kept_at_change_ = instance_->changes();
   return {};
 }
 
+Outcome InProcessCore::restore(const Snapshot& from) {
+  return options_.keeper ? restore_kept(from) : make_running(&from);
+}
+
+bool InProcessCore::forget(std::uint64_t link, std::uint64_t id, std::uint64_t request) noexcept {
+  return options_.keeper ? options_.keeper->forget(link, id) : instance_->forget(request);
+}
+
 Outcome InProcessCore::keep(Snapshot& out) {
   if (!broken_.empty()) return {SYMPHONY_QUARANTINED, broken_};
+  if (options_.keeper) return take([&] { return instance().snapshot(out); });
   Outcome taken = instance_->snapshot(out);
   if (taken.ok() && factory_->can_trap()) {
     kept_ = out;
@@ -75,15 +112,20 @@ void InProcessCore::rebuild() noexcept {
     const std::optional<Snapshot> from = std::move(kept_);
     if (const Outcome made = make_running(from ? &*from : nullptr); !made.ok()) {
       kept_ = from;
-      broken_ = "the pit trapped, and its next instance did not start: " + made.text + "; restore a good state";
-      log_error(broken_);
+      break_down("the pit trapped, and its next instance did not start: " + made.text + "; restore a good state");
       return;
     }
     // relaxed: only a number for people.
     rebuilds.fetch_add(1, std::memory_order_relaxed);
   } catch (const std::bad_alloc&) {
-    broken_ = "the pit trapped; no memory for the next one";  // short enough to need none itself
+    break_down("no memory");  // short enough to need none itself
   }
+}
+
+void InProcessCore::break_down(std::string why) noexcept {
+  is_plain_ = false;
+  broken_ = std::move(why);
+  log_error(broken_);
 }
 
 // ---- what the pit asks, and what comes of it
@@ -123,7 +165,9 @@ void InProcessCore::insist(Work&& work) noexcept {
 TimeNs InProcessCore::run_timers(TimeNs now) noexcept {
   TimeNs next = no_deadline_ns;
   insist([&] {
-    if (!instance_->is_fed()) {
+    if (options_.keeper) {
+      next = run_due_kept(now);
+    } else if (!instance_->is_fed()) {
       for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now); ++i) look_after();
       next = instance_->state() == State::running ? instance_->next_timer_ns() : no_deadline_ns;
     }
@@ -135,6 +179,7 @@ TimeNs InProcessCore::run_timers(TimeNs now) noexcept {
 void InProcessCore::on_answer(std::uint64_t cookie, const Reply& reply) noexcept {
   insist([&] {
     const auto body = reply.ok() ? reply.body : std::as_bytes(std::span(reply.text));
+    if (options_.keeper) return answer_kept(cookie, reply.status, reply.type, body);
     instance_->answer(cookie, reply.status, reply.type, body);
     look_after();
   });
@@ -142,6 +187,7 @@ void InProcessCore::on_answer(std::uint64_t cookie, const Reply& reply) noexcept
 
 Outcome InProcessCore::feed(std::uint64_t seed, TimeNs now_ns) {
   return run([&]() -> Outcome {
+    if (options_.keeper) return take([&] { return options_.keeper->feed(seed, now_ns); });
     instance_->feed(seed, now_ns);
     for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now_ns); ++i) look_after();
     return {};
@@ -152,11 +198,16 @@ template <class Step>
 Outcome InProcessCore::take(Step&& step) {
   if (!broken_.empty()) return {SYMPHONY_QUARANTINED, broken_};
   Outcome taken = step();
-  if (instance_->state() == State::trapped) rebuild();
+  if (options_.keeper) {
+    look_after_kept();
+  } else if (instance_->state() == State::trapped) {
+    rebuild();
+  }
   return taken;
 }
 
 Outcome InProcessCore::drain(std::uint64_t deadline_ns) {
+  if (options_.keeper) return take([&] { return options_.keeper->drain(deadline_ns); });
   return take([&] {
     Outcome drained = instance_->drain(deadline_ns);
     at_rest_ = at_rest_ || drained.ok();
@@ -165,11 +216,12 @@ Outcome InProcessCore::drain(std::uint64_t deadline_ns) {
 }
 
 Outcome InProcessCore::stop() {
-  return take([&] { return instance_->stop(); });
+  return take([&] { return options_.keeper ? options_.keeper->stop() : instance_->stop(); });
 }
 
 // Drained timers hold: a start looks at what became due meanwhile.
 Outcome InProcessCore::start() {
+  if (options_.keeper) return take([&] { return options_.keeper->start(); });
   return take([&] {
     Outcome started = instance_->start();
     if (started.ok()) {

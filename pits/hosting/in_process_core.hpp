@@ -3,6 +3,7 @@
 // Invariants:
 //   C1  everything below `Only inside the executor` is touched by the executor's holder alone
 //   C2  there is always an instance; one that trapped is replaced before the executor is left, or `broken` says why not
+//   C3  where a keeper is, the instance is the keeper's, and everything that enters it goes by way of the keeper
 // Lifetime: shared by the host, its links, and whoever runs its timers.
 #pragma once
 
@@ -20,25 +21,41 @@
 #include "pits/hosting/in_process_host.hpp"
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/service_thread.hpp"
+#include "pits/hosting/state_keeper.hpp"
 
 namespace symphony::pit {
 
 class InProcessCore final : public ServiceClient,
                             private InstanceServices,
+                            private KeptHost,
                             public std::enable_shared_from_this<InProcessCore> {
  public:
   InProcessCore(std::string_view mode, std::unique_ptr<InstanceFactory> factory, const InProcessOptions& options);
+  ~InProcessCore() override;
 
-  // An instance up to RUNNING, or DRAINED where drain() left the one before, in the place of the one that is there; on
-  // failure that one stays.   [inside]
+  // The first instance, RUNNING.   [before anybody else knows of this]
+  Outcome begin();
+  // Without a keeper: an instance up to RUNNING, or DRAINED where drain() left the one before, in the place of the one
+  // that is there; on failure that one stays.   [inside]
   Outcome make_running(const Snapshot* from);
-  void handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept {
-    if (!broken_.empty()) [[unlikely]]
-      return sink.fail(SYMPHONY_QUARANTINED, broken_);
+  void handle(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
+              ReplySink& sink) noexcept {
+    if (!is_plain_) [[unlikely]]
+      return handle_kept(link, envelope, body, sink);
     instance_->handle(envelope, body, sink);
     look_after();
   }
-  [[nodiscard]] Instance& instance() noexcept { return *instance_; }
+  [[nodiscard]] Instance& instance() noexcept { return options_.keeper ? options_.keeper->instance() : *instance_; }
+  // The state of a snapshot, by way of a new instance; on failure that which is there stays.   [inside]
+  Outcome restore(const Snapshot& from);
+  // Nobody waits any longer for a request that was deferred: `request` of the instance, `id` of the link. False: it has
+  // ended.   [inside]
+  bool forget(std::uint64_t link, std::uint64_t id, std::uint64_t request) noexcept;
+
+  // A number for a link; no other one has it, in this process or an earlier one.   [any thread]
+  [[nodiscard]] std::uint64_t next_link() noexcept;
+  // The link is over.   [any thread but the executor's holder]
+  void link_gone(std::uint64_t link) noexcept;
   // Takes the state for the instance that may have to follow.   [inside]
   Outcome keep(Snapshot& out);
 
@@ -82,6 +99,25 @@ class InProcessCore final : public ServiceClient,
   template <class Step>
   Outcome take(Step&& step);
   void rebuild() noexcept;
+  void break_down(std::string why) noexcept;
+
+  Outcome make(InstanceServices* services, std::unique_ptr<Instance>& out);
+
+  // in_process_kept.cpp: with a keeper
+  Outcome begin_kept(const Snapshot* from);
+  void handle_kept(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
+                   ReplySink& sink) noexcept;
+  void answer_kept(std::uint64_t cookie, std::int32_t status, std::uint32_t type,
+                   std::span<const std::byte> body) noexcept;
+  [[nodiscard]] TimeNs run_due_kept(TimeNs now) noexcept;
+  Outcome restore_kept(const Snapshot& from);
+  void look_after_kept() noexcept;
+  void rebuild_kept() noexcept;
+  Outcome make_inited(InstanceServices* services, std::unique_ptr<Instance>& out) override;
+  std::int32_t post(const AsyncCall& call) noexcept override;
+  [[nodiscard]] bool is_heard() const noexcept override { return options_.events != nullptr; }
+  void tell(std::uint32_t type, std::span<const std::byte> body) noexcept override;
+  [[nodiscard]] LogSink* log() const noexcept override { return options_.log; }
   void checkpoint() noexcept;
   void log_error(std::string_view line) noexcept;
 
@@ -95,6 +131,9 @@ class InProcessCore final : public ServiceClient,
   TimeNs told_due_ns_ = no_deadline_ns;  // what the service thread believes; it looks then, and asks anew
   bool at_rest_ = false;                 // drained, and not started again
   std::string broken_;                   // why there is nothing to run; empty: there is
+  bool is_plain_ = false;                // there is an instance to run, and no keeper
+
+  std::atomic<std::uint64_t> last_link_;
 };
 
 // Work of the control side, run in the executor like a call.

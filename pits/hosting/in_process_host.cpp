@@ -14,8 +14,7 @@ InProcessHost::~InProcessHost() = default;
 Outcome InProcessHost::begin(std::string_view mode, std::unique_ptr<InstanceFactory> factory,
                              const InProcessOptions& options, std::shared_ptr<InProcessCore>& out) {
   auto core = std::make_shared<InProcessCore>(mode, std::move(factory), options);
-  if (Outcome o = core->make_running(options.restore); !o.ok()) return o;
-  core->info = core->instance().info();
+  if (Outcome o = core->begin(); !o.ok()) return o;
   out = std::move(core);
   return {};
 }
@@ -61,7 +60,7 @@ Outcome InProcessHost::restore(const Snapshot& from) {
       return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + core_->info.name + "' in state " +
                                       std::string(to_string(state)) + ": legal in RUNNING"};
     }
-    return core_->make_running(&from);
+    return core_->restore(from);
   });
 }
 

@@ -21,6 +21,7 @@
 namespace symphony::pit {
 
 class ServiceThread;
+class StateKeeper;
 
 struct InProcessOptions {
   std::string config{};                       // the operator's JSON text
@@ -34,6 +35,8 @@ struct InProcessOptions {
   // Modes whose pits can trap: after so many state-changing messages the state is kept anew for a rebuild. 0: the state
   // kept is that of mount(), restore() and snapshot().
   std::uint32_t checkpoint_after = 0;
+  // Keeps the state over the death of the process, and over traps; of this host alone. Null: it ends with the instance.
+  std::shared_ptr<StateKeeper> keeper{};
 };
 
 // How a mode makes an instance. Threads: one call at a time. Lives as long as the host and its links.

@@ -10,6 +10,7 @@ InProcessLink::~InProcessLink() {
   for (Started& started : started_) {
     if (started.waits) take_back(*started.task);
   }
+  core_->link_gone(link_);
 }
 
 bool InProcessLink::enter(std::unique_ptr<CallTask>& task, const Request& request, Reply& reply) noexcept {
@@ -31,7 +32,7 @@ bool InProcessLink::enter(std::unique_ptr<CallTask>& task, const Request& reques
 
 void InProcessLink::run(const Request& request, Reply& reply) noexcept {
   if (task_ == nullptr) [[unlikely]] {
-    task_.reset(new (std::nothrow) CallTask(*core_));
+    task_.reset(new (std::nothrow) CallTask(*core_, link_));
     if (task_ == nullptr) {
       ++last_id_;
       reply = {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
@@ -48,7 +49,7 @@ void InProcessLink::run(const Request& request, Reply& reply) noexcept {
 void InProcessLink::take_back(CallTask& task) noexcept {
   bool forgotten = false;
   auto forget = [&]() -> Outcome {
-    forgotten = core_->instance().forget(task.request());
+    forgotten = core_->forget(link_, task.envelope.id, task.request());
     return {};
   };
   ControlTask<decltype(forget)> control(forget);
@@ -66,7 +67,7 @@ bool InProcessLink::try_start(const Request& request, std::uint64_t tag) noexcep
     Started& started = started_.emplace_back();
     started.tag = tag;
     started.deadline_ns = request.deadline_ns;
-    started.task.reset(new (std::nothrow) CallTask(*core_));
+    started.task.reset(new (std::nothrow) CallTask(*core_, link_));
     if (started.task == nullptr) {
       started_.pop_back();
       return false;

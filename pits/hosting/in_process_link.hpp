@@ -16,7 +16,10 @@ namespace symphony::pit {
 class InProcessLink final : public Link {
  public:
   InProcessLink(std::shared_ptr<InProcessCore> core, Executor::Seat seat)
-      : core_(std::move(core)), task_(std::make_unique<CallTask>(*core_)), seat_(std::move(seat)) {}
+      : core_(std::move(core)),
+        link_(core_->next_link()),
+        task_(std::make_unique<CallTask>(*core_, link_)),
+        seat_(std::move(seat)) {}
   ~InProcessLink() override;
 
   Reply call(const Request& request) noexcept override {
@@ -46,6 +49,7 @@ class InProcessLink final : public Link {
   void take_back(CallTask& task) noexcept;
 
   std::shared_ptr<InProcessCore> core_;  // first, so that it goes last: the members below use what it keeps
+  const std::uint64_t link_;
   std::unique_ptr<CallTask> task_;
   Executor::Seat seat_;
   std::uint64_t last_id_ = 0;

@@ -70,8 +70,13 @@ bool DurablePit::begin(const EventHead& head, std::span<const std::byte> body) n
   return true;
 }
 
+bool DurablePit::waits(std::uint64_t link, std::uint64_t id) const noexcept {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const auto& one) { return one.second->of().link == link && one.second->of().id == id; });
+}
+
 bool DurablePit::commit() noexcept {
-  if (replaying_) return true;
+  if (replaying_ || is_undone()) return true;
   head_.heard = instance_->heard();
   if (head_.kind == EventKind::request) last_ids_.at(head_.link) = head_.id;
   if (unkept_++ == 0) unkept_since_ns_ = coarse_now_ns();
@@ -81,9 +86,11 @@ bool DurablePit::commit() noexcept {
 }
 
 void DurablePit::finish() noexcept {
+  if (is_undone()) return;
   for (Owed& ending : made_) settle(std::move(ending));  // make_room() left room for their notes
   made_.clear();
   spent_.clear();
+  tell_published();
   for (Outstanding& one : calls_) {
     if (!std::exchange(one.is_posted, true)) owner_.post(one.call);
   }
@@ -211,7 +218,7 @@ Outcome DurablePit::restore(const Snapshot& from) {
   std::swap(calls_, calls);  // what start() calls is the new state's
   Outcome outcome = prepare();
   std::swap(calls_, calls);
-  if (!outcome.ok()) return outcome;
+  if (!outcome.ok()) return published_.clear(), outcome;
   // Once puts the new state in the place of the old one, once more has that back.
   const auto exchange = [&]() noexcept {
     std::swap(instance_, other);
@@ -222,13 +229,15 @@ Outcome DurablePit::restore(const Snapshot& from) {
   exchange();
   if (outcome = keep(); !outcome.ok()) {
     exchange();
+    published_.clear();
     return outcome;
   }
   std::swap(waiting_, waiting);  // the old instance ends them when it goes; that was said above
   other.reset();
+  waiting_.clear();  // an instance that trapped ended none
   made_.clear();
   spent_.clear();
-  for (const auto& [link, last_id] : last_ids_) attached(link);
+  all_attached();
   finish();
   return outcome;
 }
@@ -243,6 +252,10 @@ void DurablePit::attached(std::uint64_t link) noexcept {
     }
     on_delivered(link, owed_[i].id);
   }
+}
+
+void DurablePit::all_attached() noexcept {
+  for (const auto& [link, last_id] : last_ids_) attached(link);
 }
 
 void DurablePit::on_delivered(std::uint64_t link, std::uint64_t id) noexcept {
@@ -262,6 +275,11 @@ void DurablePit::gone(std::uint64_t link) noexcept {
   if (!last_ids_.contains(link)) return;
   forget(link);
   note(EventKind::gone, link, 0);
+}
+
+void DurablePit::all_gone() noexcept {
+  last_ids_.clear();
+  owed_.clear();
 }
 
 // ---- what is kept
@@ -313,8 +331,8 @@ Outcome DurablePit::write() {
   const std::vector<std::byte> bytes = write_state_frame(frame);
   const std::uint64_t at = detail::state_snapshot_offset(writer_.geometry(), writer_.generation() + 1);
   if (bytes.size() > writer_.geometry().snapshot_capacity) {
-    return {SYMPHONY_OVERLOADED, "a snapshot of " + std::to_string(bytes.size()) +
-                                     " bytes is larger than snapshot_size_max: raise it in the manifest"};
+    return {SYMPHONY_OVERLOADED,
+            "a snapshot of " + std::to_string(bytes.size()) + " bytes is larger than snapshot_size_max: raise it"};
   }
   if (const auto reserved = memory_.reserve(at, bytes.size()); !reserved) {
     return {SYMPHONY_OVERLOADED, reserved.error().text};
@@ -343,7 +361,8 @@ bool DurablePit::waits_for_once() const noexcept {
 }
 
 TimeNs DurablePit::next_due_ns() const noexcept {
-  TimeNs next = instance_->is_fed() ? no_deadline_ns : instance_->next_timer_ns();
+  const bool has_clock = !instance_->is_fed() && instance_->state() == State::running;
+  TimeNs next = has_clock ? instance_->next_timer_ns() : no_deadline_ns;
   if (!keeps_journal() && unkept_ != 0) next = std::min(next, unkept_since_ns_ + policy_.snapshot_after_ns);
   return std::max(next, retry_ns_);
 }
@@ -370,7 +389,23 @@ std::int32_t DurablePit::call_async(const AsyncCall& call) noexcept {
   return SYMPHONY_OK;
 }
 
-std::int32_t DurablePit::publish(std::uint32_t, std::span<const std::byte>) noexcept { return SYMPHONY_DENIED; }
+std::int32_t DurablePit::publish(std::uint32_t type, std::span<const std::byte> body) noexcept {
+  if (!owner_.is_heard()) return SYMPHONY_DENIED;
+  try {
+    if (!replaying_) published_.emplace_back(type, copy_of(body));
+  } catch (const std::bad_alloc&) {
+    return SYMPHONY_OVERLOADED;
+  }
+  return SYMPHONY_OK;
+}
+
+void DurablePit::tell_published() noexcept {
+  if (published_.empty()) return;
+  for (const auto& [type, body] : published_) {
+    if (broken_.empty()) owner_.tell(type, body);
+  }
+  published_.clear();
+}
 
 void DurablePit::log(std::int32_t level, const std::string& line) noexcept {
   if (log_ != nullptr) log_->write(level, instance_ != nullptr ? instance_->info().name : "pit", line);

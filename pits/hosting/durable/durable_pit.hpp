@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <symphony/durability.hpp>
@@ -53,6 +54,12 @@ class DurableOwner {
   virtual Delivered deliver(const Owed& ending) noexcept = 0;
   // Makes a call of the pit's own; one answer() follows, also where it could not be made.
   virtual void post(const OwnCall& call) noexcept = 0;
+  // Whether an instance that trapped is followed by one made from memory(): then the event that it trapped in never
+  // was.
+  [[nodiscard]] virtual bool undoes_traps() const noexcept { return false; }
+  // Whether somebody hears what the pit publishes; tell() tells him, after the event was kept.
+  [[nodiscard]] virtual bool is_heard() const noexcept { return false; }
+  virtual void tell(std::uint32_t, std::span<const std::byte>) noexcept {}
 
  protected:
   ~DurableOwner() = default;
@@ -77,11 +84,15 @@ class DurablePit final : private InstanceServices {
   ~DurablePit();
 
   // Once the owner can deliver and post: makes the calls again that have no answer and may be made twice; those that
-  // may not are answered as CRASHED.
-  void resume();
+  // may not are answered as CRASHED. Of the calls with these cookies, sorted, an answer is still to come.
+  void resume(std::span<const std::uint64_t> still_out = {});
 
   [[nodiscard]] Instance& instance() noexcept { return *instance_; }
   [[nodiscard]] std::uint64_t last_id(std::uint64_t link) const noexcept;  // A of protocol rule D4
+  // Whether the pit has accepted this request and not ended it yet.
+  [[nodiscard]] bool waits(std::uint64_t link, std::uint64_t id) const noexcept;
+  // What an instance that follows this one begins with.
+  [[nodiscard]] const detail::StateMemory& memory() const noexcept { return memory_; }
 
   // As those of the instance, kept. handle(): OVERLOADED where neither journal nor snapshot has room for it.
   void handle(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
@@ -99,8 +110,12 @@ class DurablePit final : private InstanceServices {
 
   // A link was attached: it is paid what is owed to it, before anything is taken from it.
   void attached(std::uint64_t link) noexcept;
+  // The same of every link.
+  void all_attached() noexcept;
   // A link is over for good: it is owed nothing any more.
   void gone(std::uint64_t link) noexcept;
+  // No link of an earlier process is there any more. Not noted: whoever goes on from here says it again.
+  void all_gone() noexcept;
   void on_delivered(std::uint64_t link, std::uint64_t id) noexcept;
 
   // When there is something to do without a message: a timer, a snapshot, or another try of what found no room.
@@ -122,6 +137,7 @@ class DurablePit final : private InstanceServices {
 
   std::int32_t call_async(const AsyncCall& call) noexcept override;
   std::int32_t publish(std::uint32_t type, std::span<const std::byte> body) noexcept override;
+  void tell_published() noexcept;
   void timer_due(TimeNs) noexcept override {}  // asked for before each wait
 
   // One event: begin, the pit is entered, commit, finish. False: no room to keep it.
@@ -129,6 +145,10 @@ class DurablePit final : private InstanceServices {
   // False: it may be lost, so nothing that it made may leave.
   [[nodiscard]] bool commit() noexcept;
   void finish() noexcept;
+  // The event that is under way, or was the last, never was.
+  [[nodiscard]] bool is_undone() const noexcept {
+    return instance_->state() == State::trapped && owner_.undoes_traps();
+  }
   [[nodiscard]] bool make_room(std::uint64_t size) noexcept;
   void append(const EventHead& head, std::span<const std::byte> body) noexcept;
   void note(EventKind kind, std::uint64_t link, std::uint64_t id) noexcept;  // owed, paid, gone
@@ -166,9 +186,10 @@ class DurablePit final : private InstanceServices {
     OwnCall call;
     bool is_posted = false;
   };
-  std::vector<Outstanding> calls_;               // without an answer
-  std::vector<Owed> made_;                       // by the event that is under way
-  std::vector<std::unique_ptr<Waiting>> spent_;  // sinks that have ended, in that event
+  std::vector<Outstanding> calls_;                                           // without an answer
+  std::vector<Owed> made_;                                                   // by the event that is under way
+  std::vector<std::unique_ptr<Waiting>> spent_;                              // sinks that have ended, in that event
+  std::vector<std::pair<std::uint32_t, std::vector<std::byte>>> published_;  // likewise: type and body
   EventHead head_;
   std::span<const std::byte> body_;
   bool replaying_ = false;

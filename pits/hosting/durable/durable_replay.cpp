@@ -122,6 +122,7 @@ Outcome DurablePit::replay(detail::StateReader<detail::RealMem>& reader) {
       forget(head.link);
     }
     if (!broken_.empty()) return {SYMPHONY_OVERLOADED, broken_};
+    if (is_undone()) return {SYMPHONY_TRAPPED, "it trapped in a message of its journal that it had handled before"};
     ++replayed_;
   }
   if (reader.damaged()) return damaged();
@@ -172,10 +173,12 @@ void DurablePit::apply(const Event& event) {
   for (Outstanding& one : calls_) one.is_posted = true;  // or not: nobody knows
 }
 
-void DurablePit::resume() {
+void DurablePit::resume(std::span<const std::uint64_t> still_out) {
+  tell_published();
   const std::vector<Outstanding> unanswered = calls_;
   for (Outstanding& one : calls_) one.is_posted = true;
   for (const auto& [call, was_posted] : unanswered) {
+    if (std::binary_search(still_out.begin(), still_out.end(), call.cookie)) continue;
     if (!was_posted || call.effect != SYMPHONY_EFFECT_ONCE) {
       owner_.post(call);
       continue;

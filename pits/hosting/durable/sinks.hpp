@@ -33,6 +33,7 @@ class DurablePit::Waiting final : public ReplySink {
  private:
   template <class Body>
   void end(std::int32_t status, std::uint32_t type, Body&& body) noexcept {
+    if (pit_.is_undone()) return;  // it waits in the next instance
     Owed ending{of_.link, of_.id, status, type, {}};
     try {
       ending.body = body();
@@ -64,6 +65,7 @@ class DurablePit::Direct final : public ReplySink {
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override {
     if (to_ == nullptr) return keep(SYMPHONY_OK, type, [&] { return copy_of(bytes_.first(used)); });
+    if (pit_.is_undone()) return to_->fail(SYMPHONY_TRAPPED, "the pit trapped after it had replied: that is undone");
     if (pit_.commit()) return to_->commit(used, type);
     to_->fail(SYMPHONY_INTERNAL, pit_.broken_);
   }

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include <symphony/durability.hpp>
 #include <symphony/endpoint.hpp>
 #include <symphony/reply.hpp>
 
@@ -31,6 +32,7 @@ class Host;
 class Link;
 class SharedLink;
 class ServiceThread;
+class StateKeeper;
 struct PitInfo;
 }  // namespace pit
 namespace conductor {
@@ -60,9 +62,13 @@ struct MountOptions {
   std::string config{};                       // JSON for the pit; a process pit has its broker's
   std::uint32_t budget_ms = 0;                // wasm: of each call into the pit, longer ones trap; 0: none
   std::uint32_t checkpoint_after =
-      0;                          // wasm: changes of the state after which it is kept for the next instance; 0: none
-  std::uint32_t window_size = 0;  // wasm: of input_window(), in bytes; 0: none, every message is copied
-  LinkOptions link{};             // process: of the links that open() makes
+      0;  // wasm: changes of the state after which it is kept for the next instance; 0: none
+  // What of the state outlives its instance. static_, dynamic: over the death of this program, and so only with a
+  // folder, where the pit's file is `<name>.state`; wasm: over a trap as well, and for that alone without a folder. One
+  // program at a time. A process pit has its broker's (PitConfig::state).
+  StatePolicy state{};
+  std::uint32_t window_size = 0;                // wasm: of input_window(), in bytes; 0: none, every message is copied
+  LinkOptions link{};                           // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
   std::uint32_t threads_max = 64;  // process: threads of one share() with a link of their own; others share one
   std::uint32_t instances = 0;     // process: how many the broker must have of the pit; 0: as many as it has
@@ -154,7 +160,9 @@ class Conductor {
 
   // Under that name from now on. A static or dynamic pit is made and started; a process pit is found at the broker.
   // bad_state: the name is taken, or the mode lacks its entry, file or endpoint. unreachable: a static or dynamic pit
-  // needs another one that is not mounted, or the file cannot be read. Else what the file, the pit or the broker said.
+  // needs another one that is not mounted, or the file cannot be read, or the folder of its state cannot be used. Else
+  // what the file, the pit or the broker said. With `state`: the pit goes on from what an earlier program left there;
+  // bad_state: that is damaged or another program keeps it, and nothing of it was changed.
   StepResult mount(std::string_view name, const MountOptions& options);
   // Callers that are open stay usable.
   StepResult unmount(std::string_view name);
@@ -176,9 +184,12 @@ class Conductor {
 
  private:
   StepResult make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
-  StepResult make_static(const MountOptions& options, std::shared_ptr<pit::Host>& out);
-  StepResult make_dynamic(const MountOptions& options, std::shared_ptr<pit::Host>& out);
-  StepResult make_wasm(const MountOptions& options, std::shared_ptr<pit::Host>& out);
+  StepResult make_static(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                         std::shared_ptr<pit::Host>& out);
+  StepResult make_dynamic(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                          std::shared_ptr<pit::Host>& out);
+  StepResult make_wasm(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
+                       std::shared_ptr<pit::Host>& out);
   StepResult make_process(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult check_needs(const pit::PitInfo& info);
 
