@@ -54,6 +54,8 @@ class Caller {
   // Ends exactly once, by the pit or by whoever ends it in the pit's place. May block until the deadline, or, in the
   // modes that run a pit in this process, until a handler that began before the deadline returns.
   virtual Reply call(const Request& request) noexcept = 0;
+  // Another number than before: another instance served the last call than the ones before it. 0: it cannot say.
+  [[nodiscard]] virtual std::uint64_t incarnation() const noexcept { return 0; }
 };
 
 // One caller's way to a pit. Threads: one at a time; make a link for each thread.
@@ -129,6 +131,18 @@ class Host {
   virtual Outcome drain(TimeNs deadline_ns) = 0;  // [RUNNING -> DRAINED]
   virtual Outcome start() = 0;                    // [DRAINED -> RUNNING]
   virtual Outcome stop() = 0;                     // [DRAINED -> STOPPED]
+
+  // For a swap. As drain(), where nothing is under way: OVERLOADED while requests wait for the pit's reply or calls of
+  // its own for an answer, and DEADLINE when its handler does not return by then; it goes on in both cases, except that
+  // after a DEADLINE a pit in another process may have come to rest all the same.   [RUNNING -> DRAINED]
+  virtual Outcome rest(TimeNs deadline_ns) = 0;
+  // As restore(), of one that rests too: it runs from then on. DEADLINE as rest().   [DRAINED, RUNNING -> RUNNING]
+  virtual Outcome resume(const Snapshot& from, TimeNs deadline_ns) = 0;
+  // Stops the pit and lets its instance go, although links are open: their calls are refused.   [DRAINED -> STOPPED]
+  virtual Outcome retire() = 0;
+  // Another number than before: another instance is there, because the one before trapped or died. 0: it cannot say
+  // now. A pit in another process is asked for a sign of life.
+  [[nodiscard]] virtual std::uint64_t incarnation() = 0;
 
   // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
   // anew with the seed, not 0. Timers that are due by then run before this returns.   [RUNNING]

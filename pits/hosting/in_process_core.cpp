@@ -167,7 +167,7 @@ TimeNs InProcessCore::run_timers(TimeNs now) noexcept {
   insist([&] {
     if (options_.keeper) {
       next = run_due_kept(now);
-    } else if (!instance_->is_fed()) {
+    } else if (!is_retired() && !instance_->is_fed()) {
       for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now); ++i) look_after();
       next = instance_->state() == State::running ? instance_->next_timer_ns() : no_deadline_ns;
     }
@@ -178,6 +178,7 @@ TimeNs InProcessCore::run_timers(TimeNs now) noexcept {
 
 void InProcessCore::on_answer(std::uint64_t cookie, const Reply& reply) noexcept {
   insist([&] {
+    if (is_retired()) return;
     const auto body = reply.ok() ? reply.body : std::as_bytes(std::span(reply.text));
     if (options_.keeper) return answer_kept(cookie, reply.status, reply.type, body);
     instance_->answer(cookie, reply.status, reply.type, body);
@@ -188,6 +189,7 @@ void InProcessCore::on_answer(std::uint64_t cookie, const Reply& reply) noexcept
 Outcome InProcessCore::feed(std::uint64_t seed, TimeNs now_ns) {
   return run([&]() -> Outcome {
     if (options_.keeper) return take([&] { return options_.keeper->feed(seed, now_ns); });
+    if (is_retired()) return {SYMPHONY_BAD_STATE, std::string(text_retired)};
     instance_->feed(seed, now_ns);
     for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now_ns); ++i) look_after();
     return {};
@@ -217,6 +219,33 @@ Outcome InProcessCore::drain(std::uint64_t deadline_ns) {
 
 Outcome InProcessCore::stop() {
   return take([&] { return options_.keeper ? options_.keeper->stop() : instance_->stop(); });
+}
+
+Outcome InProcessCore::rest(std::uint64_t deadline_ns) {
+  if (options_.keeper) {
+    return {SYMPHONY_BAD_STATE,
+            "the pit's state is kept in a folder, which a swap does not hand on: unmount it, and mount the other there"};
+  }
+  if (broken_.empty()) {
+    if (Outcome busy = instance_->under_way(); !busy.ok()) return busy;
+  }
+  return drain(deadline_ns);
+}
+
+Outcome InProcessCore::resume(const Snapshot& from) {
+  if (is_retired()) return {SYMPHONY_BAD_STATE, std::string(text_retired)};
+  const bool was_at_rest = std::exchange(at_rest_, false);
+  Outcome made = make_running(&from);
+  if (!made.ok()) at_rest_ = was_at_rest;
+  return made;
+}
+
+Outcome InProcessCore::retire() {
+  Outcome stopped = stop();
+  broken_ = text_retired;
+  instance_.reset();
+  kept_.reset();
+  return stopped;
 }
 
 // Drained timers hold: a start looks at what became due meanwhile.

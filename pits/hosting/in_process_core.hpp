@@ -2,7 +2,8 @@
 // Layer: hosting (contract, bus/base).
 // Invariants:
 //   C1  everything below `Only inside the executor` is touched by the executor's holder alone
-//   C2  there is always an instance; one that trapped is replaced before the executor is left, or `broken` says why not
+//   C2  there is always an instance until retire(); one that trapped is replaced before the executor is left, or
+//       `broken` says why not
 //   C3  where a keeper is, the instance is the keeper's, and everything that enters it goes by way of the keeper
 // Lifetime: shared by the host, its links, and whoever runs its timers.
 #pragma once
@@ -68,6 +69,13 @@ class InProcessCore final : public ServiceClient,
   Outcome drain(std::uint64_t deadline_ns);
   Outcome start();
   Outcome stop();
+  // As Host::rest, resume and retire. After retire() there is no instance any more.   [inside]
+  Outcome rest(std::uint64_t deadline_ns);
+  Outcome resume(const Snapshot& from);
+  Outcome retire();
+  [[nodiscard]] bool is_retired() const noexcept { return !options_.keeper && instance_ == nullptr; }
+  static constexpr std::string_view text_retired =
+      "another instance took this one's place: open the pit anew by its name";
   // The pit's clock stands at `now_ns` and its random() begins anew; what is due by then runs before this returns.
   Outcome feed(std::uint64_t seed, TimeNs now_ns);
 

@@ -1,5 +1,7 @@
 #include "pits/hosting/in_process_host.hpp"
 
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "pits/hosting/in_process_core.hpp"
@@ -55,6 +57,7 @@ Outcome InProcessHost::snapshot(Snapshot& out) {
 
 Outcome InProcessHost::restore(const Snapshot& from) {
   return core_->run([&]() -> Outcome {
+    if (core_->is_retired()) return {SYMPHONY_BAD_STATE, std::string(InProcessCore::text_retired)};
     const State state = core_->instance().state();
     if (state != State::running && state != State::trapped) {
       return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + core_->info.name + "' in state " +
@@ -70,6 +73,42 @@ Outcome InProcessHost::drain(TimeNs deadline_ns) {
 
 Outcome InProcessHost::start() {
   return core_->run([&] { return core_->start(); });
+}
+
+Outcome InProcessHost::rest(TimeNs deadline_ns) {
+  struct Rest final : Executor::Task {
+    InProcessCore* core = nullptr;
+    TimeNs deadline_ns = no_deadline_ns;
+    Outcome outcome;
+    void run() noexcept override {
+      try {
+        outcome = core->rest(envelope_deadline_of(deadline_ns));
+      } catch (const std::bad_alloc&) {
+        outcome.status = SYMPHONY_OVERLOADED;
+      }
+    }
+  };
+  auto seat = core_->executor.make_seat();
+  if (!seat) return {SYMPHONY_OVERLOADED, seat.error().text};
+  auto task = std::make_unique<Rest>();
+  task->core = core_.get();
+  task->deadline_ns = deadline_ns;
+  const Executor::Ran ran = core_->executor.run(*task, *seat, deadline_ns);
+  if (ran == Executor::Ran::yes) return std::move(task->outcome);
+  if (ran == Executor::Ran::abandoned) {
+    (void)task.release();  // the executor's now
+    return {SYMPHONY_DEADLINE, "a handler of pit '" + core_->info.name + "' did not return in time"};
+  }
+  return {ran == Executor::Ran::nested ? SYMPHONY_BAD_STATE : SYMPHONY_OVERLOADED,
+          std::string(refused_by_executor(ran))};
+}
+
+Outcome InProcessHost::resume(const Snapshot& from, TimeNs) {
+  return core_->run([&] { return core_->resume(from); });
+}
+
+Outcome InProcessHost::retire() {
+  return core_->run([&] { return core_->retire(); });
 }
 
 Outcome InProcessHost::feed(std::uint64_t seed, TimeNs now_ns) { return core_->feed(seed, now_ns); }

@@ -69,6 +69,10 @@ class InProcessHost : public Host {
   Outcome start() override;
   Outcome stop() override;
   Outcome feed(std::uint64_t seed, TimeNs now_ns) override;
+  Outcome rest(TimeNs deadline_ns) override;
+  Outcome resume(const Snapshot& from, TimeNs deadline_ns) override;  // takes as long as the pit does
+  Outcome retire() override;
+  [[nodiscard]] std::uint64_t incarnation() override { return rebuilds() + 1; }
 
   // How many instances were made in the place of one that trapped.   [any thread]
   [[nodiscard]] std::uint64_t rebuilds() const noexcept;

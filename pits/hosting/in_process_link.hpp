@@ -28,6 +28,10 @@ class InProcessLink final : public Link {
     ++ended_;
     return reply;
   }
+  [[nodiscard]] std::uint64_t incarnation() const noexcept override {
+    // relaxed: the number of a call's instance is written before the call returns.
+    return core_->rebuilds.load(std::memory_order_relaxed) + 1;
+  }
   [[nodiscard]] bool try_start(const Request& request, std::uint64_t tag) noexcept override;
   [[nodiscard]] bool try_take(std::uint64_t& tag, Reply& reply) noexcept override;
   [[nodiscard]] Wait prepare_wait() noexcept override;

@@ -182,6 +182,13 @@ Outcome Instance::stop() {
   return take(Step::stop, State::stopped, [&] { return table_.stop != nullptr ? table_.stop(self_) : SYMPHONY_OK; });
 }
 
+Outcome Instance::under_way() const {
+  if (pending() == 0 && calls() == 0) return {};
+  return {SYMPHONY_OVERLOADED, "pit '" + info_.name + "' is busy: " + std::to_string(pending()) +
+                                   " requests wait for its reply, " + std::to_string(calls()) +
+                                   " calls of its own for an answer"};
+}
+
 std::span<const std::byte> Instance::aligned_copy(std::span<const std::byte> body) {
   aligned_body_.resize((body.size() + 7) / 8);
   std::memcpy(aligned_body_.data(), body.data(), body.size());

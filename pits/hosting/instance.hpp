@@ -118,6 +118,8 @@ class Instance {
 
   [[nodiscard]] std::size_t pending() const noexcept { return pending_.size(); }
   [[nodiscard]] std::uint32_t calls() const noexcept { return calls_; }  // without an answer yet
+  // Ok where nothing is under way that another instance could not go on with; else OVERLOADED, and what it is.
+  [[nodiscard]] Outcome under_way() const;
   // Rises with what may have changed the state: messages and timers, or what the pit marked once it marks at all.
   [[nodiscard]] std::uint64_t changes() const noexcept { return marks_ != 0 ? marks_ : entries_; }
 

@@ -50,7 +50,7 @@ TEST(PitAbiFormat, ListsEveryFieldOfTheRuntimesMessages) {
   expect_struct("ChunkHead", sizeof(ChunkHead),
                 {FIELD(ChunkHead, revision), FIELD(ChunkHead, number), FIELD(ChunkHead, total)});
   using R = RestoreHead;
-  expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, reserved), FIELD(R, offset), FIELD(R, total)});
+  expect_struct("RestoreHead", sizeof(R), {FIELD(R, revision), FIELD(R, resumes), FIELD(R, offset), FIELD(R, total)});
   expect_struct("FrameHead", sizeof(FrameHead), {FIELD(FrameHead, timer_count), FIELD(FrameHead, reserved)});
   expect_struct("FrameTimer", sizeof(FrameTimer), {FIELD(FrameTimer, id), FIELD(FrameTimer, remaining_ns)});
   expect_struct("FeedBody", sizeof(FeedBody), {FIELD(FeedBody, seed), FIELD(FeedBody, now_ns)});

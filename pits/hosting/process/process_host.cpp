@@ -39,8 +39,10 @@ Outcome ProcessHost::mount(Endpoint& endpoint, std::string_view name, const Proc
   return {};
 }
 
-symphony::Reply ProcessHost::ask(std::uint32_t type, std::span<const std::byte> body, Effect effect) {
-  return own_.call(type, body, {.timeout_ns = options_.open_timeout_ns, .effect = effect});
+symphony::Reply ProcessHost::ask(std::uint32_t type, std::span<const std::byte> body, Effect effect,
+                                 TimeNs deadline_ns) {
+  const TimeNs at_the_latest_ns = deadline_after(options_.open_timeout_ns);
+  return own_.call(type, body, {.effect = effect, .deadline_ns = std::min(deadline_ns, at_the_latest_ns)});
 }
 
 Outcome ProcessHost::ask_info() {
@@ -122,7 +124,10 @@ Outcome ProcessHost::read_snapshot(Snapshot& out) {
   return {};
 }
 
-Outcome ProcessHost::restore(const Snapshot& from) {
+Outcome ProcessHost::restore(const Snapshot& from) { return put_state(from, false, no_deadline_ns); }
+Outcome ProcessHost::resume(const Snapshot& from, TimeNs deadline_ns) { return put_state(from, true, deadline_ns); }
+
+Outcome ProcessHost::put_state(const Snapshot& from, bool resumes, TimeNs deadline_ns) {
   const std::lock_guard lock(mutex_);
   const std::vector<std::byte> frame = runtime::write_frame(from);
   std::vector<std::byte> body;
@@ -130,10 +135,10 @@ Outcome ProcessHost::restore(const Snapshot& from) {
   do {
     const auto chunk =
         std::span(frame).subspan(offset).first(std::min<std::size_t>(frame.size() - offset, runtime::chunk_size_max));
-    const runtime::RestoreHead head{from.revision, 0, offset, frame.size()};
+    const runtime::RestoreHead head{from.revision, resumes ? 1U : 0U, offset, frame.size()};
     body.assign(bytes_of(head).begin(), bytes_of(head).end());
     body.insert(body.end(), chunk.begin(), chunk.end());
-    const symphony::Reply reply = ask(runtime::type_restore, body, Effect::once);
+    const symphony::Reply reply = ask(runtime::type_restore, body, Effect::once, deadline_ns);
     if (!reply.ok()) return outcome_of(reply);
     offset += chunk.size();
   } while (offset < frame.size());
@@ -156,6 +161,20 @@ Outcome ProcessHost::feed(std::uint64_t seed, TimeNs now_ns) {
 Outcome ProcessHost::drain(TimeNs deadline_ns) {
   return step(static_cast<std::uint32_t>(runtime::Step::drain), deadline_ns);
 }
+Outcome ProcessHost::retire() { return step(static_cast<std::uint32_t>(runtime::Step::stop), no_deadline_ns); }
+Outcome ProcessHost::rest(TimeNs deadline_ns) {
+  const std::lock_guard lock(mutex_);
+  const runtime::StepBody body{runtime::Step::rest, 0,
+                               deadline_ns == no_deadline_ns ? 0 : static_cast<std::uint64_t>(deadline_ns)};
+  return outcome_of(ask(runtime::type_step, bytes_of(body), Effect::once, deadline_ns));
+}
+
+std::uint64_t ProcessHost::incarnation() {
+  const std::lock_guard lock(mutex_);
+  const bool is_there = ask(runtime::type_info, {}, Effect::read, deadline_after(second_ns)).ok();
+  return is_there ? own_.epoch() : 0;
+}
+
 Outcome ProcessHost::start() { return step(static_cast<std::uint32_t>(runtime::Step::start), no_deadline_ns); }
 Outcome ProcessHost::stop() { return step(static_cast<std::uint32_t>(runtime::Step::stop), no_deadline_ns); }
 

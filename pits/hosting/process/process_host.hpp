@@ -41,6 +41,11 @@ class ProcessHost final : public Host {
   Outcome start() override;
   Outcome stop() override;
   Outcome feed(std::uint64_t seed, TimeNs now_ns) override;
+  Outcome rest(TimeNs deadline_ns) override;
+  Outcome resume(const Snapshot& from, TimeNs deadline_ns) override;
+  // The process stays, with a pit that is stopped.
+  Outcome retire() override;
+  [[nodiscard]] std::uint64_t incarnation() override;
 
  private:
   ProcessHost(Endpoint& endpoint, std::string_view name, const ProcessOptions& options, symphony::Link own)
@@ -48,7 +53,9 @@ class ProcessHost final : public Host {
   Outcome ask_info();
   Outcome read_snapshot(Snapshot& out);  // BAD_STATE: begin anew
   Outcome step(std::uint32_t what, TimeNs deadline_ns);
-  [[nodiscard]] symphony::Reply ask(std::uint32_t type, std::span<const std::byte> body, Effect effect);
+  Outcome put_state(const Snapshot& from, bool resumes, TimeNs deadline_ns);
+  [[nodiscard]] symphony::Reply ask(std::uint32_t type, std::span<const std::byte> body, Effect effect,
+                                    TimeNs deadline_ns = no_deadline_ns);
 
   Endpoint& endpoint_;
   std::string name_;

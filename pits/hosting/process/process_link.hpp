@@ -43,6 +43,7 @@ class ProcessLink final : public Link {
                    {.effect = static_cast<Effect>(request.effect), .deadline_ns = request.deadline_ns});
     return {reply.status, reply.type, reply.body, reply.text};
   }
+  std::uint64_t incarnation() const noexcept override { return link_.epoch(); }
   bool try_start(const Request& request, std::uint64_t tag) noexcept override {
     try {
       tags_.reserve(tags_.size() + 1);

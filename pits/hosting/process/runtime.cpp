@@ -258,6 +258,9 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
         return durable_ ? durable_->start() : instance_->start();
       case runtime::Step::stop:
         return durable_ ? durable_->stop() : instance_->stop();
+      case runtime::Step::rest:
+        if (Outcome busy = instance().under_way(); !busy.ok()) return busy;
+        return durable_ ? durable_->drain(head->deadline_ns) : instance_->drain(head->deadline_ns);
     }
     return malformed();
   }
@@ -303,10 +306,12 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
 
   Outcome restore(std::span<const std::byte> body) {
     const auto head = runtime::read_head<runtime::RestoreHead>(body);
-    if (!head) return malformed();
+    if (!head || head->resumes > 1) return malformed();
     // As the modes that run a pit in their own process say it: a drained or stopped pit is not started behind its
     // host's back.
-    if (const State state = instance().state(); state != State::running && state != State::trapped) {
+    const State state = instance().state();
+    const bool is_resumed = head->resumes == 1 && state == State::drained;
+    if (!is_resumed && state != State::running && state != State::trapped) {
       return {SYMPHONY_BAD_STATE, "the host misbehaved: restore of pit '" + instance().info().name + "' in state " +
                                       std::string(to_string(state)) + ": legal in RUNNING"};
     }

@@ -25,7 +25,7 @@ inline constexpr std::uint32_t type_feed = type_id("symphony.runtime.Feed");  //
 inline constexpr std::uint32_t reply_size_min = 16 * 1024;  // of a link to any pit: an info and a chunk fit
 inline constexpr std::uint32_t chunk_size_max = 8 * 1024;
 
-enum class Step : std::uint32_t { drain = 1, start = 2, stop = 3 };
+enum class Step : std::uint32_t { drain = 1, start = 2, stop = 3, rest = 4 };  // rest: as Host::rest
 
 struct StepBody {
   Step step;
@@ -46,7 +46,7 @@ struct ChunkHead {
 // Chunks in order from offset 0; the one that completes `total` makes a new instance and restores it.
 struct RestoreHead {
   std::uint32_t revision;
-  std::uint32_t reserved;
+  std::uint32_t resumes;  // 1: as Host::resume, 0: as Host::restore
   std::uint64_t offset;
   std::uint64_t total;
 };

@@ -146,6 +146,8 @@ Outcome of_each_alone(const std::string& name, std::uint32_t instances) {
 
 Outcome ShardedHost::snapshot(Snapshot&) { return of_each_alone(name_, instances_); }
 Outcome ShardedHost::restore(const Snapshot&) { return of_each_alone(name_, instances_); }
+Outcome ShardedHost::rest(TimeNs) { return of_each_alone(name_, instances_); }
+Outcome ShardedHost::resume(const Snapshot&, TimeNs) { return of_each_alone(name_, instances_); }
 
 template <class Step>
 Outcome ShardedHost::each(Step&& step) {
@@ -167,6 +169,9 @@ Outcome ShardedHost::start() {
 }
 Outcome ShardedHost::stop() {
   return each([](Host& host) { return host.stop(); });
+}
+Outcome ShardedHost::retire() {
+  return each([](Host& host) { return host.retire(); });
 }
 Outcome ShardedHost::feed(std::uint64_t seed, TimeNs now_ns) {
   return each([&](Host& host) { return host.feed(seed, now_ns); });

@@ -35,6 +35,10 @@ class ShardedHost final : public Host {
   Outcome start() override;
   Outcome stop() override;
   Outcome feed(std::uint64_t seed, TimeNs now_ns) override;
+  Outcome rest(TimeNs deadline_ns) override;                          // BAD_STATE
+  Outcome resume(const Snapshot& from, TimeNs deadline_ns) override;  // BAD_STATE
+  Outcome retire() override;
+  [[nodiscard]] std::uint64_t incarnation() override { return first_->incarnation(); }
 
  private:
   ShardedHost(Endpoint& endpoint, std::string_view name, std::uint32_t instances, const ProcessOptions& options,

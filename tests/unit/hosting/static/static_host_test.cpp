@@ -270,6 +270,66 @@ TEST(StaticHost, ADrainedPitTakesNoCallsUntilItIsStartedAgain) {
   EXPECT_EQ(host->start().status, SYMPHONY_BAD_STATE);
 }
 
+TEST(StaticHost, APitThatRestsGoesOnFromAnyStateOrAsItWas) {
+  auto host = mounted();
+  auto link = link_to(*host);
+  add(*link, 5);
+  ASSERT_TRUE(host->rest(no_deadline_ns).ok());
+  Snapshot at_five;
+  ASSERT_TRUE(host->snapshot(at_five).ok());
+  ASSERT_TRUE(host->start().ok());
+  EXPECT_EQ(add(*link, 1), 6U);
+  ASSERT_TRUE(host->rest(no_deadline_ns).ok());
+  Snapshot damaged = at_five;
+  damaged.bytes.pop_back();
+  EXPECT_EQ(host->resume(damaged, no_deadline_ns).status, SYMPHONY_BAD_MESSAGE);
+  EXPECT_EQ(link->call(request_of(add_request(1))).status, SYMPHONY_BAD_STATE) << "it rests still";
+  ASSERT_TRUE(host->resume(at_five, no_deadline_ns).ok());
+  EXPECT_EQ(add(*link, 1), 6U);
+}
+
+TEST(StaticHost, APitIsRetiredUnderOpenLinksAndItsInstanceIsGone) {
+  auto host = mounted();
+  auto link = link_to(*host);
+  add(*link, 5);
+  Snapshot state;
+  ASSERT_TRUE(host->snapshot(state).ok());
+  ASSERT_TRUE(host->rest(no_deadline_ns).ok());
+  ASSERT_TRUE(host->retire().ok());
+  EXPECT_FALSE(link->call(request_of(add_request(1))).ok());
+  EXPECT_FALSE(link_to(*host)->call(request_of(add_request(1))).ok());
+  EXPECT_FALSE(host->snapshot(state).ok());
+  EXPECT_FALSE(host->restore(state).ok());
+  EXPECT_FALSE(host->resume(state, no_deadline_ns).ok());
+  EXPECT_FALSE(host->feed(1, 1).ok());
+  EXPECT_FALSE(host->start().ok());
+  EXPECT_FALSE(host->rest(no_deadline_ns).ok());
+}
+
+TEST(StaticHost, ItComesToRestOnlyWhenAHandlerReturnsInTime) {
+  struct Slow {
+    Status on_raw(Raw, Ctx&) {
+      begun.count_down();
+      end.wait();
+      return ok();
+    }
+    std::latch &begun = here()[0], &end = here()[1];
+    static std::latch* here() {
+      static std::latch latches[2]{std::latch(1), std::latch(1)};
+      return latches;
+    }
+  };
+  auto host = mounted(Face<Slow, "slow", "1.0.0">::entry);
+  std::thread caller([&, link = link_to(*host)] { EXPECT_TRUE(link->call({1, 0, {}, no_deadline_ns}).ok()); });
+  Slow::here()[0].wait();
+  const Outcome late = host->rest(deadline_after(ms_ns));
+  EXPECT_EQ(late.status, SYMPHONY_DEADLINE);
+  EXPECT_THAT(late.text, HasSubstr("did not return in time"));
+  Slow::here()[1].count_down();
+  caller.join();
+  EXPECT_TRUE(host->rest(no_deadline_ns).ok());
+}
+
 TEST(StaticHost, AMountThatFailsSaysWhichStepAndLeavesNothing) {
   test::Script script;
   test::script() = &script;
