@@ -53,7 +53,20 @@ result<Operator> Operator::connect(const ConnectOptions& options) {
   return out;
 }
 
+result<Operator> Operator::adopt(UniqueFd control_socket) {
+  Operator out{ConnectOptions{}};
+  ControlSocket socket(std::move(control_socket));
+  const auto welcome = detail::greet(socket, {}, deadline_after(out.options_.timeout_ns));
+  if (!welcome) return unexpected(welcome.error());
+  out.socket_ = socket.release();
+  return out;
+}
+
+// An adopted one has no path: there is no next broker to find.
 result<void> Operator::open(TimeNs deadline_ns) {
+  if (!socket_ && options_.path.empty()) {
+    return unexpected(errc::unreachable, "the broker of this program has ended: start a new one");
+  }
   while (!socket_) {
     auto fd = connect_to(options_.path, deadline_ns);
     if (!fd) return unexpected(fd.error());
@@ -94,6 +107,8 @@ OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
       socket_ = socket.release();
       return answer_of(std::move(std::get<Answer>(got->message)));
     }
+    // Late answers have their own numbers.
+    if (got.error().code == errc::timeout && options_.path.empty()) socket_ = socket.release();
     if (got.error().code == errc::timeout) return failed(errc::timeout, "the broker did not answer in time");
     if (got.error().code != errc::closed) return failed(got.error().code, got.error().text);
     // The broker died with the question, or with its answer: the next one is asked the same, which is harmless.

@@ -2,7 +2,11 @@
 
 #include <utility>
 
+#include <symphony/operator.hpp>
+
 #include "pits/conductor/mounts.hpp"
+#include "pits/conductor/swap.hpp"
+#include "pits/conductor/way.hpp"
 #include "pits/hosting/durable/in_process_keeper.hpp"
 #include "pits/hosting/dynamic/dynamic_host.hpp"
 #include "pits/hosting/dynamic/library.hpp"
@@ -11,6 +15,7 @@
 #include "pits/hosting/service_thread.hpp"
 #include "pits/hosting/shard_key.hpp"
 #include "pits/hosting/static/static_host.hpp"
+#include "pits/hosting/thread_links.hpp"
 #include "pits/hosting/wasm/wasm_host.hpp"
 
 namespace symphony {
@@ -24,6 +29,17 @@ StepResult not_mounted(std::string_view name) {
 
 StepResult taken(std::string_view name) {
   return {status::bad_state, "a pit is mounted as '" + std::string(name) + "' already: unmount it first"};
+}
+
+// What only replays and operators do, and no instance on probation is to be judged by.
+pit::Outcome on_probation() {
+  return {SYMPHONY_BAD_STATE, "the pit was swapped and its new instance is on probation: try again when that is over"};
+}
+bool is_on_probation(conductor::Route::Word word) { return (word & conductor::Route::probation_bit) != 0; }
+
+std::string broker_name_of(std::string_view name, const MountOptions& options) {
+  if (options.mode != Mode::process) return {};
+  return options.broker_name.empty() ? std::string(name) : options.broker_name;
 }
 
 template <class AnyLink>
@@ -64,26 +80,31 @@ Caller& Caller::operator=(Caller&&) noexcept = default;
 Caller::~Caller() = default;
 
 Reply Caller::call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept {
-  return link_ ? made_by(*link_, 0, type, body, options) : not_open(why_);
+  return way_ ? made_by(*way_, 0, type, body, options) : not_open(why_);
 }
 Reply Caller::call_for(std::string_view key, std::uint32_t type, std::span<const std::byte> body,
                        const CallOptions& options) noexcept {
-  return link_ ? made_by(*link_, pit::key_of(key), type, body, options) : not_open(why_);
+  return way_ ? made_by(*way_, pit::key_of(key), type, body, options) : not_open(why_);
 }
 
 Caller::Tally Caller::tally() const noexcept {
-  if (!link_) return {};
-  const pit::Tally tally = link_->tally();
+  if (!way_) return {};
+  const pit::Tally tally = way_->tally();
   return {tally.calls, tally.ended, tally.dropped};
 }
 
-Conductor::Conductor(Endpoint* endpoint) : endpoint_(endpoint), mounts_(std::make_shared<conductor::Mounts>()) {
+Conductor::Conductor(Endpoint* endpoint, Operator* broker)
+    : endpoint_(endpoint), broker_(broker), mounts_(std::make_shared<conductor::Mounts>()) {
   services_ = std::make_shared<pit::ServiceThread>(
-      [weak = std::weak_ptr(mounts_)](std::string_view name, TimeNs, std::unique_ptr<pit::Link>& out) -> pit::Outcome {
+      [weak = std::weak_ptr(mounts_)](std::string_view name, TimeNs deadline_ns,
+                                      std::unique_ptr<pit::Link>& out) -> pit::Outcome {
         const auto mounts = weak.lock();
-        const auto host = mounts ? mounts->find(name) : nullptr;
-        if (host != nullptr) return host->open(out);
-        return {SYMPHONY_UNREACHABLE, "no pit is mounted as '" + std::string(name) + "'"};
+        auto route = mounts ? mounts->find(name) : nullptr;
+        if (route == nullptr) return {SYMPHONY_UNREACHABLE, "no pit is mounted as '" + std::string(name) + "'"};
+        std::unique_ptr<conductor::Way> way;
+        pit::Outcome opened = conductor::Way::open(std::move(route), nullptr, deadline_ns, way);
+        out = std::move(way);
+        return opened;
       });
 }
 Conductor::~Conductor() = default;
@@ -92,7 +113,9 @@ StepResult Conductor::mount(std::string_view name, const MountOptions& options) 
   if (mounts_->find(name)) return taken(name);
   std::shared_ptr<pit::Host> host;
   if (StepResult made = make_host(name, options, host); !made.ok()) return made;
-  return mounts_->add(name, std::move(host)) ? StepResult{} : taken(name);
+  auto route = std::make_shared<conductor::Route>(
+      conductor::Route::Place{std::move(host), options.mode, broker_name_of(name, options)});
+  return mounts_->add(name, std::move(route)) ? StepResult{} : taken(name);
 }
 
 StepResult Conductor::make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out) {
@@ -111,7 +134,7 @@ StepResult Conductor::make_host(std::string_view name, const MountOptions& optio
     case Mode::wasm:
       return make_wasm(options, std::move(keeper), out);
     case Mode::process:
-      return make_process(name, options, out);
+      return make_process(broker_name_of(name, options), options, out);
   }
   return {status::bad_state, "mount: there is no such mode"};
 }
@@ -205,14 +228,16 @@ StepResult Conductor::unmount(std::string_view name) {
 
 Caller Conductor::open(std::string_view name) {
   Caller caller;
-  const auto host = mounts_->find(name);
-  caller.why_ = host ? step(host->open(caller.link_)) : not_mounted(name);
+  auto route = mounts_->find(name);
+  caller.why_ = route ? step(conductor::Way::open(std::move(route), nullptr, deadline_after(default_call_timeout_ns),
+                                                  caller.way_))
+                      : not_mounted(name);
   return caller;
 }
 
 std::span<std::byte> Conductor::input_window(std::string_view name) const noexcept {
-  const auto host = mounts_->find(name);
-  return host ? host->input_window() : std::span<std::byte>();
+  const auto route = mounts_->find(name);
+  return route ? route->place().host->input_window() : std::span<std::byte>();
 }
 
 Reply SharedCaller::call(std::uint32_t type, std::span<const std::byte> body,
@@ -226,18 +251,34 @@ Reply SharedCaller::call_for(std::string_view key, std::uint32_t type, std::span
 
 SharedCaller Conductor::share(std::string_view name) {
   SharedCaller caller;
-  const auto host = mounts_->find(name);
-  std::unique_ptr<pit::SharedLink> link;
-  caller.why_ = host ? step(host->share(link)) : not_mounted(name);
-  caller.link_ = std::move(link);
+  const auto route = mounts_->find(name);
+  if (route == nullptr) {
+    caller.why_ = not_mounted(name);
+    return caller;
+  }
+  auto sharing = std::make_shared<conductor::Sharing>();
+  // As a party: the host does not go meanwhile.
+  caller.why_ = step(route->visit([&](pit::Host& host, conductor::Route::Word word) {
+    return sharing->prepare(host, conductor::Route::generation_of(word));
+  }));
+  if (!caller.why_.ok()) return caller;
+  pit::ThreadLinks::Options of_threads;
+  of_threads.own = [route, sharing](TimeNs deadline_ns, std::unique_ptr<pit::Caller>& made) {
+    std::unique_ptr<conductor::Way> way;
+    pit::Outcome opened = conductor::Way::open(route, sharing, deadline_ns, way);
+    made = std::move(way);
+    return opened;
+  };
+  of_threads.own_max = pit::Executor::default_queue_max;
+  caller.link_ = std::make_shared<pit::ThreadLinks>(std::move(of_threads));
   return caller;
 }
 
 StepResult Conductor::snapshot(std::string_view name, PitState& out) {
-  const auto host = mounts_->find(name);
-  if (!host) return not_mounted(name);
+  const auto route = mounts_->find(name);
+  if (!route) return not_mounted(name);
   pit::Snapshot snapshot;
-  auto outcome = host->snapshot(snapshot);
+  auto outcome = route->visit([&](pit::Host& host, conductor::Route::Word) { return host.snapshot(snapshot); });
   if (!outcome.ok()) return step(std::move(outcome));
   out = {snapshot.revision, std::move(snapshot.bytes), {}};
   for (const pit::ArmedTimer& timer : snapshot.timers) out.timers.push_back({timer.id, timer.remaining_ns});
@@ -245,19 +286,72 @@ StepResult Conductor::snapshot(std::string_view name, PitState& out) {
 }
 
 StepResult Conductor::restore(std::string_view name, const PitState& from) {
-  const auto host = mounts_->find(name);
-  if (!host) return not_mounted(name);
+  const auto route = mounts_->find(name);
+  if (!route) return not_mounted(name);
   pit::Snapshot snapshot{from.revision, from.bytes, {}};
   for (const PitTimer& timer : from.timers) snapshot.timers.push_back({timer.id, timer.remaining_ns});
-  return step(host->restore(snapshot));
+  return step(route->visit([&](pit::Host& host, conductor::Route::Word word) {
+    return is_on_probation(word) ? on_probation() : host.restore(snapshot);
+  }));
 }
 
 StepResult Conductor::feed(std::string_view name, std::uint64_t seed, TimeNs now_ns) {
   if (seed == 0 || now_ns <= 0 || now_ns == no_deadline_ns) {
     return {status::bad_state, "feed: the seed and the time are above 0"};
   }
-  const auto host = mounts_->find(name);
-  return host ? step(host->feed(seed, now_ns)) : not_mounted(name);
+  const auto route = mounts_->find(name);
+  if (!route) return not_mounted(name);
+  return step(route->visit([&](pit::Host& host, conductor::Route::Word word) {
+    if (is_on_probation(word)) return on_probation();
+    pit::Outcome fed = host.feed(seed, now_ns);
+    if (fed.ok()) route->set_fed(seed, now_ns);
+    return fed;
+  }));
+}
+
+// ---- swap
+
+SwapReport Conductor::swap(std::string_view name, const MountOptions& target, const SwapOptions& options) {
+  const auto refused = [](StepResult why) {
+    SwapReport report;
+    report.status = why.status;
+    report.text = std::move(why.text);
+    report.step = SwapStep::prepare;
+    return report;
+  };
+  const auto route = mounts_->find(name);
+  if (!route) return refused(not_mounted(name));
+  if (!route->try_begin_swap()) {
+    return refused({status::bad_state, "a swap of '" + std::string(name) + "' is under way: wait for its end"});
+  }
+  struct Begun {
+    conductor::Route& route;
+    ~Begun() { route.end_swap(); }
+  } const begun{*route};
+  conductor::SwapTarget to{target.mode, broker_name_of(name, target), {}, {}};
+  to.make = [&](std::shared_ptr<pit::Host>& out) { return make_target(name, target, out); };
+  if (broker_ != nullptr) to.end_process = [&](const std::string& of) { return end_process(of); };
+  return conductor::swap_along(*route, to, options);
+}
+
+StepResult Conductor::make_target(std::string_view name, const MountOptions& target, std::shared_ptr<pit::Host>& out) {
+  if (target.mode != Mode::process || broker_ == nullptr) return make_host(name, target, out);
+  const std::string at_broker = broker_name_of(name, target);
+  {
+    const std::lock_guard lock(broker_mutex_);
+    const OperatorAnswer started = broker_->start(at_broker, target.timeout_ns);
+    if (!started.ok()) return {status::unreachable, "the broker did not start '" + at_broker + "': " + started.text};
+  }
+  StepResult made = make_host(name, target, out);
+  if (!made.ok()) (void)end_process(at_broker);
+  return made;
+}
+
+StepResult Conductor::end_process(const std::string& broker_name) {
+  const std::lock_guard lock(broker_mutex_);
+  const OperatorAnswer ended = broker_->stop(broker_name);
+  if (ended.ok()) return {};
+  return {status::unreachable, "the broker did not end '" + broker_name + "': " + ended.text};
 }
 
 }  // namespace symphony

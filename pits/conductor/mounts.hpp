@@ -8,35 +8,35 @@
 #include <string>
 #include <string_view>
 
-#include "pits/hosting/host.hpp"
+#include "pits/conductor/route.hpp"
 
 namespace symphony::conductor {
 
 class Mounts {
  public:
-  [[nodiscard]] std::shared_ptr<pit::Host> find(std::string_view name) {
+  [[nodiscard]] std::shared_ptr<Route> find(std::string_view name) {
     const std::lock_guard lock(mutex_);
-    const auto found = hosts_.find(name);
-    return found == hosts_.end() ? nullptr : found->second;
+    const auto found = routes_.find(name);
+    return found == routes_.end() ? nullptr : found->second;
   }
   // False: the name is taken.
-  [[nodiscard]] bool add(std::string_view name, std::shared_ptr<pit::Host> host) {
+  [[nodiscard]] bool add(std::string_view name, std::shared_ptr<Route> route) {
     const std::lock_guard lock(mutex_);
-    return hosts_.try_emplace(std::string(name), std::move(host)).second;
+    return routes_.try_emplace(std::string(name), std::move(route)).second;
   }
   // What was mounted under that name; null: nothing.
-  [[nodiscard]] std::shared_ptr<pit::Host> remove(std::string_view name) {
+  [[nodiscard]] std::shared_ptr<Route> remove(std::string_view name) {
     const std::lock_guard lock(mutex_);
-    const auto found = hosts_.find(name);
-    if (found == hosts_.end()) return nullptr;
-    auto host = std::move(found->second);
-    hosts_.erase(found);
-    return host;
+    const auto found = routes_.find(name);
+    if (found == routes_.end()) return nullptr;
+    auto route = std::move(found->second);
+    routes_.erase(found);
+    return route;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<pit::Host>, std::less<>> hosts_;
+  std::map<std::string, std::shared_ptr<Route>, std::less<>> routes_;
 };
 
 }  // namespace symphony::conductor

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 
 #include <symphony/clock.hpp>
@@ -23,6 +24,10 @@ inline void futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t exp
 // there takes one wake for no reason.
 inline void futex_wake(const void* word) noexcept {
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+inline void futex_wake_all(const void* word) noexcept {
+  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace symphony::pit

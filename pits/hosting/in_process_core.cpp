@@ -241,6 +241,7 @@ Outcome InProcessCore::resume(const Snapshot& from) {
 }
 
 Outcome InProcessCore::retire() {
+  if (broken_.empty() && instance_->state() == State::running) (void)drain(0);
   Outcome stopped = stop();
   broken_ = text_retired;
   instance_.reset();

@@ -40,6 +40,9 @@ class Operator {
  public:
   // Errors as Endpoint::connect.
   [[nodiscard]] static result<Operator> connect(const ConnectOptions& options);
+  // Over a connected control socket of an embedded broker (EmbeddedBroker::connect), which is asked as a daemon is, but
+  // not to end or reload. When that broker is gone each function answers so.
+  [[nodiscard]] static result<Operator> adopt(UniqueFd control_socket);
 
   // not_found: no pit of this name.
   OperatorAnswer show(std::string_view pit, TimeNs timeout_ns = 5 * second_ns);

@@ -161,7 +161,10 @@ Outcome ProcessHost::feed(std::uint64_t seed, TimeNs now_ns) {
 Outcome ProcessHost::drain(TimeNs deadline_ns) {
   return step(static_cast<std::uint32_t>(runtime::Step::drain), deadline_ns);
 }
-Outcome ProcessHost::retire() { return step(static_cast<std::uint32_t>(runtime::Step::stop), no_deadline_ns); }
+Outcome ProcessHost::retire() {
+  (void)drain(no_deadline_ns);  // refused where it is already
+  return stop();
+}
 Outcome ProcessHost::rest(TimeNs deadline_ns) {
   const std::lock_guard lock(mutex_);
   const runtime::StepBody body{runtime::Step::rest, 0,

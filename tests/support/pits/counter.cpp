@@ -21,6 +21,9 @@ struct Counter {
   static constexpr auto needs = std::array{COUNTER_NEEDS};
 #endif
   static constexpr std::uint32_t state_revision = COUNTER_REVISION;
+#if defined(COUNTER_RESTORES)
+  static constexpr std::uint32_t state_revision_min = COUNTER_RESTORES;
+#endif
 
   symphony::Status on_raw(symphony::Raw, symphony::Ctx& ctx) {
     const std::uint64_t answer[] = {++Asked<int>::count(), ++own_, COUNTER_REVISION};

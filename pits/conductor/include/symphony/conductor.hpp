@@ -8,6 +8,7 @@
 //
 // Pits that are mounted in this process may call each other, and process pits that are mounted here, by the names they
 // are mounted under. Their timers and calls run on one thread of the conductor's own.
+// A pit that runs can be swapped for another instance, version or mode: its state and its callers go along.
 // Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one
 // for each, or a SharedCaller for all.
 #pragma once
@@ -16,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,12 +26,14 @@
 #include <symphony/durability.hpp>
 #include <symphony/endpoint.hpp>
 #include <symphony/reply.hpp>
+#include <symphony/swap.hpp>
 
 namespace symphony {
 
+class Operator;
+
 namespace pit {
 class Host;
-class Link;
 class SharedLink;
 class ServiceThread;
 class StateKeeper;
@@ -37,6 +41,7 @@ struct PitInfo;
 }  // namespace pit
 namespace conductor {
 class Mounts;
+class Way;
 }  // namespace conductor
 
 // How a pit is hosted.
@@ -67,8 +72,9 @@ struct MountOptions {
   // folder, where the pit's file is `<name>.state`; wasm: over a trap as well, and for that alone without a folder. One
   // program at a time. A process pit has its broker's (PitConfig::state).
   StatePolicy state{};
-  std::uint32_t window_size = 0;                // wasm: of input_window(), in bytes; 0: none, every message is copied
-  LinkOptions link{};                           // process: of the links that open() makes
+  std::uint32_t window_size = 0;  // wasm: of input_window(), in bytes; 0: none, every message is copied
+  std::string broker_name{};      // process: the broker's name for it; empty: that under which it is mounted
+  LinkOptions link{};             // process: of the links that open() makes
   TimeNs timeout_ns = default_call_timeout_ns;  // process: how long to wait for a pit that is not ready
   std::uint32_t threads_max = 64;  // process: threads of one share() with a link of their own; others share one
   std::uint32_t instances = 0;     // process: how many the broker must have of the pit; 0: as many as it has
@@ -103,7 +109,7 @@ class Caller {
   Caller& operator=(Caller&&) noexcept;
   ~Caller();
 
-  [[nodiscard]] bool ok() const noexcept { return link_ != nullptr; }
+  [[nodiscard]] bool ok() const noexcept { return way_ != nullptr; }
   [[nodiscard]] const StepResult& why() const noexcept { return why_; }
 
   // Blocks until the call's one ending. Body and text of the reply stay valid until the next call.   [data-thread]
@@ -124,7 +130,7 @@ class Caller {
 
  private:
   friend class Conductor;
-  std::unique_ptr<pit::Link> link_;
+  std::unique_ptr<conductor::Way> way_;
   StepResult why_;
 };
 
@@ -152,8 +158,9 @@ class SharedCaller {
 
 class Conductor {
  public:
-  // `endpoint`: for process pits; outlives the conductor and its callers.
-  explicit Conductor(Endpoint* endpoint = nullptr);
+  // `endpoint`: for process pits; outlives the conductor and its callers. `broker`: of the same broker, to start and end
+  // the processes of swaps; outlives the conductor, which uses it from one thread at a time.
+  explicit Conductor(Endpoint* endpoint = nullptr, Operator* broker = nullptr);
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
   ~Conductor();
@@ -164,12 +171,13 @@ class Conductor {
   // what the file, the pit or the broker said. With `state`: the pit goes on from what an earlier program left there;
   // bad_state: that is damaged or another program keeps it, and nothing of it was changed.
   StepResult mount(std::string_view name, const MountOptions& options);
-  // Callers that are open stay usable.
+  // Callers that are open stay usable; a swap that is under way ends as it would.
   StepResult unmount(std::string_view name);
 
   [[nodiscard]] Caller open(std::string_view name);
   // For many threads; as open() otherwise.
   [[nodiscard]] SharedCaller share(std::string_view name);
+  // Both wait for a cut that is under way. restore() and feed() are bad_state while a new instance is on probation.
   // Of a pit with several instances bad_state: each has its own, to be had under its own name (instance_name()).
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
@@ -178,11 +186,31 @@ class Conductor {
   // the pit can read all of it. Lifetime: while it is mounted or has a caller that is open.
   [[nodiscard]] std::span<std::byte> input_window(std::string_view name) const noexcept;
 
+  // Puts another instance in the place of the one that runs under that name, as mount() would make it: another version of
+  // the pit, another mode, or both. Its state and timers go along; callers that are open follow by themselves. They wait
+  // while the state crosses (SwapReport::pause_ns), and their deadlines hold meanwhile; no call is lost or run twice.
+  // Blocks until the new instance has stood its probation and the old one is gone, or until the old one goes on:
+  //   bad_state     another swap of that name is under way; or as mount()
+  //   bad_message   the target is another pit, or did not take the state
+  //   version       it does not restore the revision that runs, or the pit keeps no snapshots
+  //   overloaded    busy: a handler, requests that wait for the pit's reply, or calls of its own did not end within the
+  //                 budget
+  //   crashed, cancelled   it died on probation; the program did not accept it
+  // or what the failing step said. A target that is a process has another name at the broker than a source that is one:
+  // MountOptions::broker_name. The conductor starts and ends such processes through `broker` (see the constructor);
+  // without one they run already, and the old one stays, with a pit that is stopped. What reaches a process pit without
+  // this conductor, as other programs do and pits that call it, does not follow: it is told bad_state from the cut on.
+  // The new instance is created, initialised and started with the state of a new pit, then drained, before it gets the
+  // state. What was published or called outside by an instance that is given up stays done.   [any thread]
+  SwapReport swap(std::string_view name, const MountOptions& target, const SwapOptions& options = {});
+
   // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
   // anew with the seed, not 0. What is due by then has run when this returns.
   StepResult feed(std::string_view name, std::uint64_t seed, TimeNs now_ns);
 
  private:
+  StepResult make_target(std::string_view name, const MountOptions& target, std::shared_ptr<pit::Host>& out);
+  StepResult end_process(const std::string& broker_name);
   StepResult make_host(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult make_static(const MountOptions& options, std::shared_ptr<pit::StateKeeper> keeper,
                          std::shared_ptr<pit::Host>& out);
@@ -194,6 +222,8 @@ class Conductor {
   StepResult check_needs(const pit::PitInfo& info);
 
   Endpoint* endpoint_;
+  std::mutex broker_mutex_;
+  Operator* broker_;
   std::shared_ptr<conductor::Mounts> mounts_;
   std::shared_ptr<pit::ServiceThread> services_;  // of the pits in this process
 };
