@@ -109,7 +109,10 @@ class Instance {
 
   // Runs the earliest timer that is due. False: there is none.   [RUNNING]
   bool run_timer(TimeNs now_ns) noexcept;
-  [[nodiscard]] TimeNs next_timer_ns() const noexcept { return timers_.next_due_ns(); }
+  // When run_timer() has something to do; no_deadline_ns: not before it is armed or, where it rests, started.
+  [[nodiscard]] TimeNs next_timer_ns() const noexcept {
+    return state_ == State::running ? timers_.next_due_ns() : no_deadline_ns;
+  }
   // From now on the pit's clock stands at `now_ns` until it is fed again, and random() begins anew with the seed: for
   // replay. Timers follow the fed clock.
   void feed(std::uint64_t seed, TimeNs now_ns) noexcept;
