@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "pits/hosting/instance.hpp"
@@ -17,6 +19,7 @@ namespace symphony::pit {
 namespace {
 
 constexpr int snapshot_attempts_max = 10;
+constexpr std::size_t chunks_at_once_max = 16;
 
 template <class T>
 std::span<const std::byte> bytes_of(const T& value) {
@@ -100,23 +103,73 @@ Outcome ProcessHost::snapshot(Snapshot& out) {
   return outcome;
 }
 
+// Several at once, so that a state of many chunks does not cost as many wake-ups.
+template <class BodyOf, class Take>
+Outcome ProcessHost::ask_each(std::uint32_t type, Effect effect, TimeNs deadline_ns, std::uint64_t count,
+                              BodyOf&& body_of, Take&& take) {
+  const CallOptions options{.effect = effect,
+                            .deadline_ns = std::min(deadline_ns, deadline_after(options_.open_timeout_ns))};
+  Outcome outcome;
+  const auto end = [&](const symphony::Reply& reply) {
+    if (!outcome.ok()) return;  // the rest says the same, or nothing any more
+    outcome = outcome_of(reply);
+    if (outcome.ok()) outcome = take(reply.body);
+  };
+  std::deque<CallId> out;
+  for (std::uint64_t next = 0; (next < count && outcome.ok()) || !out.empty();) {
+    std::optional<CallId> id;
+    if (next < count && outcome.ok() && out.size() < chunks_at_once_max) {
+      id = own_.try_start(type, body_of(next), options);
+      if (!id && out.empty()) {  // the link has no room yet: wait for it
+        end(own_.call(type, body_of(next++), options));
+        continue;
+      }
+    }
+    if (id) {
+      out.push_back(*id);
+      ++next;
+    } else {
+      end(own_.wait(out.front()));
+      out.pop_front();
+    }
+  }
+  return outcome;
+}
+
 Outcome ProcessHost::read_snapshot(Snapshot& out) {
   std::vector<std::byte> frame;
-  std::uint32_t number = 0;
-  std::uint32_t revision = 0;
-  for (;;) {
-    const runtime::SnapshotBody body{frame.size(), number, 0};
-    const symphony::Reply reply = ask(runtime::type_snapshot, bytes_of(body), Effect::read);
-    if (!reply.ok()) return outcome_of(reply);
-    const auto head = runtime::read_head<runtime::ChunkHead>(reply.body);
+  std::uint32_t number = 0, revision = 0;
+  std::uint64_t total = 0;
+  runtime::SnapshotBody body{};
+  const auto body_of = [&](std::uint64_t chunk) {
+    body = {chunk * runtime::chunk_size_max, number, 0};
+    return bytes_of(body);
+  };
+  const auto take = [&](std::span<const std::byte> reply) -> Outcome {
+    const auto head = runtime::read_head<runtime::ChunkHead>(reply);
     if (!head || head->total > runtime::frame_size_max) return liar();
-    const auto chunk = reply.body.subspan(sizeof *head);
-    if (chunk.size() > head->total - std::min(head->total, body.offset)) return liar();
-    number = head->number;
-    revision = head->revision;
+    if (frame.empty()) {
+      total = head->total;
+      number = head->number;
+      revision = head->revision;
+    }
+    const auto chunk = reply.subspan(sizeof *head);
+    if (head->total != total || head->number != number ||
+        chunk.size() != std::min<std::uint64_t>(total - frame.size(), runtime::chunk_size_max)) {
+      return liar();
+    }
     frame.insert(frame.end(), chunk.begin(), chunk.end());
-    if (frame.size() == head->total) break;
-    if (chunk.empty()) return liar();
+    return {};
+  };
+  const auto read = [&](std::uint64_t first, std::uint64_t count) {
+    return ask_each(
+        runtime::type_snapshot, Effect::read, no_deadline_ns, count, [&](std::uint64_t i) { return body_of(first + i); },
+        take);
+  };
+  if (Outcome o = read(0, 1); !o.ok()) return o;
+  if (frame.size() < total) {
+    const std::uint64_t left = total - frame.size();
+    if (Outcome o = read(1, (left + runtime::chunk_size_max - 1) / runtime::chunk_size_max); !o.ok()) return o;
   }
   auto whole = runtime::read_frame(revision, frame);
   if (!whole) return liar();
@@ -131,18 +184,19 @@ Outcome ProcessHost::put_state(const Snapshot& from, bool resumes, TimeNs deadli
   const std::lock_guard lock(mutex_);
   const std::vector<std::byte> frame = runtime::write_frame(from);
   std::vector<std::byte> body;
-  std::size_t offset = 0;
-  do {
+  const auto body_of = [&](std::uint64_t number) -> std::span<const std::byte> {
+    const std::uint64_t offset = number * runtime::chunk_size_max;
     const auto chunk =
         std::span(frame).subspan(offset).first(std::min<std::size_t>(frame.size() - offset, runtime::chunk_size_max));
     const runtime::RestoreHead head{from.revision, resumes ? 1U : 0U, offset, frame.size()};
     body.assign(bytes_of(head).begin(), bytes_of(head).end());
     body.insert(body.end(), chunk.begin(), chunk.end());
-    const symphony::Reply reply = ask(runtime::type_restore, body, Effect::once, deadline_ns);
-    if (!reply.ok()) return outcome_of(reply);
-    offset += chunk.size();
-  } while (offset < frame.size());
-  return {};
+    return body;
+  };
+  const std::uint64_t count =
+      std::max<std::uint64_t>(1, (frame.size() + runtime::chunk_size_max - 1) / runtime::chunk_size_max);
+  return ask_each(runtime::type_restore, Effect::once, deadline_ns, count, body_of,
+                  [](std::span<const std::byte>) { return Outcome{}; });
 }
 
 Outcome ProcessHost::step(std::uint32_t what, TimeNs deadline_ns) {

@@ -52,6 +52,9 @@ class ProcessHost final : public Host {
       : endpoint_(endpoint), name_(name), options_(options), own_(std::move(own)) {}
   Outcome ask_info();
   Outcome read_snapshot(Snapshot& out);  // BAD_STATE: begin anew
+  template <class BodyOf, class Take>
+  Outcome ask_each(std::uint32_t type, Effect effect, TimeNs deadline_ns, std::uint64_t count, BodyOf&& body_of,
+                   Take&& take);
   Outcome step(std::uint32_t what, TimeNs deadline_ns);
   Outcome put_state(const Snapshot& from, bool resumes, TimeNs deadline_ns);
   [[nodiscard]] symphony::Reply ask(std::uint32_t type, std::span<const std::byte> body, Effect effect,
