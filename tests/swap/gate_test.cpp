@@ -37,10 +37,10 @@ struct ClosedGate {
 
 TEST(SwapGate, ACallThatWaitsEndsAtItsDeadlineAndNoInstanceHasSeenIt) {
   ClosedGate gate;
-  gate.begin(2 * second_ns);
+  gate.begin(700 * ms_ns);
   const SharedCaller shared = gate.pits.conductor->share("ledger");  // waits for the gate itself
   gate.end();
-  gate.begin(2 * second_ns);
+  gate.begin(700 * ms_ns);
   const auto late = act(gate.caller, ledger::Act::ADD, 2, 0, {.timeout_ns = 5 * ms_ns});
   EXPECT_EQ(late.reply.status, status::deadline);
   EXPECT_THAT(std::string(late.reply.text), HasSubstr("neither has seen the call"));
@@ -52,15 +52,15 @@ TEST(SwapGate, ACallThatWaitsEndsAtItsDeadlineAndNoInstanceHasSeenIt) {
 
 TEST(SwapGate, CallsAndStepsThatWaitGoOnWhenItOpens) {
   ClosedGate gate;
-  gate.begin(500 * ms_ns);
+  gate.begin(200 * ms_ns);
   EXPECT_TRUE(act(gate.caller, ledger::Act::ADD, 2));
   gate.end();
-  gate.begin(500 * ms_ns);
+  gate.begin(200 * ms_ns);
   Caller opened = gate.pits.open();
   EXPECT_TRUE(opened.ok()) << opened.why().text;
   EXPECT_TRUE(act(opened, ledger::Act::ADD, 3));
   gate.end();
-  gate.begin(500 * ms_ns);
+  gate.begin(200 * ms_ns);
   PitState state;
   EXPECT_TRUE(gate.pits.conductor->snapshot("ledger", state).ok());
   EXPECT_TRUE(gate.pits.conductor->restore("ledger", state).ok());
@@ -70,7 +70,7 @@ TEST(SwapGate, CallsAndStepsThatWaitGoOnWhenItOpens) {
 
 TEST(SwapGate, ASecondSwapIsRefusedWhileOneIsUnderWay) {
   ClosedGate gate;
-  gate.begin(500 * ms_ns);
+  gate.begin(200 * ms_ns);
   const SwapReport second = gate.pits.conductor->swap("ledger", gate.pits.in(Mode::dynamic), no_probation);
   EXPECT_EQ(second.status, status::bad_state);
   EXPECT_THAT(second.text, HasSubstr("a swap of 'ledger' is under way"));
@@ -80,7 +80,7 @@ TEST(SwapGate, ASecondSwapIsRefusedWhileOneIsUnderWay) {
 
 TEST(SwapGate, AnUnmountInTheMiddleLeavesOpenCallersWithTheInstanceThatComesOut) {
   ClosedGate gate;
-  gate.begin(500 * ms_ns);
+  gate.begin(200 * ms_ns);
   EXPECT_TRUE(gate.pits.conductor->unmount("ledger").ok());
   EXPECT_FALSE(gate.pits.open().ok());
   EXPECT_TRUE(act(gate.caller, ledger::Act::ADD, 2)) << "the old instance came out";

@@ -59,6 +59,20 @@ TEST_P(UnderWay, TimersOfAnInstanceThatGoesOnRunOnceToo) {
   EXPECT_EQ(ticks_of(caller), 40u);
 }
 
+// A runtime that looks again and again for a timer that may not run would answer nobody, and the old one never go on.
+TEST_P(UnderWay, ATimerThatIsDueWhileThePitRestsWaitsAndHoldsUpNothing) {
+  Swapped pits("ledger", symphony_pit_ledger(), "hang_in_restore");
+  pits.mount(GetParam());
+  Caller caller = pits.open();
+  ASSERT_TRUE(act(caller, ledger::Act::ARM, 20 * ms_ns, 1));
+  SwapOptions options = no_probation;
+  options.restore_timeout_ns = 200 * ms_ns;
+  const SwapReport report = pits.conductor->swap("ledger", pits.in(Mode::process), options);
+  EXPECT_EQ(report.step, SwapStep::restore) << report.text;
+  EXPECT_EQ(report.text.find("does not go on"), std::string::npos) << report.text;
+  EXPECT_TRUE(comes_true([&] { return ticks_of(caller) == 1; }));
+}
+
 TEST_P(UnderWay, ACallThatThePitLeftForLaterMakesItBusyUntilItEnds) {
   Swapped pits;
   pits.mount(GetParam());

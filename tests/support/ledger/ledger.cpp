@@ -9,7 +9,6 @@
 #include <map>
 #include <string>
 #include <symphony/pit.hpp>
-#include <vector>
 
 #include "ledger_generated.h"
 
@@ -36,7 +35,7 @@ struct Ledger {
         last_[thread] = number;
         break;
       case ledger::Act::FILL:
-        filling_.assign(2 * number, 0x5A);
+        for (std::uint32_t i = 0; i < number; ++i) last_[1'000'000 + i] = i;
         break;
       case ledger::Act::HANG:
         hang(number);
@@ -78,27 +77,22 @@ struct Ledger {
       out.write_value(std::uint64_t{thread});
       out.write_value(number);
     }
-    out.write_value(std::uint64_t{filling_.size()});
-    return out.write(filling_.data(), filling_.size() * sizeof(std::uint64_t));
+    return out.status();
   }
   symphony::Status restore(symphony::Source in, std::uint32_t) {
     if (fault_ == "refuse_restore") return symphony::fail(15, "restore is refused");
     if (fault_ == "trap_in_restore") die();
     if (fault_ == "hang_in_restore") hang(60'000);
-    std::uint64_t count = 0, size = 0;
+    std::uint64_t count = 0;
     if (const auto read = in.read_value(ticks_); !read.ok()) return read;
     if (const auto read = in.read_value(count); !read.ok()) return read;
     for (; count > 0; --count) {
       std::uint64_t entry[2] = {};
       if (const auto read = in.read_value(entry); !read.ok()) return read;
-      last_[static_cast<std::uint32_t>(entry[0])] = entry[1];
+      last_.insert_or_assign(last_.end(), static_cast<std::uint32_t>(entry[0]), entry[1]);
     }
-    if (const auto read = in.read_value(size); !read.ok()) return read;
-    if (size > 1'000'000) return symphony::fail(SYMPHONY_BAD_MESSAGE, "too large a filling");
-    filling_.resize(size);
-    const auto read = in.read_exact(filling_.data(), size * sizeof(std::uint64_t));
     if (fault_ == "forget") last_.clear();
-    return read;
+    return symphony::ok();
   }
 
  private:
@@ -115,7 +109,6 @@ struct Ledger {
 
   std::string fault_;
   std::map<std::uint32_t, std::uint64_t> last_;
-  std::vector<std::uint64_t> filling_;
   std::uint64_t ticks_ = 0;
   std::uint64_t waiting_ = 0;
 };
