@@ -99,8 +99,7 @@ bool Storm::round(std::vector<Cut>& out) {
   for (const Mode to : cycle) {
     longest_ns_ = 0;
     // Long, so that a machine on which others work gives a figure and no refusal; what it took is in the figure.
-    const SwapReport report =
-        conductor_->swap("ledger", in(to), {.cut_budget_ns = 10 * second_ns, .probation_ns = 0});
+    const SwapReport report = conductor_->swap("ledger", in(to), {.cut_budget_ns = 10 * second_ns, .probation_ns = 0});
     if (!report.ok()) {
       std::fprintf(stderr, "bench_swap: to %s: %s: %s\n", to_string(to).data(), to_string(report.step).data(),
                    report.text.c_str());

@@ -1,10 +1,10 @@
-// bench_swap: the swap storm. A pit goes round all modes while threads call it; how long they wait at each cut, and that
-// no call is lost and none runs twice.   Layer: bench.
+// bench_swap: the swap storm. A pit goes round all modes while threads call it; how long they wait at each cut, and
+// that no call is lost and none runs twice.   Layer: bench.
 //
 // Each acknowledged call is in the pit's state once, or it is counted: the pit refuses a number that is not the next.
 // The pause is the time in which the gate is closed; `longest call` is what a caller sees, which on a busy machine has
-// the scheduler's turns in it. Exit status: 0 measured, 1 could not, or something was lost or doubled, 2 wrong arguments,
-// 3 inconclusive: others used the processors.
+// the scheduler's turns in it. Exit status: 0 measured, 1 could not, or something was lost or doubled, 2 wrong
+// arguments, 3 inconclusive: others used the processors.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -119,17 +119,19 @@ bool write_figures(const Part& part, const std::string& verdict) {
 
 void print(const Part& part, const char* verdict, bool json, bool is_first) {
   if (json) {
-    std::printf("%s{\"entries\": %llu, \"swaps\": %zu, \"calls\": %llu, \"lost\": %llu, \"duplicated\": %llu, \"failed\": "
-                "%llu, \"seconds\": %.1f, \"verdict\": \"%s\", \"to\": [",
-                is_first ? "" : ", ", static_cast<unsigned long long>(part.entries), part.cuts.size(),
-                static_cast<unsigned long long>(part.tally.calls), static_cast<unsigned long long>(part.tally.lost),
-                static_cast<unsigned long long>(part.tally.duplicated),
-                static_cast<unsigned long long>(part.tally.wrong), part.seconds, verdict);
+    std::printf(
+        "%s{\"entries\": %llu, \"swaps\": %zu, \"calls\": %llu, \"lost\": %llu, \"duplicated\": %llu, \"failed\": "
+        "%llu, \"seconds\": %.1f, \"verdict\": \"%s\", \"to\": [",
+        is_first ? "" : ", ", static_cast<unsigned long long>(part.entries), part.cuts.size(),
+        static_cast<unsigned long long>(part.tally.calls), static_cast<unsigned long long>(part.tally.lost),
+        static_cast<unsigned long long>(part.tally.duplicated), static_cast<unsigned long long>(part.tally.wrong),
+        part.seconds, verdict);
     const char* comma = "";
     for (const Row& row : rows_of(part)) {
-      std::printf("%s{\"mode\": \"%s\", \"n\": %zu, \"pause_us_p50\": %.1f, \"pause_us_p99\": %.1f, "
-                  "\"longest_call_us_p50\": %.1f, \"longest_call_us_p99\": %.1f}",
-                  comma, to_string(row.to).data(), row.n, row.p50, row.p99, row.longest_p50, row.longest_p99);
+      std::printf(
+          "%s{\"mode\": \"%s\", \"n\": %zu, \"pause_us_p50\": %.1f, \"pause_us_p99\": %.1f, "
+          "\"longest_call_us_p50\": %.1f, \"longest_call_us_p99\": %.1f}",
+          comma, to_string(row.to).data(), row.n, row.p50, row.p99, row.longest_p50, row.longest_p99);
       comma = ", ";
     }
     std::printf("]}");

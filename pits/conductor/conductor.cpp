@@ -229,9 +229,10 @@ StepResult Conductor::unmount(std::string_view name) {
 Caller Conductor::open(std::string_view name) {
   Caller caller;
   auto route = mounts_->find(name);
-  caller.why_ = route ? step(conductor::Way::open(std::move(route), nullptr, deadline_after(default_call_timeout_ns),
-                                                  caller.way_))
-                      : not_mounted(name);
+  caller.why_ =
+      route
+          ? step(conductor::Way::open(std::move(route), nullptr, deadline_after(default_call_timeout_ns), caller.way_))
+          : not_mounted(name);
   return caller;
 }
 

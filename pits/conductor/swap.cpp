@@ -111,7 +111,8 @@ class Swap {
   static std::string difference(const std::vector<std::byte>& a, const std::vector<std::byte>& b) {
     const auto at = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
     return "the new one writes another snapshot than it restored: " + std::to_string(b.size()) + " bytes for " +
-           std::to_string(a.size()) + ", the first difference at " + std::to_string(at) + ": mend snapshot() or restore()";
+           std::to_string(a.size()) + ", the first difference at " + std::to_string(at) +
+           ": mend snapshot() or restore()";
   }
 
   // Everything for which callers wait.

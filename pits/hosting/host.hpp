@@ -138,7 +138,8 @@ class Host {
   virtual Outcome rest(TimeNs deadline_ns) = 0;
   // As restore(), of one that rests too: it runs from then on. DEADLINE as rest().   [DRAINED, RUNNING -> RUNNING]
   virtual Outcome resume(const Snapshot& from, TimeNs deadline_ns) = 0;
-  // Stops the pit and lets its instance go, although links are open: their calls are refused.   [RUNNING, DRAINED -> STOPPED]
+  // Stops the pit and lets its instance go, although links are open: their calls are refused.   [RUNNING, DRAINED ->
+  // STOPPED]
   virtual Outcome retire() = 0;
   // Another number than before: another instance is there, because the one before trapped or died. 0: it cannot say
   // now. A pit in another process is asked for a sign of life.

@@ -22,8 +22,8 @@ struct ClosedGate {
     options.restore_timeout_ns = restore_ns;
     swap = std::thread([this, options] { report = pits.conductor->swap("ledger", pits.in(Mode::process), options); });
     Caller other = pits.open();
-    EXPECT_TRUE(comes_true([&] { return act(other, ledger::Act::HANG, 0, 0, {.timeout_ns = ms_ns}).reply.status ==
-                                        status::deadline; }));
+    EXPECT_TRUE(comes_true(
+        [&] { return act(other, ledger::Act::HANG, 0, 0, {.timeout_ns = ms_ns}).reply.status == status::deadline; }));
   }
   void end() {
     swap.join();

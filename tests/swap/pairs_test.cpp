@@ -61,7 +61,8 @@ TEST_P(EveryPair, TakesAGraphOfDagTrackerAlongByteForByte) {
   EXPECT_GT(report.rehearse_ns, 0);
   ASSERT_TRUE(pits.conductor->snapshot("dag_tracker", after).ok());
   EXPECT_EQ(after.bytes, before.bytes);
-  EXPECT_TRUE(call<dag::Added>(caller, b, dag::CreateAddTasks(b, 1, b.CreateVector(std::vector{b.CreateString("more")}))))
+  EXPECT_TRUE(
+      call<dag::Added>(caller, b, dag::CreateAddTasks(b, 1, b.CreateVector(std::vector{b.CreateString("more")}))))
       << "the caller that was open followed";
 }
 

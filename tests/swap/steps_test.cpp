@@ -1,5 +1,5 @@
-// What each step does when it fails: the pit goes on as it was, with everything that was acknowledged, and the reason is
-// told. What could go wrong: callers hang at the closed gate, the old instance stays at rest, the new one is left.
+// What each step does when it fails: the pit goes on as it was, with everything that was acknowledged, and the reason
+// is told. What could go wrong: callers hang at the closed gate, the old instance stays at rest, the new one is left.
 #include <symphony/pit.hpp>
 
 #include "tests/swap/swapped.hpp"

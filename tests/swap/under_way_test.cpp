@@ -120,7 +120,8 @@ TEST(SwapUnderWay, AHandlerThatIsTooSlowForTheBudgetMakesItBusyAndGoesOn) {
     SwapReport report;
     // Until the slow one is inside; swaps before go through.
     EXPECT_TRUE(comes_true([&] {
-      report = pits.conductor->swap("ledger", pits.in(mode == Mode::static_ ? Mode::dynamic : Mode::static_), impatient);
+      report =
+          pits.conductor->swap("ledger", pits.in(mode == Mode::static_ ? Mode::dynamic : Mode::static_), impatient);
       return !report.ok() || report.text.empty();
     }));
     if (!report.ok()) {

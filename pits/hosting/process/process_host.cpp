@@ -163,8 +163,8 @@ Outcome ProcessHost::read_snapshot(Snapshot& out) {
   };
   const auto read = [&](std::uint64_t first, std::uint64_t count) {
     return ask_each(
-        runtime::type_snapshot, Effect::read, no_deadline_ns, count, [&](std::uint64_t i) { return body_of(first + i); },
-        take);
+        runtime::type_snapshot, Effect::read, no_deadline_ns, count,
+        [&](std::uint64_t i) { return body_of(first + i); }, take);
   };
   if (Outcome o = read(0, 1); !o.ok()) return o;
   if (frame.size() < total) {

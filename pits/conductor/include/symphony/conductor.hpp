@@ -158,8 +158,8 @@ class SharedCaller {
 
 class Conductor {
  public:
-  // `endpoint`: for process pits; outlives the conductor and its callers. `broker`: of the same broker, to start and end
-  // the processes of swaps; outlives the conductor, which uses it from one thread at a time.
+  // `endpoint`: for process pits; outlives the conductor and its callers. `broker`: of the same broker, to start and
+  // end the processes of swaps; outlives the conductor, which uses it from one thread at a time.
   explicit Conductor(Endpoint* endpoint = nullptr, Operator* broker = nullptr);
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
@@ -186,10 +186,10 @@ class Conductor {
   // the pit can read all of it. Lifetime: while it is mounted or has a caller that is open.
   [[nodiscard]] std::span<std::byte> input_window(std::string_view name) const noexcept;
 
-  // Puts another instance in the place of the one that runs under that name, as mount() would make it: another version of
-  // the pit, another mode, or both. Its state and timers go along; callers that are open follow by themselves. They wait
-  // while the state crosses (SwapReport::pause_ns), and their deadlines hold meanwhile; no call is lost or run twice.
-  // Blocks until the new instance has stood its probation and the old one is gone, or until the old one goes on:
+  // Puts another instance in the place of the one that runs under that name, as mount() would make it: another version
+  // of the pit, another mode, or both. Its state and timers go along; callers that are open follow by themselves. They
+  // wait while the state crosses (SwapReport::pause_ns), and their deadlines hold meanwhile; no call is lost or run
+  // twice. Blocks until the new instance has stood its probation and the old one is gone, or until the old one goes on:
   //   bad_state     another swap of that name is under way; or as mount()
   //   bad_message   the target is another pit, or did not take the state
   //   version       it does not restore the revision that runs, or the pit keeps no snapshots

@@ -63,9 +63,9 @@ struct SwapReport {
   TimeNs transfer_ns = 0;        // of it: until the state was written
   std::uint64_t state_size = 0;  // bytes
   Probation probation{};
-  bool rolled_back = false;         // the new instance had taken calls, and the old one has them again
-  std::uint64_t effects_lost = 0;   // by going back: acknowledged calls, `read` ones not counted
-  std::vector<LostEffect> lost{};   // the first of them, in order
+  bool rolled_back = false;        // the new instance had taken calls, and the old one has them again
+  std::uint64_t effects_lost = 0;  // by going back: acknowledged calls, `read` ones not counted
+  std::vector<LostEffect> lost{};  // the first of them, in order
 
   [[nodiscard]] bool ok() const noexcept { return status == status::ok; }
 };
