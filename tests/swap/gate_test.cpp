@@ -2,6 +2,8 @@
 // caller that is opened in the middle goes to the old instance, two swaps go through each other.
 #include <latch>
 
+#include <symphony/pit.hpp>
+
 #include "tests/swap/swapped.hpp"
 
 namespace symphony {
@@ -9,83 +11,116 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A process that hangs in restore() holds the gate closed until the timeout.
-struct ClosedGate {
-  ClosedGate() : pits("ledger", symphony_pit_ledger(), "hang_in_restore") {
-    pits.mount(Mode::static_);
-    caller = pits.open();
-    EXPECT_TRUE(act(caller, ledger::Act::ADD, 1));
+// A pit whose restore() takes as long as the test wants, and fails if it wants that: the gate is closed meanwhile. It
+// refuses a number that is not the next.
+struct Held {
+  static inline std::atomic<bool> is_held{false}, is_inside{false}, refuses{false};
+  Status on_raw(Raw raw, Ctx& ctx) {
+    if (raw.envelope().type != last + 1) return ctx.fail(77, "not the next");
+    ++last;
+    return ok();
   }
-  // A swap that fails after `restore_ns` with the gate closed; returns when calls wait.
-  void begin(TimeNs restore_ns) {
-    SwapOptions options = no_probation;
-    options.restore_timeout_ns = restore_ns;
-    swap = std::thread([this, options] { report = pits.conductor->swap("ledger", pits.in(Mode::process), options); });
-    Caller other = pits.open();
-    EXPECT_TRUE(comes_true(
-        [&] { return act(other, ledger::Act::HANG, 0, 0, {.timeout_ns = ms_ns}).reply.status == status::deadline; }));
+  Status snapshot(Sink out) const { return out.write_value(last); }
+  Status restore(Source in, std::uint32_t) {
+    is_inside = true;
+    is_held.wait(true);
+    is_inside = false;
+    return refuses ? fail(15, "restore is refused") : in.read_value(last);
+  }
+  std::uint32_t last = 0;
+};
+
+struct ClosedGate {
+  explicit ClosedGate(bool refuses) {
+    Held::refuses = refuses;
+    EXPECT_TRUE(conductor.mount("held", target).ok());
+    caller = conductor.open("held");
+    shared = conductor.share("held");
+    EXPECT_TRUE(caller.call(1, {}).ok());
+  }
+  void begin() {
+    Held::is_held = true;
+    swap = std::thread([this] { report = conductor.swap("held", target, no_probation); });
+    EXPECT_TRUE(comes_true([] { return Held::is_inside.load(); }));
   }
   void end() {
+    Held::is_held = false;
+    Held::is_held.notify_all();
     swap.join();
-    EXPECT_EQ(report.step, SwapStep::restore) << report.text;
+    EXPECT_EQ(report.step, Held::refuses ? SwapStep::restore : SwapStep::commit) << report.text;
   }
-  Swapped pits;
+  // Runs `work` while the gate is closed, and opens it when that has begun.
+  void meanwhile(const std::function<void()>& work) {
+    begin();
+    std::latch begun(1);
+    std::thread waiting([&] {
+      begun.count_down();
+      work();
+    });
+    begun.wait();
+    end();
+    waiting.join();
+  }
+  Conductor conductor;
+  const MountOptions target{.entry = &pit::Face<Held, "held", "1.0.0">::entry};
   Caller caller;
+  SharedCaller shared;
   std::thread swap;
   SwapReport report;
 };
 
-TEST(SwapGate, ACallThatWaitsEndsAtItsDeadlineAndNoInstanceHasSeenIt) {
-  ClosedGate gate;
-  gate.begin(700 * ms_ns);
-  const SharedCaller shared = gate.pits.conductor->share("ledger");  // waits for the gate itself
+class SwapGateBoth : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Swap, SwapGateBoth, testing::Bool(),
+                         [](const auto& of) { return std::string(of.param ? "GoesOn" : "Swapped"); });
+
+TEST_P(SwapGateBoth, ACallThatWaitsEndsAtItsDeadlineAndNoInstanceHasSeenIt) {
+  ClosedGate gate(GetParam());
+  gate.begin();
+  const Reply late = gate.caller.call(2, {}, {.timeout_ns = 5 * ms_ns});
+  EXPECT_EQ(late.status, status::deadline);
+  EXPECT_THAT(std::string(late.text), HasSubstr("neither has seen the call"));
+  EXPECT_EQ(gate.shared.call(2, {}, {.timeout_ns = 5 * ms_ns}).status, status::deadline);
   gate.end();
-  gate.begin(700 * ms_ns);
-  const auto late = act(gate.caller, ledger::Act::ADD, 2, 0, {.timeout_ns = 5 * ms_ns});
-  EXPECT_EQ(late.reply.status, status::deadline);
-  EXPECT_THAT(std::string(late.reply.text), HasSubstr("neither has seen the call"));
-  EXPECT_EQ(act(shared, ledger::Act::ADD, 2, 0, {.timeout_ns = 5 * ms_ns}).reply.status, status::deadline);
-  gate.end();
-  EXPECT_TRUE(act(gate.caller, ledger::Act::ADD, 2)) << "the number is still the next";
+  EXPECT_TRUE(gate.caller.call(2, {}).ok()) << "the number is still the next";
   EXPECT_EQ(gate.caller.tally().calls, gate.caller.tally().ended);
 }
 
-TEST(SwapGate, CallsAndStepsThatWaitGoOnWhenItOpens) {
-  ClosedGate gate;
-  gate.begin(200 * ms_ns);
-  EXPECT_TRUE(act(gate.caller, ledger::Act::ADD, 2));
-  gate.end();
-  gate.begin(200 * ms_ns);
-  Caller opened = gate.pits.open();
-  EXPECT_TRUE(opened.ok()) << opened.why().text;
-  EXPECT_TRUE(act(opened, ledger::Act::ADD, 3));
-  gate.end();
-  gate.begin(200 * ms_ns);
+TEST_P(SwapGateBoth, CallsAndStepsThatWaitGoOnWhenItOpens) {
+  ClosedGate gate(GetParam());
+  gate.meanwhile([&] { EXPECT_TRUE(gate.caller.call(2, {}).ok()); });
+  gate.meanwhile([&] { EXPECT_TRUE(gate.shared.call(3, {}).ok()); });
+  gate.meanwhile([&] {
+    Caller opened = gate.conductor.open("held");
+    EXPECT_TRUE(opened.ok()) << opened.why().text;
+    EXPECT_TRUE(opened.call(4, {}).ok());
+  });
   PitState state;
-  EXPECT_TRUE(gate.pits.conductor->snapshot("ledger", state).ok());
-  EXPECT_TRUE(gate.pits.conductor->restore("ledger", state).ok());
-  gate.end();
-  EXPECT_EQ(last_of(gate.caller), 3u);
+  gate.meanwhile([&] { EXPECT_TRUE(gate.conductor.snapshot("held", state).ok()); });
+  EXPECT_EQ(state.bytes, std::vector<std::byte>({std::byte{4}, std::byte{0}, std::byte{0}, std::byte{0}}));
+  EXPECT_TRUE(gate.caller.call(5, {}).ok());
 }
 
-TEST(SwapGate, ASecondSwapIsRefusedWhileOneIsUnderWay) {
-  ClosedGate gate;
-  gate.begin(200 * ms_ns);
-  const SwapReport second = gate.pits.conductor->swap("ledger", gate.pits.in(Mode::dynamic), no_probation);
+TEST_P(SwapGateBoth, ASecondSwapIsRefusedWhileOneIsUnderWay) {
+  ClosedGate gate(GetParam());
+  gate.begin();
+  const SwapReport second = gate.conductor.swap("held", gate.target, no_probation);
   EXPECT_EQ(second.status, status::bad_state);
-  EXPECT_THAT(second.text, HasSubstr("a swap of 'ledger' is under way"));
+  EXPECT_THAT(second.text, HasSubstr("a swap of 'held' is under way"));
   gate.end();
-  EXPECT_TRUE(gate.pits.conductor->swap("ledger", gate.pits.in(Mode::dynamic), no_probation).ok());
+  Held::refuses = false;
+  EXPECT_TRUE(gate.conductor.swap("held", gate.target, no_probation).ok());
 }
 
-TEST(SwapGate, AnUnmountInTheMiddleLeavesOpenCallersWithTheInstanceThatComesOut) {
-  ClosedGate gate;
-  gate.begin(200 * ms_ns);
-  EXPECT_TRUE(gate.pits.conductor->unmount("ledger").ok());
-  EXPECT_FALSE(gate.pits.open().ok());
-  EXPECT_TRUE(act(gate.caller, ledger::Act::ADD, 2)) << "the old instance came out";
+TEST_P(SwapGateBoth, AnUnmountInTheMiddleLeavesOpenCallersWithTheInstanceThatComesOut) {
+  ClosedGate gate(GetParam());
+  gate.begin();
+  EXPECT_TRUE(gate.conductor.unmount("held").ok());
+  EXPECT_FALSE(gate.conductor.open("held").ok());
   gate.end();
+  EXPECT_TRUE(gate.caller.call(2, {}).ok());
+}
 
+TEST(SwapGate, AnUnmountDuringTheProbationChangesNothingForCallers) {
   Swapped pits;
   pits.mount(Mode::static_);
   Caller caller = pits.open();
