@@ -14,6 +14,8 @@ constexpr std::string_view text_memory = "no memory for the way to the pit's nex
 constexpr std::string_view text_lost =
     "the pit's new instance was on probation and died or trapped: the call ran, and its effect went with it";
 
+constexpr std::uint64_t no_incarnation = ~std::uint64_t{0};  // equal to none
+
 // A thread's caller among those of a SharedCaller.
 class OneOfMany final : public pit::Caller {
  public:
@@ -67,10 +69,10 @@ std::optional<Route::Word> Way::enter(TimeNs deadline_ns) noexcept {
     for (;;) {
       const auto word = route_->wait_open(deadline_ns);
       if (!word) {
-        why_ = {SYMPHONY_DEADLINE, std::string(text_waited)};
+        (void)out_of_time();
         return std::nullopt;
       }
-      if (known_ != Route::generation_of(*word) && !follow(*word)) return std::nullopt;
+      if (known_ != Route::generation_of(*word) && !follow(*word, deadline_ns)) return std::nullopt;
       if (known_ == Route::generation_of(*word) && route_->try_enter(party_, *word)) return word;
       Route::leave(party_, 0);
     }
@@ -80,7 +82,12 @@ std::optional<Route::Word> Way::enter(TimeNs deadline_ns) noexcept {
   }
 }
 
-bool Way::follow(Route::Word word) {
+bool Way::out_of_time() {
+  why_ = {SYMPHONY_DEADLINE, std::string(text_waited)};
+  return false;
+}
+
+bool Way::follow(Route::Word word, TimeNs deadline_ns) {
   const Route::Word generation = Route::generation_of(word);
   const auto host = route_->host_of(word);
   if (host == nullptr) return true;  // it is another one by now: enter() looks again
@@ -96,10 +103,13 @@ bool Way::follow(Route::Word word) {
   }
   // One that goes while a link to it is opened is no reason: the next is there or comes.
   if (!why_.ok()) return !route_->is(word);
-  // A link that was opened to what follows a dead instance on probation would not notice.
+  // A link that was opened to what follows a dead instance on probation would not notice. Asked after it was opened: an
+  // instance that is there now was there then.
+  bool is_mistaken = false;
   if ((word & Route::probation_bit) != 0) {
     const std::uint64_t now = host->incarnation();
-    if (now != 0 && now != route_->expected_incarnation()) route_->report_failure();
+    if (now == 0) return now_ns() < deadline_ns || out_of_time();
+    is_mistaken = now != route_->expected_incarnation();
   }
   if (link_ != nullptr) {
     const pit::Tally last = link_->tally();
@@ -108,7 +118,7 @@ bool Way::follow(Route::Word word) {
   if (link != nullptr && wake_ != nullptr) link->wake_with(wake_);
   caller_ = std::move(made);
   link_ = link;
-  incarnation_ = caller_->incarnation();
+  incarnation_ = is_mistaken ? no_incarnation : caller_->incarnation();
   known_ = generation;
   return true;
 }

@@ -75,8 +75,9 @@ class alignas(detail::cache_line_size) Way final : public pit::Link {
   pit::Reply call_slowly(const pit::Request& request, std::uint32_t was) noexcept;
   // Inside, and the word there; nothing: why_ says why not.
   [[nodiscard]] std::optional<Route::Word> enter(TimeNs deadline_ns) noexcept;
-  // False: no link, and why_ says why.
-  [[nodiscard]] bool follow(Route::Word word);
+  // False: no link, and why_ says why. True: there is one, or the word is to be looked at again.
+  [[nodiscard]] bool follow(Route::Word word, TimeNs deadline_ns);
+  [[nodiscard]] bool out_of_time();  // false, and why_ says so
   [[nodiscard]] Verdict judge(std::uint32_t type, std::uint32_t effect, const pit::Reply& reply) noexcept;
   [[nodiscard]] bool is_the_expected_one() noexcept;
 
