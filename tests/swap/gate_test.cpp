@@ -23,7 +23,7 @@ struct Held {
   Status snapshot(Sink out) const { return out.write_value(last); }
   Status restore(Source in, std::uint32_t) {
     is_inside = true;
-    is_held.wait(true);
+    comes_true([] { return !is_held.load(); });
     is_inside = false;
     return refuses ? fail(15, "restore is refused") : in.read_value(last);
   }
@@ -45,7 +45,6 @@ struct ClosedGate {
   }
   void end() {
     Held::is_held = false;
-    Held::is_held.notify_all();
     swap.join();
     EXPECT_EQ(report.step, Held::refuses ? SwapStep::restore : SwapStep::commit) << report.text;
   }
