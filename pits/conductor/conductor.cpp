@@ -336,6 +336,9 @@ SwapReport Conductor::swap(std::string_view name, const MountOptions& target, co
 }
 
 StepResult Conductor::make_target(std::string_view name, const MountOptions& target, std::shared_ptr<pit::Host>& out) {
+  if (target.state.durability != Durability::none) {
+    return {status::bad_state, "a swap does not put a state into a folder: unmount the pit, and mount the other there"};
+  }
   if (target.mode != Mode::process || broker_ == nullptr) return make_host(name, target, out);
   const std::string at_broker = broker_name_of(name, target);
   {
