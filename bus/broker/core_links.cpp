@@ -63,6 +63,7 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   // A link this broker does not know keeps the id its caller knows it by: message ids and the pit's state go with it.
   const bool adopt = m.link != 0 && m.link < next_link_ && m.link < link_id_end && links_.count(m.link) == 0;
   const LinkId id = adopt ? m.link : next_link_++;
+  pit->gone_links.erase(id);  // its caller came back: the pit's state goes on knowing it
   Link& link = links_[id];
   link.id = id;
   link.pit = pit->index;

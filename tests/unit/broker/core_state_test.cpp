@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "bus/broker/pit_slots.hpp"
 #include "tests/unit/broker/core_driver.hpp"
 
 namespace symphony::detail::broker {
@@ -177,6 +178,28 @@ TEST(KeptState, OfAPitThatIsNotDurableIsNotHeld) {
       EXPECT_EQ(spawn->state_instance, 0u);
     }
   }
+}
+
+// Found by the simulator: the next instance was told to forget a link that was in use, and ran a call twice.
+TEST(State, OfALinkWhoseCallerCameBackIsNotForgotten) {
+  auto pits = some_pits(1);
+  pits[0].state.durability = Durability::journal;
+  CoreDriver d(pits, 2, true);
+  PitRecord pit;
+  pit.state = PitState::ready;
+  pit.instance = pit.state_instance = 1;
+  pit.started_with = fingerprint(pits[0]);
+  LinkRecord link{0, 1, 1000, 65536, 65536, false, 1, 2, 0};  // open, and attaching anew when its broker died
+  d.step(Begin{{{0, 1, 100}}, {{link_key(1), encode(link)}, {pit_key(0), encode(pit)}, {state_key(0, 1), {}}}});
+  d.pass(reconnect_grace_ns);
+  ASSERT_EQ(d.core.link_count(), 0U) << "its caller was late";
+  const auto c = d.caller();
+  d.open(c, "pit0", 1);
+  d.attach_until(c, LinkState::open);
+  d.pit_exits(true, 9);
+  d.out.clear();
+  d.pit_ready();
+  EXPECT_FALSE(d.said_to_pit<control::Drop>());
 }
 
 }  // namespace
