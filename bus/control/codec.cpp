@@ -51,7 +51,7 @@ struct Encoder {
   Built operator()(const Open& m) {
     const auto pit = text(m.pit, pit_name_size_max);
     return done(wire::Body::Open, wire::CreateOpen(b, m.correlation, pit, m.link, m.request_capacity, m.reply_capacity,
-                                                   m.deadline_ns, m.heavy_barriers));
+                                                   m.deadline_ns, m.heavy_barriers, m.alone));
   }
   Built operator()(const Mapped& m) {
     const auto at = to_wire(m.at);
@@ -126,13 +126,27 @@ struct Encoder {
     const auto pit = text(m.pit, pit_name_size_max);
     const auto file = text(m.file, path_size_max);
     return done(wire::Body::Command, wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit,
-                                                         m.instance, m.deadline_ns, m.grace_ns, file));
+                                                         m.instance, m.deadline_ns, m.grace_ns, file, m.letter));
+  }
+  Built operator()(const Executing& m) {
+    const auto at = to_wire(m.at);
+    return done(wire::Body::Executing,
+                wire::CreateExecuting(b, &at, m.id, m.type, m.size, m.attempt, static_cast<std::uint8_t>(m.effect)));
+  }
+  Built operator()(const Park& m) {
+    too_large |= m.body.size() > letter_body_size_max;
+    const auto body = encode_body(b, too_large ? std::vector<std::byte>() : m.body);
+    return done(wire::Body::Park,
+                wire::CreatePark(b, m.link, m.id, m.type, m.size, m.attempts, static_cast<std::uint8_t>(m.effect),
+                                 static_cast<std::uint8_t>(m.outcome), m.alone_link, body));
   }
   Built operator()(const Answer& m) {
     const auto why = text(m.text, text_size_max);
     const auto pit = encode_report(b, m.pit, too_large);
-    return done(wire::Body::Answer, wire::CreateAnswer(b, m.correlation, static_cast<std::uint16_t>(m.code), why, pit,
-                                                       m.daemon_pid, m.added, m.removed, m.changed, m.pause_ns));
+    const auto letters = encode_letters(b, m.letters, too_large);
+    return done(wire::Body::Answer,
+                wire::CreateAnswer(b, m.correlation, static_cast<std::uint16_t>(m.code), why, pit, m.daemon_pid,
+                                   m.added, m.removed, m.changed, m.pause_ns, letters));
   }
   Built operator()(const Prepared& m) {
     return done(wire::Body::Prepared, wire::CreatePrepared(b, m.protocol_min, m.protocol_max));
@@ -188,7 +202,7 @@ struct Decoder {
     return Open{w.correlation(),    text(w.pit(), pit_name_size_max),
                 w.link(),           w.request_capacity(),
                 w.reply_capacity(), w.deadline_ns(),
-                w.heavy_barriers()};
+                w.heavy_barriers(), w.alone()};
   }
   Message own(const wire::Own& w) {
     constexpr auto most = static_cast<std::uint8_t>(Trust::hostile);
@@ -218,14 +232,35 @@ struct Decoder {
 
   Message command(const wire::Command& w) {
     constexpr auto low = static_cast<std::uint8_t>(Verb::start);
-    constexpr auto high = static_cast<std::uint8_t>(Verb::swap);
+    constexpr auto high = static_cast<std::uint8_t>(Verb::drop_letter);
     return Command{w.correlation(),
                    static_cast<Verb>(in_range(w.verb(), low, high)),
                    text(w.pit(), pit_name_size_max),
                    w.instance(),
                    w.deadline_ns(),
                    w.grace_ns(),
-                   text(w.file(), path_size_max)};
+                   text(w.file(), path_size_max),
+                   w.letter()};
+  }
+  Message executing(const wire::Executing& w) {
+    return Executing{from_wire(*w.at()), w.id(), w.type(), w.size(), w.attempt(), effect(w.effect())};
+  }
+  Message park(const wire::Park& w) {
+    constexpr auto most = static_cast<std::uint8_t>(alone_outcome_count - 1);
+    Park m{w.link(),
+           w.id(),
+           w.type(),
+           w.size(),
+           w.attempts(),
+           effect(w.effect()),
+           static_cast<AloneOutcome>(in_range(w.outcome(), std::uint8_t{0}, most)),
+           w.alone_link(),
+           {}};
+    ok = decode_body(w.body(), m.body) && ok && m.body.size() <= m.size;
+    return m;
+  }
+  Effect effect(std::uint8_t value) {
+    return static_cast<Effect>(in_range(value, std::uint8_t{0}, static_cast<std::uint8_t>(Effect::idempotent)));
   }
   Message answer(const wire::Answer& w) {
     constexpr auto high = static_cast<std::uint16_t>(errc::internal);
@@ -237,8 +272,10 @@ struct Decoder {
              w.added(),
              w.removed(),
              w.changed(),
-             w.pause_ns()};
+             w.pause_ns(),
+             {}};
     if (w.pit() != nullptr) m.pit = decode_report(*w.pit(), ok);
+    if (w.letters() != nullptr) m.letters = decode_letters(*w.letters(), ok);
     return m;
   }
   Message frozen(const wire::Frozen& w) {
@@ -305,6 +342,10 @@ struct Decoder {
         return frozen(*e.body_as_Frozen());
       case wire::Body::Thaw:
         return Thaw{e.body_as_Thaw()->number()};
+      case wire::Body::Executing:
+        return executing(*e.body_as_Executing());
+      case wire::Body::Park:
+        return park(*e.body_as_Park());
       case wire::Body::NONE:
         break;
     }

@@ -20,7 +20,18 @@ struct ReportEncoder {
   flatbuffers::Offset<wire::PitDeath> death(const PitDeath& d) {
     const auto lines = text(d.last_lines, last_lines_size_max);
     return wire::CreatePitDeath(b, d.at_ns, d.instance, static_cast<std::uint8_t>(d.cause), d.signalled, d.value,
-                                d.ready_ns, lines);
+                                d.ready_ns, lines, d.executing.link, d.executing.id, d.executing.type, d.executing.size,
+                                d.executing.attempt, d.executing_count);
+  }
+  flatbuffers::Offset<wire::Letter> letter(const DeadLetter& l) {
+    too_large |= l.body.size() > letter_body_size_max;
+    const auto pit = text(l.pit, pit_name_size_max);
+    const auto version = text(l.version, version_size_max);
+    const auto of_death = death(l.death);
+    const auto body = encode_body(b, too_large ? std::vector<std::byte>() : l.body);
+    return wire::CreateLetter(b, l.id, pit, version, l.at_ns, l.link, l.message, l.type,
+                              static_cast<std::uint8_t>(l.effect), l.attempts, static_cast<std::uint8_t>(l.outcome),
+                              l.size, l.kept_size, of_death, body);
   }
 };
 
@@ -39,8 +50,33 @@ struct ReportDecoder {
     return ok ? static_cast<E>(value) : E{};
   }
   PitDeath death(const wire::PitDeath& w) {
-    return {w.at_ns(), w.instance(), one_of(w.cause(), DeathCause::swap),      w.signalled(),
-            w.value(), w.ready_ns(), text(w.last_lines(), last_lines_size_max)};
+    return {w.at_ns(),
+            w.instance(),
+            one_of(w.cause(), DeathCause::alone_too_long),
+            w.signalled(),
+            w.value(),
+            w.ready_ns(),
+            text(w.last_lines(), last_lines_size_max),
+            {w.executing_link(), w.executing_id(), w.executing_type(), w.executing_size(), w.executing_attempt()},
+            w.executing_count()};
+  }
+  DeadLetter letter(const wire::Letter& w) {
+    DeadLetter l;
+    l.id = w.id();
+    l.pit = text(w.pit(), pit_name_size_max);
+    l.version = text(w.version(), version_size_max);
+    l.at_ns = w.at_ns();
+    l.link = w.link();
+    l.message = w.message();
+    l.type = w.type();
+    l.effect = one_of(w.effect(), Effect::idempotent);
+    l.attempts = w.attempts();
+    l.outcome = one_of(w.outcome(), AloneOutcome::late);
+    l.size = w.size();
+    l.kept_size = w.kept_size();
+    if (w.death() != nullptr) l.death = death(*w.death());
+    ok = decode_body(w.body(), l.body) && ok;
+    return l;
   }
 };
 
@@ -65,11 +101,42 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
   const auto all_calls = b.CreateVector(calls);
   const auto all_deaths = b.CreateVector(deaths);
   const RestartPolicy& r = report.restart;
-  return wire::CreatePitDetail(b, status, reason, version, report.ready_since_ns, executable,
-                               static_cast<std::uint8_t>(report.trust), static_cast<std::uint8_t>(report.waiting),
-                               static_cast<std::uint8_t>(report.placement), report.start_at_once, all_calls,
-                               r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns,
-                               report.failures, log, report.log_lines_lost, all_deaths, arguments);
+  return wire::CreatePitDetail(
+      b, status, reason, version, report.ready_since_ns, executable, static_cast<std::uint8_t>(report.trust),
+      static_cast<std::uint8_t>(report.waiting), static_cast<std::uint8_t>(report.placement), report.start_at_once,
+      all_calls, r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns, report.failures,
+      log, report.log_lines_lost, all_deaths, arguments, report.letters, report.letters_lost, report.runs_alone);
+}
+
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::Letter>>> encode_letters(
+    flatbuffers::FlatBufferBuilder& b, const std::vector<DeadLetter>& letters, bool& too_large) {
+  if (letters.empty()) return 0;
+  ReportEncoder e{b, too_large};
+  too_large |= letters.size() > letters_in_answer_max;
+  std::vector<flatbuffers::Offset<wire::Letter>> all;
+  for (const DeadLetter& l : letters) all.push_back(e.letter(l));
+  return b.CreateVector(all);
+}
+
+flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> encode_body(flatbuffers::FlatBufferBuilder& b,
+                                                                   const std::vector<std::byte>& body) {
+  return b.CreateVector(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
+}
+
+bool decode_body(const flatbuffers::Vector<std::uint8_t>* w, std::vector<std::byte>& body) {
+  if (w == nullptr) return true;
+  if (w->size() > letter_body_size_max) return false;
+  const auto* first = reinterpret_cast<const std::byte*>(w->data());
+  body.assign(first, first + w->size());
+  return true;
+}
+
+std::vector<DeadLetter> decode_letters(const flatbuffers::Vector<flatbuffers::Offset<wire::Letter>>& w, bool& ok) {
+  ReportDecoder d{ok};
+  std::vector<DeadLetter> out;
+  ok &= w.size() <= letters_in_answer_max;
+  for (flatbuffers::uoffset_t i = 0; ok && i < w.size(); ++i) out.push_back(d.letter(*w.Get(i)));
+  return out;
 }
 
 PitReport decode_report(const wire::PitDetail& w, bool& ok) {
@@ -92,6 +159,9 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
   out.log = d.text(w.log(), path_size_max);
   out.arguments = d.text(w.arguments(), path_size_max);
   out.log_lines_lost = w.log_lines_lost();
+  out.letters = w.letters();
+  out.letters_lost = w.letters_lost();
+  out.runs_alone = w.runs_alone();
   if (w.calls() != nullptr) {
     ok &= w.calls()->size() <= calls_in_report_max;
     for (flatbuffers::uoffset_t i = 0; ok && i < w.calls()->size(); ++i) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <symphony/clock.hpp>
+#include <symphony/dead_letter.hpp>
 #include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
 
@@ -27,6 +28,8 @@ inline constexpr std::size_t deaths_max = 8;
 inline constexpr std::size_t last_lines_size_max = 1024;
 inline constexpr std::size_t path_size_max = 4095;
 inline constexpr std::size_t calls_in_report_max = 64;
+inline constexpr std::size_t letter_body_size_max = 16UL * 1024;  // of a dead letter; the rest is cut off
+inline constexpr std::size_t letters_in_answer_max = 24;
 
 using LinkId = std::uint64_t;
 using Epoch = std::uint64_t;
@@ -78,6 +81,7 @@ struct Open {
   std::uint32_t reply_capacity = 0;
   TimeNs deadline_ns = 0;
   bool heavy_barriers = false;  // as PitReady's
+  bool alone = false;           // to an instance that is started for this link, and thrown away with it
 };
 
 struct Mapped {
@@ -179,16 +183,41 @@ struct CallerSocket {
   bool granted = false;
 };
 
+// C: this message was being executed when the pit of `at` died. One that was is what a caller may have run alone.
+struct Executing {
+  Attachment at;
+  std::uint64_t id = 0;
+  std::uint32_t type = 0;
+  std::uint32_t size = 0;
+  std::uint8_t attempt = 0;  // deaths before this one
+  Effect effect = Effect::once;
+};
+// C: a message that is not tried any more, for the operator. Only one that was said to be Executing.
+struct Park {
+  LinkId link = 0;
+  std::uint64_t id = 0;
+  std::uint32_t type = 0;
+  std::uint32_t size = 0;
+  std::uint8_t attempts = 0;
+  Effect effect = Effect::once;
+  AloneOutcome outcome = AloneOutcome::not_run;
+  LinkId alone_link = 0;          // on which it was tried alone; 0: on none
+  std::vector<std::byte> body{};  // the first letter_body_size_max bytes
+};
+
 // C: what an operator asks for. Each has exactly one Answer: when it is done, cannot be done, or at its deadline.
 enum class Verb : std::uint8_t {
   start = 1,    // done when it is ready; a quarantined pit's failures are forgotten
   stop = 2,     // done when its process is gone; it stays stopped until somebody starts it
   restart = 3,  // both; its links attach to the next instance
   show = 4,
-  end_broker = 5,  // done at once: the daemon's process ends when its pits have
-  reload = 6,      // reads the manifests again; done when what they say holds
-  swap = 7,        // puts another process in the place of a pit's that goes on serving until then; done when its links
-                   // have gone over
+  end_broker = 5,    // done at once: the daemon's process ends when its pits have
+  reload = 6,        // reads the manifests again; done when what they say holds
+  swap = 7,          // puts another process in the place of a pit's that goes on serving until then; done when its
+                     // links have gone over
+  letters = 8,       // dead letters of a pit, or of all, behind the one that `letter` names
+  letter = 9,        // this one, with its body
+  drop_letter = 10,  // this one of the pit; 0: all of them
 };
 struct Command {
   std::uint64_t correlation = 0;
@@ -198,6 +227,7 @@ struct Command {
   TimeNs deadline_ns = 0;
   TimeNs grace_ns = 0;  // from Stop to SIGKILL; swap: how long calls may have to wait; 0: the broker's own
   std::string file{};   // swap: what to run, an absolute path; empty: what it runs now, read anew
+  std::uint64_t letter = 0;
 };
 inline constexpr errc code_done{};  // of an Answer: no error
 struct Answer {
@@ -210,6 +240,7 @@ struct Answer {
   std::uint32_t removed = 0;
   std::uint32_t changed = 0;
   TimeNs pause_ns = 0;  // swap: from Freeze to the last Go
+  std::vector<DeadLetter> letters{};
 };
 
 // ---- a swap: another process of a pit is made ready, takes over the state of the one that serves, and its links ----
@@ -243,6 +274,6 @@ struct Thaw {
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
                  Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
-                 Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw>;
+                 Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw, Executing, Park>;
 
 }  // namespace symphony::detail::control

@@ -90,6 +90,8 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"last_lines_size_max", {last_lines_size_max}},
                                                 {"path_size_max", {path_size_max}},
                                                 {"calls_in_report_max", {calls_in_report_max}},
+                                                {"letter_body_size_max", {letter_body_size_max}},
+                                                {"letters_in_answer_max", {letters_in_answer_max}},
                                                 {"realm_size_max", {realm_size_max}},
                                                 {"protocol_min", {protocol_min}},
                                                 {"protocol_max", {protocol_max}}}));
@@ -103,15 +105,26 @@ TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
                                                   {"show", verb(Verb::show)},
                                                   {"end_broker", verb(Verb::end_broker)},
                                                   {"reload", verb(Verb::reload)},
-                                                  {"swap", verb(Verb::swap)}}));
+                                                  {"swap", verb(Verb::swap)},
+                                                  {"letters", verb(Verb::letters)},
+                                                  {"letter", verb(Verb::letter)},
+                                                  {"drop_letter", verb(Verb::drop_letter)}}));
   const std::string text = read_file(document);
   const char* names[] = {"crash", "exit",         "start_timeout", "protocol", "link_fault", "hang_up",
-                         "stop",  "cannot_start", "unseen",        "state",    "swap"};
+                         "stop",  "cannot_start", "unseen",        "state",    "swap",       "alone_too_long"};
   static_assert(std::size(names) == death_cause_count);
   for (std::size_t i = 0; i < std::size(names); ++i) {
     const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";
     EXPECT_NE(text.find(row), std::string::npos) << row;
   }
+}
+
+TEST(ControlFormat, SaysTheNumberOfEachOutcome) {
+  const auto outcome = [](AloneOutcome value) { return std::vector<std::uint64_t>{static_cast<std::uint64_t>(value)}; };
+  EXPECT_TRUE(holds(table(document, "Messages that kill"), {{"not_run", outcome(AloneOutcome::not_run)},
+                                                            {"killed", outcome(AloneOutcome::killed)},
+                                                            {"answered", outcome(AloneOutcome::answered)},
+                                                            {"late", outcome(AloneOutcome::late)}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachCodeAndTrust) {

@@ -43,25 +43,35 @@ struct RestartPolicy {
 
 // Why a process of a pit ended. Stable: numbers are never reused.
 enum class DeathCause : std::uint8_t {
-  crash = 0,          // a signal that the broker did not send
-  exit = 1,           // by itself
-  start_timeout = 2,  // killed: not ready in time
-  protocol = 3,       // killed: it said what no pit says
-  link_fault = 4,     // killed: it broke the ring protocol on a link
-  hang_up = 5,        // killed: it closed its control socket and lived on
-  stop = 6,           // an operator or the end of the broker; by itself or, when its grace was over, killed
-  cannot_start = 7,   // there never was a process
-  unseen = 8,         // while there was no broker
-  state = 9,          // killed: its folder did not take its state
-  swap = 10,          // another process took its place
+  crash = 0,            // a signal that the broker did not send
+  exit = 1,             // by itself
+  start_timeout = 2,    // killed: not ready in time
+  protocol = 3,         // killed: it said what no pit says
+  link_fault = 4,       // killed: it broke the ring protocol on a link
+  hang_up = 5,          // killed: it closed its control socket and lived on
+  stop = 6,             // an operator or the end of the broker; by itself or, when its grace was over, killed
+  cannot_start = 7,     // there never was a process
+  unseen = 8,           // while there was no broker
+  state = 9,            // killed: its folder did not take its state
+  swap = 10,            // another process took its place
+  alone_too_long = 11,  // killed: it was started for one message alone, and its time was over
 };
-inline constexpr std::uint8_t death_cause_count = 11;
+inline constexpr std::uint8_t death_cause_count = 12;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
   constexpr std::string_view names[death_cause_count] = {
       "crash", "exit",         "start timeout", "protocol violation", "link fault", "hang-up",
-      "stop",  "cannot start", "unseen",        "state not kept",     "swap"};
+      "stop",  "cannot start", "unseen",        "state not kept",     "swap",       "alone too long"};
   return names[static_cast<std::uint8_t>(cause)];
 }
+
+// A message that was being executed when its pit died, as its caller says.
+struct ExecutingMessage {
+  std::uint64_t link = 0;  // 0: none is known
+  std::uint64_t id = 0;    // on that link
+  std::uint32_t type = 0;
+  std::uint32_t size = 0;    // of its body
+  std::uint8_t attempt = 0;  // deaths before this one
+};
 
 struct PitDeath {
   TimeNs at_ns = 0;  // on CLOCK_MONOTONIC
@@ -71,6 +81,8 @@ struct PitDeath {
   std::int32_t value = 0;  // the signal's number, else the exit status; of cannot_start: errno; of unseen: nothing
   TimeNs ready_ns = -1;    // how long it had been ready; -1: it never was
   std::string last_lines;  // the end of what it wrote to stderr, where the broker keeps that; at most 1,024 bytes
+  ExecutingMessage executing{};
+  std::uint32_t executing_count = 0;  // of such messages: a pit of several threads executes several
 };
 
 // Everything a broker knows of a pit.
@@ -90,7 +102,10 @@ struct PitReport {
   std::uint32_t failures = 0;  // within the window
   std::string log;             // the file that its stderr goes to; empty: the broker's own stderr
   std::uint64_t log_lines_lost = 0;
-  std::vector<PitDeath> deaths;  // the last ones, at most 8, oldest first
+  std::vector<PitDeath> deaths;    // the last ones, at most 8, oldest first
+  std::uint32_t letters = 0;       // dead letters that are kept
+  std::uint64_t letters_lost = 0;  // the oldest, for which there was no room
+  std::uint64_t runs_alone = 0;    // instances that were started for one message
 };
 
 }  // namespace symphony

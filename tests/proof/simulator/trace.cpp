@@ -12,11 +12,11 @@ std::string number(std::uint64_t n) {  // of a later generation: as generation:n
 }
 
 std::string text_of(const Message& message) {
-  constexpr const char* names[] = {"Hello",     "PitReady",     "Open",         "Mapped",      "Ready",   "MapFailed",
-                                   "Drained",   "PeerFault",    "Close",        "StatusQuery", "Welcome", "Own",
-                                   "Peer",      "Go",           "Drop",         "Keep",        "Refused", "Stop",
-                                   "Status",    "CallerWanted", "CallerSocket", "Command",     "Answer",  "Prepared",
-                                   "TakeState", "Freeze",       "Frozen",       "Thaw"};
+  constexpr const char* names[] = {"Hello",     "PitReady",     "Open",         "Mapped",      "Ready",     "MapFailed",
+                                   "Drained",   "PeerFault",    "Close",        "StatusQuery", "Welcome",   "Own",
+                                   "Peer",      "Go",           "Drop",         "Keep",        "Refused",   "Stop",
+                                   "Status",    "CallerWanted", "CallerSocket", "Command",     "Answer",    "Prepared",
+                                   "TakeState", "Freeze",       "Frozen",       "Thaw",        "Executing", "Park"};
   static_assert(std::size(names) == std::variant_size_v<Message>);
   std::string text = names[message.index()];
   std::visit(
@@ -71,7 +71,7 @@ std::string text_of(const Action& action) {
   constexpr const char* names[] = {"SendToCaller", "SendToPit",        "MakeSegments", "SealSegments", "ForgetSegments",
                                    "SpawnPit",     "KeepState",        "KillPit",      "ConnectPit",   "PutRecord",
                                    "DeleteRecord", "DisconnectCaller", "ArmTimer",     "Finished",     "Note",
-                                   "ReadConfig",   "KeepConfig",       "Stopping"};
+                                   "ReadConfig",   "KeepConfig",       "Stopping",     "KeepLetters"};
   const std::string name = action.index() < std::size(names) ? names[action.index()] : "action";
   return name + std::visit([](const auto& a) { return parts_of(a); }, action);
 }

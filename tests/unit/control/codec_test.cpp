@@ -64,7 +64,17 @@ TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
   lines.pit.deaths.resize(1);
   lines.pit.deaths[0].last_lines = std::string(last_lines_size_max + 1, 'x');
   path.pit.executable = std::string(path_size_max + 1, 'x');
-  const Message over[] = {hello,
+  Answer letters, bodies;
+  letters.letters.assign(letters_in_answer_max + 1, {});
+  bodies.letters.resize(1);
+  bodies.letters[0].body.resize(letter_body_size_max + 1);
+  Park park;
+  park.size = ~0U;
+  park.body.resize(letter_body_size_max + 1);
+  const Message over[] = {letters,
+                          bodies,
+                          park,
+                          hello,
                           status,
                           calls,
                           deaths,
@@ -119,11 +129,57 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
     const PitDeath &d = r.deaths[i], &e = was.deaths[i];
     EXPECT_EQ(std::tie(d.at_ns, d.instance, d.cause, d.signalled, d.value, d.ready_ns, d.last_lines),
               std::tie(e.at_ns, e.instance, e.cause, e.signalled, e.value, e.ready_ns, e.last_lines));
+    EXPECT_EQ(std::tie(d.executing.link, d.executing.id, d.executing.type, d.executing.size, d.executing.attempt,
+                       d.executing_count),
+              std::tie(e.executing.link, e.executing.id, e.executing.type, e.executing.size, e.executing.attempt,
+                       e.executing_count));
+  }
+  EXPECT_EQ(std::tie(r.letters, r.letters_lost, r.runs_alone), std::tie(was.letters, was.letters_lost, was.runs_alone));
+}
+
+TEST(ControlCodec, TellsTheFieldsOfALetterApart) {
+  const auto back = decode(*encode(samples()[22]));
+  ASSERT_TRUE(back);
+  const auto& letters = std::get<Answer>(*back).letters;
+  ASSERT_EQ(letters.size(), 2U);
+  const DeadLetter &l = letters[0], was = sample_letters()[0];
+  EXPECT_EQ(std::tie(l.id, l.pit, l.version, l.at_ns, l.link, l.message, l.type, l.effect, l.attempts, l.outcome),
+            std::tie(was.id, was.pit, was.version, was.at_ns, was.link, was.message, was.type, was.effect, was.attempts,
+                     was.outcome));
+  EXPECT_EQ(std::tie(l.size, l.kept_size, l.body, l.death.value, l.death.executing.id),
+            std::tie(was.size, was.kept_size, was.body, was.death.value, was.death.executing.id));
+  EXPECT_EQ(letters[1].id, 2U);
+}
+
+TEST(ControlCodec, TellsTheFieldsOfWhatACallerSaysOfADeathApart) {
+  const auto executing = decode(*encode(samples()[23]));
+  ASSERT_TRUE(executing);
+  const auto& e = std::get<Executing>(*executing);
+  EXPECT_EQ(std::tuple(e.at.link, e.id, e.type, e.size, e.attempt, e.effect),
+            std::tuple(0x1122334455667788U, 1U, 2U, 3U, 4U, Effect::idempotent));
+  const auto park = decode(*encode(samples()[24]));
+  ASSERT_TRUE(park);
+  const auto& p = std::get<Park>(*park);
+  EXPECT_EQ(std::tuple(p.link, p.id, p.type, p.size, p.attempts, p.effect, p.outcome, p.alone_link),
+            std::tuple(1U, 2U, 3U, 4U, 5U, Effect::read, AloneOutcome::answered, 6U));
+  EXPECT_EQ(p.body, (std::vector<std::byte>{std::byte{0}, std::byte{9}}));
+}
+
+TEST(ControlCodec, RefusesWhatNoDeadLetterIs) {
+  Park longer{1, 2, 3, 1, 5, Effect::read, AloneOutcome::answered, 6, {std::byte{0}, std::byte{9}}};
+  Park outcome, effect;
+  outcome.outcome = AloneOutcome{alone_outcome_count};
+  effect.effect = Effect{3};
+  for (const Message& m :
+       {Message{longer}, Message{outcome}, Message{effect}, Message{Executing{{}, 1, 2, 3, 4, Effect{3}}}}) {
+    const auto bytes = encode(m);
+    ASSERT_TRUE(bytes);
+    EXPECT_EQ(decode(*bytes).error().code, errc::peer_fault);
   }
 }
 
 TEST(ControlCodec, RefusesAnUnknownVerbOrCause) {
-  for (const auto verb : {Verb{0}, Verb{8}}) {
+  for (const auto verb : {Verb{0}, Verb{11}}) {
     const auto bytes = encode(Command{1, verb, "", 0, 0, 0});
     ASSERT_TRUE(bytes);
     EXPECT_EQ(decode(*bytes).error().code, errc::peer_fault) << static_cast<int>(verb);

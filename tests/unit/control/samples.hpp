@@ -25,8 +25,21 @@ inline PitReport sample_report() {
   r.failures = 2;
   r.log = "/logs/pool.log";
   r.log_lines_lost = 9;
-  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n"}, {20, 7, DeathCause::crash, true, 11, 8, ""}};
+  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n", {21, 22, 23, 24, 25}, 26},
+              {20, 7, DeathCause::crash, true, 11, 8, "", {}, 0}};
+  r.letters = 27;
+  r.letters_lost = 28;
+  r.runs_alone = 29;
   return r;
+}
+
+inline std::vector<DeadLetter> sample_letters() {
+  DeadLetter l{1, "pool", "1.2.3", 2, 3, 4, 5, Effect::read, 6, AloneOutcome::late, 9, 3, {}, {}};
+  l.body = {std::byte{7}, std::byte{0}, std::byte{8}};
+  l.death = sample_report().deaths[0];
+  DeadLetter other;
+  other.id = 2;
+  return {l, other};
 }
 
 inline std::vector<Message> samples() {
@@ -34,7 +47,7 @@ inline std::vector<Message> samples() {
   return {
       Hello{1, 2, 123456789, {{7, 1}, {8, 2}}},
       PitReady{1, 1, 55, "dag_tracker", "1.2.3", 4096, true},
-      Open{77, "greeter", 5, 262144, 4096, 1'000'000, true},
+      Open{77, "greeter", 5, 262144, 4096, 1'000'000, true, true},
       Mapped{at},
       Ready{at, 42},
       MapFailed{at, 12},
@@ -53,13 +66,15 @@ inline std::vector<Message> samples() {
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
       CallerWanted{12},
       CallerSocket{12, true},
-      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so"},
-      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000},
+      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so", 3'000'000},
+      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000, sample_letters()},
       Prepared{1, 2},
       TakeState{14},
       Freeze{15, 77},
       Frozen{16, errc::busy, "a call of its own has no answer"},
       Thaw{17},
+      Executing{at, 1, 2, 3, 4, Effect::idempotent},
+      Park{1, 2, 3, 4, 5, Effect::read, AloneOutcome::answered, 6, {std::byte{0}, std::byte{9}}},
   };
 }
 
@@ -88,9 +103,30 @@ inline std::vector<Message> largest_samples() {
   answer.pit.version = std::string(version_size_max, 'v');
   answer.pit.executable = answer.pit.log = answer.pit.arguments = std::string(path_size_max, 'e');
   answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
-  answer.pit.deaths.assign(deaths_max,
-                           {-1, ~0U, DeathCause::swap, true, -1, -1, std::string(last_lines_size_max, 'l')});
-  return {hello, ready, open, refused, status, command, answer, frozen};
+  answer.pit.deaths.assign(deaths_max, {-1,
+                                        ~0U,
+                                        DeathCause::swap,
+                                        true,
+                                        -1,
+                                        -1,
+                                        std::string(last_lines_size_max, 'l'),
+                                        {~0ULL, ~0ULL, ~0U, ~0U, 255},
+                                        ~0U});
+  DeadLetter letter;
+  letter.pit = std::string(pit_name_size_max, 'n');
+  letter.version = std::string(version_size_max, 'v');
+  letter.death = {-1, ~0U, DeathCause::swap, true, -1, -1, "", {~0ULL, ~0ULL, ~0U, ~0U, 255}, ~0U};
+  Answer list;  // with no pit beside them
+  list.text = refused.text;
+  list.letters.assign(letters_in_answer_max, letter);
+  Answer one = list;
+  letter.death.last_lines = std::string(last_lines_size_max, 'l');
+  letter.body.assign(letter_body_size_max, std::byte{0xff});
+  one.letters = {letter};
+  Park park;
+  park.size = ~0U;
+  park.body = letter.body;
+  return {hello, ready, open, refused, status, command, answer, frozen, list, one, park};
 }
 
 }  // namespace symphony::detail::control
