@@ -18,6 +18,7 @@ struct StateHandover {
   int old_fd = -1;       // -1: there was no instance that kept anything
   bool waits = false;    // old_fd is another process's until Service::await_state() returns
   bool is_file = false;  // then policy.is_synced counts; policy.folder is the broker's, and not handed over
+  bool is_live = false;  // the old memory is being written to; not part of the line: SYMPHONY_PIT_ALONE
 };
 
 [[nodiscard]] std::string write_handover(const StateHandover& handover);

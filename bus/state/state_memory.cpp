@@ -6,8 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
+
+#include "bus/state/state_reader.hpp"
 
 namespace symphony::detail {
 namespace {
@@ -39,6 +43,34 @@ result<UniqueFd> open_folder(const std::string& folder) {
 unexpected kept_by_another() {
   return {errc::busy,
           "another broker or program keeps a pit of this name in this folder: end it, or use another folder", EBUSY};
+}
+
+// What is there of `from`, without taking memory for what is not.
+bool copy_data(int from, int to, off_t size) {
+  std::array<std::byte, 64UL * 1024> buffer;
+  for (off_t at = ::lseek(from, 0, SEEK_DATA); at >= 0 && at < size;) {
+    const off_t hole = ::lseek(from, at, SEEK_HOLE);
+    while (at < hole) {
+      const auto part = std::min(buffer.size(), static_cast<std::size_t>(hole - at));
+      const ssize_t got = ::pread(from, buffer.data(), part, at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0 || ::pwrite(to, buffer.data(), static_cast<std::size_t>(got), at) != got) return false;
+      at += got;
+    }
+    if (hole < 0) return false;
+    at = ::lseek(from, at, SEEK_DATA);
+  }
+  return true;
+}
+
+// Nothing in it was overwritten while it was copied.
+bool is_whole(const StateMemory& copy) {
+  StateReader<RealMem> reader(copy.bytes());
+  if (reader.found() == StateFound::foreign || reader.found() == StateFound::damaged) return false;
+  if (reader.found() == StateFound::nothing) return true;
+  while (reader.next()) {
+  }
+  return reader.found() == StateFound::whole && !reader.damaged();
 }
 
 }  // namespace
@@ -168,6 +200,24 @@ result<StateMemory> StateMemory::map_old(UniqueFd fd, bool is_file) {
   auto out = map(std::move(fd), static_cast<std::uint64_t>(about.st_size), false);
   if (out) out->is_file_ = is_file;
   return out;
+}
+
+result<StateMemory> StateMemory::copy_of_live(const UniqueFd& fd) {
+  constexpr int tries = 100;
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0) {
+    const int why = errno;
+    return unexpected(errc::system, "fstat: the state of the pit cannot be looked at", why);
+  }
+  for (int n = 0; n < tries; ++n) {
+    UniqueFd to(::memfd_create("symphony-state-copy", MFD_CLOEXEC));
+    if (!to || ::ftruncate(to.get(), about.st_size) != 0 || !copy_data(fd.get(), to.get(), about.st_size)) {
+      return no_memory(errno);
+    }
+    auto copy = map_old(std::move(to), false);
+    if (!copy || is_whole(*copy)) return copy;
+  }
+  return unexpected(errc::busy, "the state of the pit changes faster than it can be copied");
 }
 
 result<void> StateMemory::reserve(std::uint64_t offset, std::uint64_t size) const noexcept {

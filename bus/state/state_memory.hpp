@@ -51,6 +51,10 @@ class StateMemory {
   // `is_file`: its machine may have stopped in the middle of a write.
   [[nodiscard]] static result<StateMemory> map_old(UniqueFd fd, bool is_file);
 
+  // A copy of what a living process is writing, whole at one moment: taken again until it is.   Errors: busy (it never
+  // was), out_of_memory, system.
+  [[nodiscard]] static result<StateMemory> copy_of_live(const UniqueFd& fd);
+
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {data_, size_}; }  // map_old: only to be read
   [[nodiscard]] bool is_file() const noexcept { return is_file_; }
 

@@ -69,7 +69,9 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (handover == nullptr) return make(nullptr, instance_);
     detail::StateMemory old;
     if (handover->old_fd >= 0) {
-      auto mapped = detail::StateMemory::map_old(UniqueFd(handover->old_fd), handover->is_file);
+      UniqueFd left(handover->old_fd);
+      auto mapped = handover->is_live ? detail::StateMemory::copy_of_live(left)
+                                      : detail::StateMemory::map_old(std::move(left), handover->is_file);
       if (!mapped) return {SYMPHONY_OVERLOADED, mapped.error().text};
       old = *std::move(mapped);
     }
@@ -428,6 +430,7 @@ int run_pit_from_environment(const symphony_pit_entry& entry) {
                  detail::state_variable);
     return exit_permanent;
   }
+  if (state) state->is_live = std::getenv("SYMPHONY_PIT_ALONE") != nullptr;
   for (const int inherited : {state ? state->own_fd : -1, state ? state->old_fd : -1}) {
     if (inherited >= 0) ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
   }
