@@ -67,7 +67,7 @@ bool may_become(LinkState from, LinkState to) noexcept {
 
 BrokerCore::BrokerCore(CoreConfig config)
     : config_(std::move(config)), random_(config_.seed + config_.generation * 0x9e3779b97f4a7c15) {
-  SYMPHONY_CHECK(config_.generation >= 1 && config_.pits.size() <= pits_max &&
+  SYMPHONY_CHECK(config_.generation >= 1 && config_.pits.size() <= places_max &&
                  check_pits(in_use(config_.pits)).has_value());
   for (PitIndex i = 0; i < config_.pits.size(); ++i) {
     Pit& pit = pits_.emplace_back();
@@ -112,16 +112,16 @@ std::uint64_t BrokerCore::random() noexcept {  // splitmix64
 std::uint64_t BrokerCore::state_hash() const noexcept {
   Hash h;
   h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_, keeper_lost_,
-        next_command_, next_swap_);
+        next_command_, next_swap_, fatal_.size(), alone_ends_.size(), letters_.suspects().size());
   for (const Pit& p : pits_) {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
           p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
-          p.removed, p.protocol, p.heir_of.value_or(pits_max), p.moved_to.value_or(pits_max), p.arriving.since_ns,
-          p.arriving.links.size());
-    if (p.swap) h.all(p.swap->heir, p.swap->phase, p.swap->pause_max_ns, p.swap->froze_at_ns);
+          p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol, p.heir_of.value_or(places_max),
+          p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size());
+    if (p.swap) h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns);
     for (const TimeNs t : p.failures) h.all(t);
     for (const LinkId id : p.gone_links) h.all(id);
-    for (const PitDeath& d : p.deaths) h.all(d.at_ns, d.instance, d.cause, d.value);
+    for (const PitDeath& d : p.deaths) h.all(d.at_ns, d.instance, d.cause, d.value, d.executing_count);
   }
   for (const auto& [id, c] : commands_) {
     h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns, c.failure, c.pause_ns);
@@ -140,7 +140,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
 std::vector<PitInfo> BrokerCore::status() const {
   std::vector<PitInfo> all;
   for (const Pit& p : pits_) {
-    if (p.heir_of || (p.removed && !p.alive)) continue;
+    if (p.heir_of || p.alone_of || (p.removed && !p.alive)) continue;
     const std::string& name = p.config.name;
     all.push_back({name.empty() ? "(removed)" : name, name_of(p.state), p.pid, p.instance,
                    static_cast<std::uint32_t>(p.links.size())});
@@ -160,7 +160,7 @@ std::optional<PitIndex> BrokerCore::index_of(std::string_view name) const {
 void BrokerCore::on(const Begin& e) {
   // An earlier broker may have left processes, and records of them, that this one knows nothing of.
   const auto make_place = [&](PitIndex index) {
-    while (index < pits_max && index >= pits_.size()) {
+    while (index < places_max && index >= pits_.size()) {
       Pit& unknown = pits_.emplace_back();
       unknown.index = static_cast<PitIndex>(pits_.size() - 1);
       unknown.removed = true;
@@ -175,7 +175,11 @@ void BrokerCore::on(const Begin& e) {
   for (const RecordFound& r : e.records) {
     if (!is_pit_key(r.key)) continue;
     const auto pit = static_cast<PitIndex>(r.key);
-    if (auto record = decode_pit(r.blob); record && pit < pits_.size()) pit_records[pit] = *std::move(record);
+    if (pit >= pits_.size()) {
+      act(DeleteRecord{r.key});  // of an instance for one message, whose end nobody was told of
+    } else if (auto record = decode_pit(r.blob)) {
+      pit_records[pit] = *std::move(record);
+    }
   }
   for (Pit& pit : pits_) {
     const auto process =
@@ -206,6 +210,7 @@ void BrokerCore::on(const Begin& e) {
       act(DeleteRecord{r.key});
     }
   }
+  restore_letters();
   if (absent.links.empty()) {
     conns_.erase(0);
   } else {
@@ -300,6 +305,10 @@ void BrokerCore::on(const CallerMessage& e) {
     caller_says(conn, *query);
   } else if (const auto* command = std::get_if<control::Command>(&e.message)) {
     caller_says(conn, *command);
+  } else if (const auto* executing = std::get_if<control::Executing>(&e.message)) {
+    caller_says(conn, *executing);
+  } else if (const auto* park = std::get_if<control::Park>(&e.message)) {
+    caller_says(conn, *park);
   } else {
     give_up(conn);  // a message only pits or brokers say
   }
@@ -357,6 +366,7 @@ void BrokerCore::forget_conn(ConnId id) {
   Conn& conn = conns_.at(id);
   conn.lost = true;  // nothing is said to it any more
   for (const LinkId link : std::set<LinkId>(conn.links)) end_link(links_.at(link));
+  forget_deaths_of(id);
   set_timer(conn, no_deadline_ns);
   conns_.erase(id);
 }

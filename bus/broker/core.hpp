@@ -24,6 +24,9 @@
 // started with with what is configured, so it goes on with a reload that the last one did not live to end.
 // A swap (core_swap.cpp) makes another process ready in another place of the table, has the one that serves stand still
 // and keep its state, and commits when the other has it; then the links attach there.
+// A message that kills (core_dead_letters.cpp): its caller says so at each death and, having had enough, opens a link
+// to an instance for that message alone, a place without a name that is emptied with the link, on no record and not
+// started again; then it hands over the message as a dead letter.
 // Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
 // out. Epochs are counted over all links: one that was forgotten may be opened again under its number.
 #pragma once
@@ -35,6 +38,7 @@
 #include <tuple>
 
 #include "bus/broker/core_types.hpp"
+#include "bus/broker/dead_letters.hpp"
 #include "bus/broker/records.hpp"
 
 namespace symphony::detail::broker {
@@ -48,6 +52,7 @@ struct CoreConfig {
   bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
   pid_t daemon = 0;            // the process that ends last; 0: a program's own broker, which it ends and configures
   std::string log_folder{};    // where a pit's stderr is kept, as NAME.log; empty: nowhere
+  std::vector<std::byte> letters{};  // what KeepLetters said last
 };
 
 // Those of several instances once for each, with the instance's name; `instances` is 1 then, or what it was where it
@@ -129,6 +134,9 @@ class BrokerCore {
     std::optional<PitIndex> heir_of;   // it is that process
     std::optional<PitIndex> moved_to;  // it was swapped
     Arriving arriving;
+    std::optional<PitIndex> alone_of;  // an instance of that one, for one message
+    TimeNs alone_until_ns = no_deadline_ns;
+    std::uint64_t runs_alone = 0;  // such instances of this one
   };
   // A Command without its Answer.
   struct PendingCommand {
@@ -170,6 +178,15 @@ class BrokerCore {
     std::uint32_t reply_capacity = 0;
     bool heavy_barriers = false;  // the caller makes them
     TimeNs timer_ns = no_deadline_ns;
+  };
+
+  // An attachment that was open when its pit died.
+  struct FatalEpoch {
+    Epoch epoch = 0;
+    PitIndex pit = 0;
+    std::uint32_t instance = 0;
+    ConnId conn = 0;
+    std::string version;
   };
 
   // core.cpp: callers, timers
@@ -256,6 +273,18 @@ class BrokerCore {
   void end_swap(Pit& pit, errc code, const std::string& text);
   bool heir_failed(Pit& heir, const std::string& how);
   void forget_handed(const Pit& heir);
+  // core_dead_letters.cpp
+  void note_fatal(const Pit& pit);  // it died, and its links are as they were
+  void caller_says(Conn& conn, const control::Executing& m);
+  void caller_says(Conn& conn, const control::Park& m);
+  [[nodiscard]] bool may_speak_of(const Conn& conn, LinkId link, ConnId said_by);
+  [[nodiscard]] Pit* place_alone(Conn& conn, const control::Open& m);  // null: refused
+  void end_alone(Pit& pit);
+  void note_alone_end(const Pit& pit);
+  void forget_deaths_of(ConnId conn);
+  void restore_letters();
+  void keep_letters();
+  void letter_command(const Conn& conn, const control::Command& m);
   // core_reload.cpp
   void on(const LogLost& e);
   void on(const ConfigRead& e);
@@ -280,6 +309,9 @@ class BrokerCore {
   std::map<ConnId, Conn> conns_;  // conn 0, when there: stands for the callers of links found on record
   std::map<LinkId, Link> links_;
   std::map<std::uint64_t, PendingCommand> commands_;
+  DeadLetters letters_;
+  std::map<LinkId, FatalEpoch> fatal_;                        // of each link, the last
+  std::map<LinkId, std::pair<ConnId, PitDeath>> alone_ends_;  // of instances for one message, by their link
   std::set<Timer> timers_;
   std::deque<Action> actions_;
   std::size_t waiting_opens_ = 0;

@@ -29,7 +29,7 @@ std::uint64_t ring_for(std::uint32_t size) { return std::bit_ceil(4 * (std::uint
 
 void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   const auto no = [&](errc code, const char* text) { refuse_open(conn, m.correlation, code, text); };
-  Pit* const pit = pit_named(m.pit);
+  Pit* pit = pit_named(m.pit);
   if (pit == nullptr)
     return no(errc::not_found, "there is no pit of this name: `symphony status` lists those the broker knows");
   if (conn.pit && !may_call(pits_[*conn.pit].config, m.pit))
@@ -42,6 +42,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   }
   if (m.deadline_ns <= now_ns_)
     return no(errc::timeout, "the deadline to open the link was over when the broker read it");
+  if (m.alone) pit = place_alone(conn, m);
+  if (pit == nullptr) return;
   if (m.link != 0) {
     if (const auto found = links_.find(m.link); found != links_.end()) {
       Link& link = found->second;
@@ -241,8 +243,13 @@ void BrokerCore::end_link(Link& link) {
     act(DeleteRecord{link_key(link.id)});
     link.recorded = false;
   }
-  if (!has_own(link.state) || !pit.alive || pit.instance != link.instance) return erase_link(link);
-  move(link, LinkState::closing);
+  const PitIndex of = link.pit;
+  if (!has_own(link.state) || !pit.alive || pit.instance != link.instance) {
+    erase_link(link);
+  } else {
+    move(link, LinkState::closing);
+  }
+  if (pits_[of].alone_of) end_alone(pits_[of]);
 }
 
 void BrokerCore::erase_link(Link& link, bool pit_knows) {
@@ -274,6 +281,7 @@ void BrokerCore::refuse_open(const Conn& conn, std::uint64_t correlation, errc c
 }
 
 void BrokerCore::record_link(const Link& link) {
+  if (pits_[link.pit].alone_of) return;  // it ends with this broker
   LinkRecord r{link.pit,
                link.instance,
                link.uid,

@@ -28,6 +28,7 @@ void BrokerCore::caller_says(Conn& conn, const control::Command& m) {
     if (stopping_) return no(errc::closed, "the broker stops: start it again, with the new manifests");
     return act(ReadConfig{conn.id, m.correlation});
   }
+  if (m.verb == Verb::letters || m.verb == Verb::letter || m.verb == Verb::drop_letter) return letter_command(conn, m);
   Pit* const pit = pit_named(m.pit);
   if (pit == nullptr) {
     return no(errc::not_found, "there is no pit of this name: `symphony pit list` shows those the broker knows");
@@ -214,6 +215,10 @@ PitReport BrokerCore::report(const Pit& pit) const {
   }
   r.log_lines_lost = pit.log_lines_lost;
   r.deaths.assign(pit.deaths.begin(), pit.deaths.end());
+  const DeadLetters::Counts letters = letters_.counts(pit.config.name);
+  r.letters = letters.kept;
+  r.letters_lost = letters.lost;
+  r.runs_alone = pit.runs_alone;
   return r;
 }
 

@@ -60,7 +60,10 @@ void BrokerCore::start(Pit& pit) {
   set_timer(pit, now_ns_ + pit.config.restart.start_timeout_ns);
   if (!pit.is_durable()) drop_state(pit);
   record_pit(pit);
-  act(SpawnPit{pit.index, pit.instance, pit.state_instance, pit.index, false});
+  const std::uint32_t begins_with = pit.alone_of ? pits_[*pit.alone_of].state_instance : pit.state_instance;
+  if (pit.alone_of) ++pits_[*pit.alone_of].runs_alone;
+  act(SpawnPit{pit.index, pit.instance, begins_with, pit.alone_of.value_or(pit.index), false,
+               pit.alone_of.has_value()});
 }
 
 void BrokerCore::on(const PitSpawned& e) {
@@ -103,6 +106,7 @@ void BrokerCore::on(const PitExited& e) {
   pit->pid = 0;
   if (pit->instance != pit->state_instance) forget_state(*pit, pit->instance);  // never complete
   set_timer(*pit, no_deadline_ns);
+  note_fatal(*pit);
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
   const bool asked = pit->state == PitState::stopping;
   const std::string how = how_it_ended(e);
@@ -112,6 +116,7 @@ void BrokerCore::on(const PitExited& e) {
              : e.signalled ? DeathCause::crash
                            : DeathCause::exit,
              e.signalled, e.value, e.last_lines);
+  if (pit->alone_of && !asked && !stopping_) return failed(*pit, how);
   if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
   } else if (asked && pit->after_exit == AfterExit::start_again) {
@@ -132,6 +137,7 @@ void BrokerCore::on(const PitExited& e) {
 }
 
 void BrokerCore::failed(Pit& pit, const std::string& reason) {
+  if (pit.alone_of) return end_pit(pit, PitState::stopped, errc::quarantined, "alone with one message: " + reason);
   const RestartPolicy& policy = pit.config.restart;
   if (pit.was_ready && now_ns_ - pit.ready_since_ns >= stable_after_ns) pit.failures.clear();
   std::erase_if(pit.failures, [&](TimeNs t) { return now_ns_ - t >= policy.window_ns; });
@@ -167,6 +173,7 @@ void BrokerCore::end_pit(Pit& pit, PitState state, errc code, const std::string&
     record_pit(pit);
   }
   if (state == PitState::quarantined) act(Note{"pit " + pit.config.name + " is quarantined: " + reason});
+  note_alone_end(pit);
   for (const LinkId id : std::set<LinkId>(pit.links))
     refuse(links_.at(id), code, "pit " + pit.config.name + ": " + reason);
 }
@@ -194,8 +201,11 @@ void BrokerCore::pit_timer(Pit& pit) {
       if (!pit.hung_up) {
         return kill(pit, AfterExit::restart, "it was not ready in time", DeathCause::start_timeout);
       }
-      [[fallthrough]];
+      return kill(pit, AfterExit::restart, "it closed its control socket", DeathCause::hang_up);
     case PitState::ready:
+      if (pit.alone_of && !pit.hung_up) {
+        return kill(pit, AfterExit::restart, "its time was over", DeathCause::alone_too_long);
+      }
       return kill(pit, AfterExit::restart, "it closed its control socket", DeathCause::hang_up);
     case PitState::swapping:
       return end_swap(pit, errc::busy, "the swap took longer than calls may wait: allow more, or try when it is idle");
@@ -305,7 +315,7 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   pit.version = m.version;
   pit.protocol = std::min(m.protocol_max, control::protocol_max);
   if (pit.heir_of) return take_over(pit);
-  set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : no_deadline_ns);
+  set_timer(pit, pit.hung_up ? now_ns_ + hang_up_grace_ns : pit.alone_until_ns);
   if (pit.is_durable()) {
     const std::uint32_t before = std::exchange(pit.state_instance, pit.instance);
     record_pit(pit);  // before the old state goes: the next broker must find one of the two

@@ -18,7 +18,7 @@ void BrokerCore::on(const ConfigRead& e) {
   if (const auto checked = check_pits(e.pits); !checked) return no(checked.error().code, checked.error().text);
   std::map<std::string_view, const PitConfig*> wanted;
   for (const PitConfig& pit : e.pits) wanted[pit.name] = &pit;
-  std::size_t places = pits_max - pits_.size(), needed = 0;
+  std::size_t places = pits_max - std::min(pits_max, pits_.size()), needed = 0;
   for (const Pit& pit : pits_) places += pit.removed && !pit.alive && pit.links.empty() ? 1 : 0;
   for (const PitConfig& pit : e.pits) needed += index_of(pit.name) ? 0 : 1;
   if (needed > places) {
@@ -52,6 +52,7 @@ void BrokerCore::on(const ConfigRead& e) {
   done.added = static_cast<std::uint32_t>(added.size());
   for (PitIndex i = 0; i < pits_.size(); ++i) {
     Pit& pit = pits_[i];
+    if (pit.alone_of) continue;
     if (pit.removed) {
       remove(pit);
     } else if (std::find(added.begin(), added.end(), i) != added.end()) {
@@ -96,7 +97,7 @@ BrokerCore::Pit* BrokerCore::free_place(bool used_first) {
     return &pit;
   }
   for (Pit& pit : pits_) {
-    if (!pit.removed || pit.alive || !pit.links.empty()) continue;
+    if (!pit.removed || pit.alive || !pit.links.empty() || pit.index >= pits_max) continue;
     const PitIndex index = pit.index;
     const std::uint32_t instance = pit.instance;  // goes on: a late word about an old process must find nothing
     pit = Pit{};

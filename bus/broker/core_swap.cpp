@@ -137,6 +137,10 @@ void BrokerCore::take_over(Pit& heir) {
   for (auto& [id, waiting] : commands_) {
     if (waiting.pit == old) waiting.pit = heir.index;
   }
+  heir.runs_alone = pit.runs_alone;
+  for (Pit& alone : pits_) {
+    if (alone.alone_of == old) alone.alone_of = heir.index;
+  }
   move_links(pit, heir);
   move(pit, PitState::stopping);
   pit.after_exit = AfterExit::stop;

@@ -22,6 +22,8 @@ using PitIndex = std::uint32_t;
 
 // ---- limits: each is refused with a text that says so, and reached by a test ----
 inline constexpr std::size_t pits_max = 64;
+inline constexpr std::size_t alone_max = 4;  // instances that are there for one message
+inline constexpr std::size_t places_max = pits_max + alone_max;
 inline constexpr std::size_t callers_max = 1024;
 inline constexpr std::size_t links_max = 4096;
 inline constexpr std::size_t waiting_opens_max = 1024;
@@ -35,6 +37,7 @@ inline constexpr TimeNs reconnect_grace_ns = 2 * second_ns;    // for a caller b
 inline constexpr TimeNs stop_grace_ns = 2 * second_ns;         // from Stop to SIGKILL
 inline constexpr TimeNs stop_grace_max_ns = 3600 * second_ns;  // that an operator may give
 inline constexpr TimeNs swap_pause_ns = 1 * second_ns;         // that calls may have to wait for a swap
+inline constexpr TimeNs alone_time_max_ns = 60 * second_ns;    // of an instance for one message
 inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
 inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
 inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
@@ -202,6 +205,7 @@ struct SpawnPit {
   std::uint32_t state_instance = 0;
   PitIndex state_pit = 0;
   bool waits = false;
+  bool is_alone = false;  // state_pit goes on writing there: it begins with a copy
 };
 // What this instance keeps in files is complete: it takes the place of what the one before kept.
 struct KeepState {
@@ -237,6 +241,10 @@ struct ReadConfig {
 struct KeepConfig {
   std::vector<PitConfig> slots;
 };
+// The dead letters and who may add to them, for the next broker.
+struct KeepLetters {
+  std::vector<std::byte> bytes;
+};
 struct DisconnectCaller {
   ConnId conn = 0;
 };  // after what was sent to it
@@ -251,6 +259,6 @@ struct Note {
 
 using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KeepState,
                             KillPit, ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note,
-                            ReadConfig, KeepConfig, Stopping>;
+                            ReadConfig, KeepConfig, Stopping, KeepLetters>;
 
 }  // namespace symphony::detail::broker

@@ -119,6 +119,9 @@ class Daemon {
     auto store = SlotStore::make();
     if (!store) return complain(exit_os, store.error().text, path_);
     slots_.emplace(*std::move(store));
+    auto letters = KeptFile::make("symphony-letters", letters_file_size_max);
+    if (!letters) return complain(exit_os, letters.error().text, path_);
+    letters_.emplace(*std::move(letters));
     if (!options_.log_folder.empty() && make_log_folder(options_.log_folder)) {
       log_folder_ = options_.log_folder;
     } else if (!options_.log_folder.empty()) {
@@ -200,6 +203,8 @@ class Daemon {
     options.core.log_folder = log_folder_;
     options.read_pits = options_.read_pits;
     options.slots = &*slots_;
+    options.letters = &*letters_;
+    options.core.letters = letters_->read().value_or(std::vector<std::byte>());
     options.core.owner = ::geteuid();
     options.core.may_reconnect = true;
     options.core.seed = options_.seed;
@@ -262,6 +267,7 @@ class Daemon {
   std::string path_;
   UniqueFd lock_, listener_, signals_, broker_;
   std::optional<SlotStore> slots_;
+  std::optional<KeptFile> letters_;
   std::string log_folder_;
   ServiceManager manager_;
   bool told_ready_ = false;

@@ -17,9 +17,9 @@
 namespace symphony::detail::broker::keeper {
 
 inline constexpr std::size_t datagram_size_max = 64UL * 1024;
-inline constexpr std::size_t processes_max = pits_max;
-inline constexpr std::size_t records_max = links_max + 3 * pits_max;  // of a pit itself, its state, its next state
-inline constexpr std::size_t strings_max = 1024;                      // arguments and environment of one process
+inline constexpr std::size_t processes_max = places_max;
+inline constexpr std::size_t records_max = links_max + 3 * places_max;  // of a pit itself, its state, its next state
+inline constexpr std::size_t strings_max = 1024;                        // arguments and environment of one process
 
 enum class Kind : std::uint32_t {
   // broker -> keeper

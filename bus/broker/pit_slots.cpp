@@ -18,13 +18,6 @@ namespace {
 constexpr std::size_t slots_size_max = 4UL << 20;
 constexpr std::size_t strings_in_slot_max = 4096;
 
-// Two areas behind it, of which it names the one that holds.
-struct SlotHeader {
-  std::uint64_t area = 0;  // 0 or 1
-  std::uint64_t size = 0;
-  std::uint64_t hash = 0;
-};
-
 std::uint64_t hash_of(std::span<const std::byte> bytes) { return Checksum(0, bytes.size()).add(bytes).value(); }
 
 struct SlotWriter {
@@ -140,26 +133,6 @@ struct SlotReader {
   }
 };
 
-// All of it, or false.
-bool write_at(int fd, std::span<const std::byte> bytes, std::size_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::size_t>(n);
-  }
-  return true;
-}
-
-bool read_at(int fd, std::span<std::byte> bytes, std::size_t offset) {
-  return ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes.size());
-}
-
-std::size_t place_of(std::uint64_t area) {
-  return sizeof(SlotHeader) + static_cast<std::size_t>(area) * slots_size_max;
-}
-
 }  // namespace
 
 std::vector<std::byte> encode_slots(const std::vector<PitConfig>& slots) {
@@ -186,37 +159,20 @@ std::uint64_t fingerprint(const PitConfig& pit) {
 }
 
 result<SlotStore> SlotStore::make() {
-  UniqueFd file(::memfd_create("symphony-pits", MFD_CLOEXEC));
-  if (!file)
-    return unexpected(errc::out_of_descriptors, "memfd: no descriptors left: raise the limit (ulimit -n)", errno);
-  return SlotStore(std::move(file));
+  auto file = KeptFile::make("symphony-pits", slots_size_max);
+  if (!file) return unexpected(file.error());
+  return SlotStore(*std::move(file));
 }
 
 std::optional<std::vector<PitConfig>> SlotStore::read() const {
-  SlotHeader header;
-  if (!read_at(file_.get(), std::as_writable_bytes(std::span(&header, 1)), 0)) return std::nullopt;
-  if (header.area > 1 || header.size == 0 || header.size > slots_size_max) return std::nullopt;
-  std::vector<std::byte> bytes(header.size);
-  if (!read_at(file_.get(), bytes, place_of(header.area)) || hash_of(bytes) != header.hash) return std::nullopt;
-  return decode_slots(bytes);
+  const auto bytes = file_.read();
+  return bytes ? decode_slots(*bytes) : std::nullopt;
 }
 
 result<void> SlotStore::write(const std::vector<PitConfig>& slots) const {
-  const std::vector<std::byte> bytes = encode_slots(slots);
-  if (bytes.size() > slots_size_max) {
-    return unexpected(errc::too_large,
-                      "the manifests are larger than 4 MiB together: the next broker has the old ones");
-  }
-  SlotHeader header;
-  const bool was_written = read_at(file_.get(), std::as_writable_bytes(std::span(&header, 1)), 0);
-  header.area = was_written ? 1 - std::min<std::uint64_t>(header.area, 1) : 0;
-  header.size = bytes.size();
-  header.hash = hash_of(bytes);
-  if (write_at(file_.get(), bytes, place_of(header.area)) &&
-      write_at(file_.get(), std::as_bytes(std::span(&header, 1)), 0)) {
-    return {};
-  }
-  return unexpected(errc::out_of_memory, "no memory to keep the pits: the next broker has the old ones", errno);
+  const auto written = file_.write(encode_slots(slots));
+  if (written || written.error().code != errc::too_large) return written;
+  return unexpected(errc::too_large, "the manifests are larger than 4 MiB together: the next broker has the old ones");
 }
 
 }  // namespace symphony::detail::broker

@@ -11,6 +11,8 @@
 
 #include <symphony/broker.hpp>
 
+#include "bus/broker/kept_file.hpp"
+
 namespace symphony::detail::broker {
 
 [[nodiscard]] std::vector<std::byte> encode_slots(const std::vector<PitConfig>& slots);
@@ -19,8 +21,7 @@ namespace symphony::detail::broker {
 // Of everything that a process of this pit depends on: another number is another configuration.
 [[nodiscard]] std::uint64_t fingerprint(const PitConfig& pit);
 
-// A memory file that the keeper makes, never reads, and hands from one broker to the next by fork(). A writer killed in
-// the middle leaves what was there before.
+// Those of the last reload, in a file that outlives a broker.
 class SlotStore {
  public:
   [[nodiscard]] static result<SlotStore> make();
@@ -29,8 +30,8 @@ class SlotStore {
   [[nodiscard]] result<void> write(const std::vector<PitConfig>& slots) const;
 
  private:
-  explicit SlotStore(UniqueFd file) noexcept : file_(std::move(file)) {}
-  UniqueFd file_;
+  explicit SlotStore(KeptFile file) noexcept : file_(std::move(file)) {}
+  KeptFile file_;
 };
 
 }  // namespace symphony::detail::broker

@@ -32,7 +32,8 @@ Shell::Shell(ShellOptions options) noexcept
       keeper_(std::move(options.keeper)),
       listener_(std::move(options.listener)),
       read_pits_(std::move(options.read_pits)),
-      slots_(options.slots) {}
+      slots_(options.slots),
+      letters_(options.letters) {}
 
 Shell::~Shell() = default;
 
@@ -228,6 +229,13 @@ void Shell::execute(const ReadConfig& a) {
 void Shell::execute(const KeepConfig& a) {
   if (slots_ == nullptr) return;
   if (const auto kept = slots_->write(a.slots); !kept) execute(Note{kept.error().text});
+}
+
+void Shell::execute(const KeepLetters& a) {
+  if (letters_ == nullptr) return;
+  if (const auto kept = letters_->write(a.bytes); !kept) {
+    execute(Note{std::string("dead letters: ") + kept.error().text});
+  }
 }
 
 // ---- callers ----

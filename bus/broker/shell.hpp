@@ -22,6 +22,7 @@ struct ShellOptions {
   UniqueFd listener;                  // none: callers come by add_caller only
   std::function<PitSet()> read_pits;  // of a reload
   const SlotStore* slots = nullptr;   // where the pits are kept for the next broker
+  const KeptFile* letters = nullptr;  // and the dead letters
 };
 
 class Shell {
@@ -128,6 +129,7 @@ class Shell {
   void execute(const Stopping& a);
   void execute(const ReadConfig& a);
   void execute(const KeepConfig& a);
+  void execute(const KeepLetters& a);
 
   CoreConfig config_;
   UniqueFd keeper_;
@@ -144,6 +146,7 @@ class Shell {
   std::map<PitIndex, std::uint64_t> lost_;      // lines, as last reported
   std::function<PitSet()> read_pits_;
   const SlotStore* slots_ = nullptr;
+  const KeptFile* letters_ = nullptr;
   std::map<std::pair<LinkId, Epoch>, Segments> segments_;
   struct Handed {
     PitIndex from = 0;

@@ -144,7 +144,8 @@ void Shell::execute(const SpawnPit& a) {
   request.args.insert(request.args.end(), config.args.begin(), config.args.end());
   request.environment = config.environment;
   request.environment.push_back("SYMPHONY_CONTROL_FD=3");
-  request.environment.push_back("SYMPHONY_PIT_NAME=" + config.name);
+  request.environment.push_back("SYMPHONY_PIT_NAME=" + core_->config_of(a.is_alone ? a.state_pit : a.pit).name);
+  if (a.is_alone) request.environment.push_back("SYMPHONY_PIT_ALONE=1");
   request.environment.push_back("SYMPHONY_PIT_CONFIG=" + config.config);
   request.environment.push_back(std::string("SYMPHONY_PIT_TRUST=") + name_of(config.trust));
   request.environment.push_back("SYMPHONY_PIT_WAITING=" + std::string(name_of(config.waiting)));
@@ -175,7 +176,7 @@ result<void> Shell::hand_over_state(const SpawnPit& a, const PitConfig& config, 
     handed_[a.pit] = {a.state_pit, *std::move(memory)};
     request.inherited.push_back({state_key(a.pit, 0), true});
     request.environment.push_back(std::string(state_variable) + "=" +
-                                  write_handover({policy, -1, keeper::first_inherited_fd, true, false}));
+                                  write_handover({policy, -1, keeper::first_inherited_fd, true, false, false}));
     return {};
   }
   const bool is_file = !policy.folder.empty();
@@ -190,8 +191,8 @@ result<void> Shell::hand_over_state(const SpawnPit& a, const PitConfig& config, 
   const auto own = is_file ? create_state_file(policy.folder, config.name, geometry) : create_state_memory(geometry);
   if (!own) return unexpected(own.error());
   hold_state(a.pit, a.instance, *own);
-  const StateHandover handover{policy, keeper::first_inherited_fd, has_old ? keeper::first_inherited_fd + 1 : -1,
-                               a.waits, is_file};
+  const StateHandover handover{
+      policy, keeper::first_inherited_fd, has_old ? keeper::first_inherited_fd + 1 : -1, a.waits, is_file, false};
   request.inherited.push_back({state_key(a.pit, a.instance), false});
   if (has_old) request.inherited.push_back({state_key(a.state_pit, a.state_instance), true});
   request.environment.push_back(std::string(state_variable) + "=" + write_handover(handover));

@@ -1,7 +1,8 @@
 // The calls of one link that are not ended or whose ending was not taken.   Layer: endpoint.
 // Slots are found by id: ids rise by one, so a table of 2^n slots holds any 2^n neighbours. No allocation per call once
 // the buffers have grown. Large bodies do not stay with their slots, through which the ids go round: a program that
-// makes one large call after the other has the memory of one or two, not of all slots.
+// makes one large call after the other has the memory of one or two, not of all slots. A call that takes long for a
+// reason of its own can be set aside: then its slot does not keep the calls behind it from being made.
 // Threads: the thread that owns the link.
 #pragma once
 
@@ -48,7 +49,7 @@ class Buffer {
 };
 
 struct Call {
-  enum class State : std::uint8_t { free, queued, sent, ended };
+  enum class State : std::uint8_t { free, queued, sent, ended, alone };  // alone: AloneRuns has it
 
   State state = State::free;
   std::uint8_t attempt = 0;
@@ -81,6 +82,7 @@ class CallTable {
     call.redelivered = false;
     ++live_;
     reusable_ = large_.size();
+    if (!taken_aside_.empty()) taken_aside_.clear();
   }
   // Where the call's body goes; may throw std::bad_alloc.
   [[nodiscard]] std::span<std::byte> room(Call& call, std::size_t size) {
@@ -95,7 +97,32 @@ class CallTable {
   // The call of that id, if it is known and in that state.
   [[nodiscard]] Call* find(std::uint64_t id, Call::State state) noexcept {
     Call& call = slot(id);
-    return call.id == id && call.state == state ? &call : nullptr;
+    if (call.id == id && call.state == state) return &call;
+    for (const auto& other : aside_) {
+      if (other->id == id && other->state == state) return other.get();
+    }
+    return nullptr;
+  }
+  // The call has a place of its own from now on, and is `alone`.   May throw std::bad_alloc; then nothing has changed.
+  void set_aside(Call& call) {
+    taken_aside_.reserve(aside_.size() + 1);
+    Call& moved = *aside_.emplace_back(std::make_unique<Call>());
+    moved = std::move(call);
+    moved.state = Call::State::alone;
+    call = Call{};
+  }
+  template <class F>
+  void for_each_alone(F&& f) {
+    for (const auto& call : aside_) {
+      if (call->state == Call::State::alone) f(*call);
+    }
+  }
+  // One without an ending.
+  [[nodiscard]] Call* find_live(std::uint64_t id) noexcept {
+    for (const Call::State state : {Call::State::sent, Call::State::queued, Call::State::alone}) {
+      if (Call* const call = find(id, state)) return call;
+    }
+    return nullptr;
   }
   void end(Call& call) noexcept {
     call.state = Call::State::ended;
@@ -104,6 +131,12 @@ class CallTable {
   // The ending is handed out, and the slot serves another call. Its bytes stay until the next call is opened.
   void take(Call& call) noexcept {
     call.state = Call::State::free;
+    for (auto it = aside_.begin(); it != aside_.end(); ++it) {
+      if (it->get() != &call) continue;
+      taken_aside_.push_back(std::move(*it));  // room was reserved
+      aside_.erase(it);
+      return;
+    }
     if (call.body.capacity() <= body_kept_max) return;
     try {
       large_.push_back(std::move(call.body));
@@ -127,8 +160,10 @@ class CallTable {
  private:
   [[nodiscard]] Call& slot(std::uint64_t id) noexcept { return slots_[id & (slots_.size() - 1)]; }
   std::vector<Call> slots_;
-  std::vector<Buffer> large_;  // of calls that were taken
-  std::size_t reusable_ = 0;   // so many of them, the first: nobody looks at them any more
+  std::vector<std::unique_ptr<Call>> aside_;
+  std::vector<std::unique_ptr<Call>> taken_aside_;  // until the next call is opened, like all bytes that are handed out
+  std::vector<Buffer> large_;                       // of calls that were taken
+  std::size_t reusable_ = 0;                        // so many of them, the first: nobody looks at them any more
   std::uint64_t next_id_ = 1;
   std::uint64_t live_ = 0;
 };

@@ -100,17 +100,43 @@ result<std::unique_ptr<LinkCore>> CallerControl::open(std::string_view pit, cons
   opening.pit = pit;
   opening.options = options;
   std::unique_lock lock(mutex_);
+  return open(lock, opening, deadline_ns, nullptr);
+}
+
+result<std::unique_ptr<LinkCore>> CallerControl::open_alone(LinkId of, const LinkOptions& options, TimeNs deadline_ns,
+                                                            const OpenCancel& cancel) {
+  Opening opening;
+  opening.options = options;
+  opening.alone = true;
+  std::unique_lock lock(mutex_);
+  opening.pit = links_.pit_of(of);
+  if (opening.pit.empty()) return unexpected(refusal_of(errc::closed));
+  auto link = open(lock, opening, deadline_ns, &cancel);
+  if (link) (*link)->be_alone();
+  return link;
+}
+
+result<std::unique_ptr<LinkCore>> CallerControl::open(std::unique_lock<std::mutex>& lock, Opening& opening,
+                                                      TimeNs deadline_ns, const OpenCancel* cancel) {
   hear();  // a link closed before this one is opened makes room for it
   if (!broker_ && path_.empty()) return unexpected(unreachable_error());
   const std::uint64_t correlation = links_.begin_opening(opening, deadline_ns);
-  const bool decided = changed_.wait_until(lock, to_time_point(deadline_ns),
-                                           [&] { return opening.attached != nullptr || opening.failure.has_value(); });
+  const bool decided = changed_.wait_until(lock, to_time_point(deadline_ns), [&] {
+    // relaxed: wake_openings() takes the mutex after it was set
+    const bool is_cancelled = cancel != nullptr && cancel->is_wanted.load(std::memory_order_relaxed);
+    return opening.attached != nullptr || opening.failure.has_value() || is_cancelled;
+  });
   links_.end_opening(correlation, opening);
   if (opening.attached) {
     return std::make_unique<LinkCore>(shared_from_this(), std::move(opening.mailbox), std::move(opening.attached),
-                                      options);
+                                      opening.options);
   }
-  return unexpected(decided ? *opening.failure : refusal_of(errc::timeout));
+  return unexpected(decided && opening.failure ? *opening.failure : refusal_of(errc::timeout));
+}
+
+void CallerControl::wake_openings() noexcept {
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
 }
 
 result<BrokerStatus> CallerControl::status(TimeNs deadline_ns) {
@@ -140,7 +166,7 @@ void CallerControl::close_link(LinkId link) noexcept { tell(link); }
 void CallerControl::tell(Told told) noexcept {
   try {
     const std::lock_guard lock(told_mutex_);
-    told_.push_back(told);
+    told_.push_back(std::move(told));
   } catch (const std::bad_alloc&) {
     return;  // the broker learns of it from the end of the connection
   }
@@ -158,9 +184,13 @@ void CallerControl::hear() {
     const std::lock_guard lock(told_mutex_);
     heard.swap(told_);
   }
-  for (const Told& told : heard) {
+  for (Told& told : heard) {
     if (const auto* fault = std::get_if<Fault>(&told)) {
       links_.report_fault(fault->at, fault->kind);
+    } else if (const auto* executing = std::get_if<Executing>(&told)) {
+      broker_.send(*executing);
+    } else if (auto* letter = std::get_if<Park>(&told)) {
+      broker_.send(std::move(*letter));
     } else {
       links_.close(std::get<LinkId>(told));
     }

@@ -38,6 +38,11 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
 
   void report_fault(const control::Attachment& at, RingFault fault) noexcept override;
   void close_link(control::LinkId link) noexcept override;
+  void report_executing(const control::Executing& executing) noexcept override { tell(executing); }
+  void park(control::Park&& letter) noexcept override { tell(std::move(letter)); }
+  [[nodiscard]] result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,
+                                                             TimeNs deadline_ns, const OpenCancel& cancel) override;
+  void wake_openings() noexcept override;
   [[nodiscard]] const ForkGuard& fork_guard() const noexcept override { return guard_; }
 
  private:
@@ -47,13 +52,16 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
     control::Attachment at;
     RingFault kind;
   };
-  using Told = std::variant<Fault, control::LinkId>;
+  using Told = std::variant<Fault, control::LinkId, control::Executing, control::Park>;
   // A question that waits; lost: no broker will answer it.
   struct Query {
     std::optional<control::Status> answer;
     bool lost = false;
   };
 
+  // Precondition: `lock` holds mutex_.
+  [[nodiscard]] result<std::unique_ptr<LinkCore>> open(std::unique_lock<std::mutex>& lock, Opening& opening,
+                                                       TimeNs deadline_ns, const OpenCancel* cancel);
   void tell(Told told) noexcept;
   void wake() noexcept;
   void hear();  // precondition: mutex_ is held
@@ -80,7 +88,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   std::map<std::uint64_t, Query> queries_;
 
   std::mutex told_mutex_;   // held for a push or a swap
-  std::vector<Told> told_;  // at most a fault an epoch and a close for each link
+  std::vector<Told> told_;  // at most a fault an epoch and a close for each link, and what killed its pit
   std::thread thread_;
 };
 

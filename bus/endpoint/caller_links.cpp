@@ -27,16 +27,16 @@ CallStatus ending_of(errc code) noexcept {
 
 // ---- asked by the program
 
-void CallerLinks::ask(const std::string& pit, const LinkOptions& options, LinkId link, std::uint64_t correlation,
-                      TimeNs deadline_ns) {
+void CallerLinks::ask(const std::string& pit, const LinkOptions& options, bool alone, LinkId link,
+                      std::uint64_t correlation, TimeNs deadline_ns) {
   broker_.send(Open{correlation, pit, link, options.request_capacity, options.reply_capacity, deadline_ns,
-                    offer_heavy_barriers(options.waiting, options.placement)});
+                    offer_heavy_barriers(options.waiting, options.placement), alone});
 }
 
 std::uint64_t CallerLinks::begin_opening(Opening& opening, TimeNs deadline_ns) {
   const std::uint64_t correlation = next_correlation();
   openings_[correlation] = &opening;
-  ask(opening.pit, opening.options, 0, correlation, deadline_ns);
+  ask(opening.pit, opening.options, opening.alone, 0, correlation, deadline_ns);
   return correlation;
 }
 
@@ -53,6 +53,11 @@ void CallerLinks::report_fault(const Attachment& at, RingFault fault) {
 void CallerLinks::close(LinkId link) {
   forget(link);
   broker_.send(Close{link});
+}
+
+std::string CallerLinks::pit_of(LinkId link) const {
+  const auto found = links_.find(link);
+  return found == links_.end() ? std::string() : found->second.pit;
 }
 
 void CallerLinks::forget(LinkId link) {
@@ -82,6 +87,7 @@ void CallerLinks::on_own(const Own& own, std::vector<UniqueFd> fds) {
     entry = &links_[own.at.link];
     entry->pit = waiting.pit;
     entry->options = waiting.options;
+    entry->alone = waiting.alone;
     entry->mailbox = waiting.mailbox;
     entry->correlation = own.correlation;
   }
@@ -152,7 +158,7 @@ void CallerLinks::reopen(LinkId link, Entry& entry) {
     if (opening->link == link) entry.correlation = correlation;
   }
   if (entry.correlation == 0) entry.correlation = next_correlation();
-  ask(entry.pit, entry.options, link, entry.correlation, no_deadline_ns);
+  ask(entry.pit, entry.options, entry.alone, link, entry.correlation, no_deadline_ns);
 }
 
 void CallerLinks::on_refused(const Refused& refused) {
@@ -235,7 +241,7 @@ void CallerLinks::ask_again(const std::vector<HeldLink>& told) {
     if (!entry.live) reopen(id, entry);
   }
   for (auto& [correlation, opening] : openings_) {
-    if (opening->link == 0) ask(opening->pit, opening->options, 0, correlation, no_deadline_ns);
+    if (opening->link == 0) ask(opening->pit, opening->options, opening->alone, 0, correlation, no_deadline_ns);
   }
 }
 

@@ -23,6 +23,7 @@ namespace symphony::detail {
 struct Opening {
   std::string pit;
   LinkOptions options;
+  bool alone = false;  // to an instance for one message
   std::shared_ptr<LinkMailbox> mailbox = std::make_shared<LinkMailbox>();
   control::LinkId link = 0;            // known from OWN on
   std::unique_ptr<Attached> attached;  // GO came
@@ -39,6 +40,8 @@ class CallerLinks {
   void end_opening(std::uint64_t correlation, const Opening& opening);
   void report_fault(const control::Attachment& at, RingFault fault);
   void close(control::LinkId link);
+  // Empty: it is not known.
+  [[nodiscard]] std::string pit_of(control::LinkId link) const;
 
   // What the broker says.
   void on_own(const control::Own& own, std::vector<UniqueFd> fds);
@@ -62,6 +65,7 @@ class CallerLinks {
   struct Entry {
     std::string pit;
     LinkOptions options;
+    bool alone = false;
     std::uint64_t correlation = 0;      // of its latest Open
     control::Epoch epoch = 0;           // of the latest epoch that went live
     bool live = false;                  // false: waiting for its next epoch
@@ -73,8 +77,8 @@ class CallerLinks {
   };
 
   [[nodiscard]] Entry* entry_of(const control::Attachment& at);
-  void ask(const std::string& pit, const LinkOptions& options, control::LinkId link, std::uint64_t correlation,
-           TimeNs deadline_ns);
+  void ask(const std::string& pit, const LinkOptions& options, bool alone, control::LinkId link,
+           std::uint64_t correlation, TimeNs deadline_ns);
   void reopen(control::LinkId link, Entry& entry);
   void forget(control::LinkId link);
   void went_down(Entry& entry);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bus/endpoint/alone_runs.hpp"
 #include "bus/endpoint/placement.hpp"
 #include "bus/endpoint/waiting.hpp"
 
@@ -18,9 +19,15 @@ constexpr std::string_view text_too_large =
     "the body is larger than the link's rings carry: open it with a larger request_capacity";
 constexpr std::string_view text_crashed = "the pit died while it was executing this call: it may have run";
 constexpr std::string_view text_accepted = "the pit died after it had accepted this call: its answer is lost";
-constexpr std::string_view text_poisoned = "this message killed the pit each time it was tried, and is not sent again";
 constexpr std::string_view text_more = "the reply is streamed, which this version does not read";
 constexpr std::string_view text_memory = "no memory to hold the message";
+
+// A call's body where it stands in the ring that it was sent on.
+template <class Channel>
+std::span<const std::byte> record_body(const std::optional<Channel>& channel, const Call& call) noexcept {
+  const auto size = static_cast<std::uint32_t>(sizeof(Envelope)) + call.body_size;
+  return channel->out().record_at(call.position, size).subspan(sizeof(Envelope));
+}
 
 }  // namespace
 
@@ -38,8 +45,10 @@ LinkCore::~LinkCore() {
   if (control_->fork_guard().in_child()) {
     // The segments are not mapped here (MADV_DONTFORK): where they were, something else of the child may be by now.
     (void)new std::shared_ptr<Attached>(std::move(attached_));
+    (void)alone_.release();  // its thread is not here
     return;
   }
+  alone_.reset();
   close();
   disarm_fd();
   control_->close_link(attached_->at.link);
@@ -56,7 +65,7 @@ std::optional<Reply> LinkCore::refuse(std::span<const std::byte> body) noexcept 
 }
 
 std::optional<CallId> LinkCore::try_start(std::uint32_t type, std::span<const std::byte> body,
-                                          const CallOptions& options) noexcept {
+                                          const CallOptions& options, std::uint8_t attempt) noexcept {
   Call* const call = calls_.next();
   if (call == nullptr) return std::nullopt;
   const auto refused = refuse(body);
@@ -67,15 +76,19 @@ std::optional<CallId> LinkCore::try_start(std::uint32_t type, std::span<const st
   if (!refused && phase_ == Phase::open && queued_ == 0) {
     const std::uint64_t id = calls_.peek_next_id();
     call->id = id;
-    call->attempt = 0;
-    call->redelivered = false;
+    call->attempt = attempt;
+    call->redelivered = attempt != 0;
     if (!send(*call, body)) return std::nullopt;
     calls_.open(*call);
+    call->attempt = attempt;
+    call->redelivered = attempt != 0;
     call->state = Call::State::sent;
     ++counters_.calls;
     return call->id;
   }
   calls_.open(*call);
+  call->attempt = attempt;
+  call->redelivered = attempt != 0;
   ++counters_.calls;
   if (refused) {
     end(*call, refused->status, refused->text);
@@ -133,6 +146,9 @@ void LinkCore::end_overdue() noexcept {
   if (calls_.live() == 0 || now == overdue_checked_ns_) return;
   overdue_checked_ns_ = now;
   calls_.for_each(Call::State::sent, Call::State::queued, [&](Call& call) {
+    if (call.deadline_ns <= now) end(call, status::deadline, text_deadline);
+  });
+  calls_.for_each_alone([&](Call& call) {
     if (call.deadline_ns <= now) end(call, status::deadline, text_deadline);
   });
 }
@@ -200,6 +216,8 @@ void LinkCore::read_mail() {
       on_peer_died(died->epoch);
     } else if (auto* fresh = std::get_if<link_event::NewEpoch>(&event)) {
       on_new_epoch(std::move(fresh->attached));
+    } else if (auto* tried = std::get_if<link_event::TriedAlone>(&event)) {
+      on_tried_alone(*tried);
     } else {
       auto& ended = std::get<link_event::Ended>(event);
       if (phase_ == Phase::open) on_peer_died(attached_->at.epoch);
@@ -210,8 +228,12 @@ void LinkCore::read_mail() {
       end_status_ = ended.status;
       end_text_ = std::move(ended.text);
       // What may have run says so; only what surely has not ends with the reason.
-      calls_.for_each(Call::State::sent, Call::State::sent,
-                      [&](Call& call) { (void)end_by_verdict(call, judged(call, dead, 0)); });
+      calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {
+        if (ended.pit_is_dead) note_executing(call, attached_->at, dead);
+        const Verdict verdict = judged(call, dead, 0);
+        if (verdict == Verdict::poisoned) return end_poisoned(call, record_body(channel_, call));
+        (void)end_by_verdict(call, verdict);
+      });
       end_all(end_status_, end_text_);
     }
   }
@@ -243,7 +265,9 @@ DeadEpoch LinkCore::autopsy() noexcept {
 }
 
 Verdict LinkCore::judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept {
-  return judge({call.id, call.position, call.effect, call.attempt}, dead, last_id, options_.attempts_max);
+  const Verdict verdict =
+      judge({call.id, call.position, call.effect, call.attempt}, dead, last_id, options_.attempts_max);
+  return is_alone_ && verdict == Verdict::attempt_alone ? Verdict::attempt_again : verdict;
 }
 
 bool LinkCore::end_by_verdict(Call& call, Verdict verdict) noexcept {
@@ -255,8 +279,7 @@ bool LinkCore::end_by_verdict(Call& call, Verdict verdict) noexcept {
       end(call, status::crashed_accepted, text_accepted);
       return true;
     case Verdict::poisoned:
-      end(call, status::poisoned, text_poisoned);
-      return true;
+    case Verdict::attempt_alone:
     case Verdict::in_state:
     case Verdict::attempt_again:
     case Verdict::send_again:
@@ -284,13 +307,16 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   const std::uint64_t last_id = attached_->last_id;
   calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {  // D4
     const Verdict verdict = judged(call, dead, last_id);
-    if (verdict == Verdict::in_state || end_by_verdict(call, verdict)) return;
+    if (verdict == Verdict::in_state) return;
+    note_executing(call, old->at, dead);
+    if (end_by_verdict(call, verdict)) return;
+    const auto body = record_body(old_channel, call);
+    if (verdict == Verdict::poisoned) return end_poisoned(call, body);
+    if (verdict == Verdict::attempt_alone) return try_alone(call, body);
     if (verdict == Verdict::attempt_again) ++call.attempt;
     call.redelivered = true;
-    const auto record =
-        old_channel->out().record_at(call.position, static_cast<std::uint32_t>(sizeof(Envelope)) + call.body_size);
     // What came out of one ring fits into another of the same size; a faulted new one ends with its own death.
-    if (send(call, record.subspan(sizeof(Envelope)))) ++counters_.sent_again;
+    if (send(call, body)) ++counters_.sent_again;
   });
   flush_queue();
 }
@@ -398,8 +424,7 @@ Reply LinkCore::wait(CallId id) noexcept {
   const auto ended = [&] { return calls_.find(id, Call::State::ended) != nullptr; };
   if (!ended()) {
     if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked, .id = id};
-    Call* call = calls_.find(id, Call::State::sent);
-    if (call == nullptr) call = calls_.find(id, Call::State::queued);
+    Call* const call = calls_.find_live(id);
     if (call == nullptr) {
       return {.status = status::bad_state, .text = "there is no such call on this link, or it was taken", .id = id};
     }
@@ -444,6 +469,7 @@ void LinkCore::close() noexcept {
   closing_epoch_ = epoch();
   if (phase_ == Phase::open) channel_->set_state(SideState::closing);
   end_all(status::closed, text_closed);
+  calls_.for_each_alone([&](Call& call) { end(call, status::closed, text_closed); });
 }
 
 result<void> LinkCore::wait_closed(TimeNs deadline_ns) noexcept {

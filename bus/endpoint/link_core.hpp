@@ -7,12 +7,14 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 
+#include <symphony/dead_letter.hpp>
 #include <symphony/endpoint.hpp>
 
 #include "bus/channel/channel.hpp"
@@ -40,9 +42,26 @@ struct Ended {
   std::string text;
   bool pit_is_dead = true;
 };
+// What came of a call that was tried alone. `status`, `type`, `body` and `text` are its answer, of a `read` one.
+struct TriedAlone {
+  std::uint64_t id;
+  AloneOutcome outcome;
+  CallStatus status;
+  std::uint32_t type;
+  std::vector<std::byte> body;
+  std::string text;
+};
 }  // namespace link_event
-using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended>;
+using LinkEvent = std::variant<link_event::PeerDied, link_event::NewEpoch, link_event::Ended, link_event::TriedAlone>;
 using LinkMailbox = Mailbox<LinkEvent>;
+
+class AloneRuns;
+class LinkCore;
+
+// Of an open() that nobody waits for any more.
+struct OpenCancel {
+  std::atomic<bool> is_wanted{false};
+};
 
 // What a link asks of the control side.   Threads: called by the data thread, which it does not keep waiting.
 class LinkControl {
@@ -50,6 +69,14 @@ class LinkControl {
   virtual ~LinkControl() = default;
   virtual void report_fault(const control::Attachment& at, RingFault fault) noexcept = 0;
   virtual void close_link(control::LinkId link) noexcept = 0;
+  // Tells the broker, which may not be there.
+  virtual void report_executing(const control::Executing&) noexcept {}
+  virtual void park(control::Park&&) noexcept {}
+  // A link to an instance that the broker starts for it, of the pit that `of` is a link to. Waits; from any thread.
+  // wake_openings(): so that a cancel is seen.   Errors: busy (try again later), and those of open().
+  [[nodiscard]] virtual result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,
+                                                                     TimeNs deadline_ns, const OpenCancel& cancel);
+  virtual void wake_openings() noexcept {}
   [[nodiscard]] virtual const ForkGuard& fork_guard() const noexcept = 0;
   // Sleep for links that are waited for by descriptor.
   [[nodiscard]] WatcherPool& watchers() noexcept { return watchers_; }
@@ -65,7 +92,12 @@ class LinkCore {
   ~LinkCore();
 
   [[nodiscard]] std::optional<CallId> try_start(std::uint32_t type, std::span<const std::byte> body,
-                                                const CallOptions& options) noexcept;
+                                                const CallOptions& options) noexcept {
+    return try_start(type, body, options, 0);
+  }
+  // `attempt`: how often it was being executed at a death already.
+  [[nodiscard]] std::optional<CallId> try_start(std::uint32_t type, std::span<const std::byte> body,
+                                                const CallOptions& options, std::uint8_t attempt) noexcept;
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
   Reply wait(CallId id) noexcept;
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
@@ -76,6 +108,9 @@ class LinkCore {
   void close() noexcept;
   [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
   [[nodiscard]] LinkCounters counters() const noexcept;
+  [[nodiscard]] control::LinkId id() const noexcept { return attached_->at.link; }
+  // One message alone: it is not tried alone once more.
+  void be_alone() noexcept { is_alone_ = true; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return attached_ ? attached_->at.epoch : 0; }
 
  private:
@@ -93,6 +128,10 @@ class LinkCore {
   [[nodiscard]] DeadEpoch autopsy() noexcept;
   [[nodiscard]] Verdict judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept;
   bool end_by_verdict(Call& call, Verdict verdict) noexcept;  // false: it is to be sent again, or waits
+  void note_executing(const Call& call, const control::Attachment& at, const DeadEpoch& dead) noexcept;
+  void end_poisoned(Call& call, std::span<const std::byte> body) noexcept;
+  void try_alone(Call& call, std::span<const std::byte> body) noexcept;
+  void on_tried_alone(link_event::TriedAlone& tried) noexcept;
   void fault(RingFault kind) noexcept;
   std::uint64_t take_replies(std::uint64_t max = replies_per_turn_max) noexcept;
   void on_reply(const Channel::Record& record) noexcept;
@@ -129,7 +168,9 @@ class LinkCore {
   TimeNs overdue_checked_ns_ = 0;
   CallStatus end_status_ = status::closed;
   std::string end_text_;
-  LinkCounters counters_;  // wakes: of the epochs before
+  bool is_alone_ = false;
+  std::unique_ptr<AloneRuns> alone_;  // from the first such call on
+  LinkCounters counters_;             // wakes: of the epochs before
   SleepCounters sleep_;
 };
 

@@ -15,6 +15,7 @@ enum class Verdict : std::uint8_t {
   crashed,           // it was being executed and must not run twice
   crashed_accepted,  // it was handled; its answer died with the state
   poisoned,          // it was being executed too often
+  attempt_alone,     // as attempt_again, but for the last time, and where it can kill nobody's pit
 };
 
 struct SentCall {
@@ -37,7 +38,10 @@ struct DeadEpoch {
                                       std::uint8_t attempts_max) noexcept {
   if (call.id <= last_id) return Verdict::in_state;
   const bool repeatable = call.effect != Effect::once;
-  const auto again = [&] { return call.attempt + 1 >= attempts_max ? Verdict::poisoned : Verdict::attempt_again; };
+  const auto again = [&] {
+    if (call.attempt + 1 >= attempts_max) return Verdict::poisoned;
+    return call.attempt + 2 >= attempts_max ? Verdict::attempt_alone : Verdict::attempt_again;
+  };
   if (dead.trust == Trust::hostile) {
     // begun and handled may be lies; freed was checked when it was accepted, and what it covers is gone.
     if (call.position < dead.freed) return Verdict::crashed_accepted;

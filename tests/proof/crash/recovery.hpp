@@ -164,6 +164,7 @@ template <class Mem>
         break;
       case Verdict::in_state:
       case Verdict::poisoned:
+      case Verdict::attempt_alone:
         return wrong("I9: call %d: a verdict that nothing here leads to", int(d.id));
     }
   }

@@ -62,10 +62,11 @@ void World::start_broker() {
   std::erase_if(active_, [&](const Process* p) {
     return !p->alive && std::none_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.process == p->id; });
   });
-  core_ = std::make_unique<BrokerCore>(CoreConfig{pits_, generation_, options_.seed, 1000, by_path_, by_path_ ? 1 : 0});
-  adopted_.assign(pits_max, {});
+  core_ = std::make_unique<BrokerCore>(
+      CoreConfig{pits_, generation_, options_.seed, 1000, by_path_, by_path_ ? 1 : 0, {}, letters_});
+  adopted_.assign(places_max, {});
   // A place of which nobody knows anything begins anew.
-  for (PitIndex i = 0; i < pits_max; ++i) {
+  for (PitIndex i = 0; i < places_max; ++i) {
     const bool is_known = records_.count(pit_key(i)) != 0 ||
                           std::any_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.pit == i; });
     if (!is_known) spawned_[i] = told_dead_[i] = 0;
@@ -81,7 +82,11 @@ void World::start_broker() {
     if (k.exited) words_.push({KeeperWord::Kind::exited, k.pit, k.instance, k.process, k.status});
   }
   std::erase_if(kept_, [](const Kept& k) { return k.exited; });
+  const auto before = DeadLetters::decode(letters_);
   feed(begin);
+  if (!core_ || !before) return;
+  const std::size_t kept = before->list("", 0, 100000).size(), found = core_->letters_.list("", 0, 100000).size();
+  if (kept != found) violation("dead letters are lost with a broker");
 }
 
 void World::feed(const Event& event) {
@@ -255,8 +260,13 @@ void World::keeper_obeys() {
     if (p->alive && p->pit == spawn.pit) violation("two instances of one pit run");
   }
   Journal& journal = journals_[spawn.pit];
-  // It begins with nothing, or with what it will be told to read.
-  if (spawn.state_instance == 0 || spawn.waits) journal = Journal{journal.is_kept, {}, {}, {}};
+  if (spawn.is_alone) {  // a copy of what the other keeps, of which nothing is owed here
+    const Journal& other = journals_[spawn.state_pit];
+    journal = Journal{other.is_kept, other.last, {}, {}};
+  } else if (spawn.state_instance == 0 ||
+             spawn.waits) {  // it begins with nothing, or with what it will be told to read
+    journal = Journal{journal.is_kept, {}, {}, {}};
+  }
   auto& p = *processes_.emplace_back(std::make_unique<Process>());
   p.id = Kernel::get().start_process();
   p.pit = spawn.pit;
@@ -265,6 +275,7 @@ void World::keeper_obeys() {
   p.calls = started_[spawn.pit].calls;
   p.waits = spawn.waits;
   p.state_pit = spawn.state_pit;
+  p.is_alone = spawn.is_alone;
   active_.push_back(&p);
   kept_.push_back({p.pit, p.instance, p.id, false, 0});
   say(KeeperWord::Kind::spawned, p.id, static_cast<int>(p.id + 1));
@@ -297,7 +308,7 @@ void World::keeper_says() {
 
 // 0 is finished, 125 is never again; neither is tried once more.
 void World::check_exit(PitIndex pit, int exit_status, PitState before) {
-  if (!core_ || stopping_ || core_->pits_[pit].removed) return;
+  if (!core_ || stopping_ || is_alone(pit) || core_->pits_[pit].removed) return;
   if (before != PitState::starting && before != PitState::ready && before != PitState::swapping) return;
   const PitState after = core_->pit_state(pit);
   if (exit_status == 0 && after != PitState::stopped) violation("a pit that has finished is started again");
@@ -341,11 +352,13 @@ void World::execute(const SendToCaller& a) {
     }
     const auto record = records_.find(link_key(own->at.link));
     const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
-    if (!keeper_lost_ && (!link || link->attaching != own->at.epoch)) violation("an Own comes before its record");
+    if (!keeper_lost_ && is_alone_link(own->at.link) != !link)
+      violation("only a link to an instance alone is on no record");
+    if (!keeper_lost_ && link && link->attaching != own->at.epoch) violation("an Own comes before its record");
   } else if (const auto* go = std::get_if<control::Go>(&a.message)) {
     const auto record = records_.find(link_key(go->at.link));
     const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
-    if (!keeper_lost_ && (!link || link->open != go->at.epoch || link->attaching != 0)) {
+    if (!keeper_lost_ && !is_alone_link(go->at.link) && (!link || link->open != go->at.epoch || link->attaching != 0)) {
       violation("a Go comes before its record");
     }
     const Memory* const memory = memory_of(go->at.link, go->at.epoch);
@@ -399,7 +412,9 @@ void World::execute(const SendToPit& a) {
   if (const auto* own = std::get_if<control::Own>(&a.message)) {
     const auto record = records_.find(link_key(own->at.link));
     const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
-    if (!keeper_lost_ && (!link || link->attaching != own->at.epoch)) violation("an Own comes before its record");
+    if (!keeper_lost_ && !is_alone_link(own->at.link) && (!link || link->attaching != own->at.epoch)) {
+      violation("an Own comes before its record");
+    }
   }
   const AdoptedPit& adopted = adopted_[a.pit];
   if (!adopted.known || adopted.instance != a.instance) return;
@@ -476,6 +491,7 @@ void World::execute(const KeepConfig& a) {
     }
   }
   pits_ = a.slots;
+  while (pits_.back().name.empty()) pits_.pop_back();  // places for messages alone
 }
 
 void World::execute(const MakeSegments& a) {

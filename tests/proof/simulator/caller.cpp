@@ -9,7 +9,6 @@ namespace {
 using detail::Verdict;
 
 constexpr std::uint64_t no_progress_bound = ~std::uint64_t{0};
-constexpr std::uint8_t attempts_max = 3;
 constexpr std::size_t calls_max = 4, owners_max = 3;
 constexpr TimeNs deadlines[] = {5 * ms_ns, 200 * ms_ns, 3 * second_ns, 30 * second_ns};
 
@@ -96,6 +95,10 @@ void World::caller_loses_broker(Caller& c) {
 
 // hear()
 void World::caller_is_told(Caller& c) {
+  for (const Message& word : std::exchange(c.words, {})) {
+    c.broker.send(word);
+    if (dice_.one_in(4)) c.broker.send(word);  // it costs nobody else anything
+  }
   const auto told = std::exchange(c.told, {});
   for (const auto& [at, is_fault] : told) {
     if (is_fault) {
@@ -120,7 +123,9 @@ void World::caller_dies(Caller& c) {
 // ---- the threads that own links ----
 
 void World::caller_runs(Caller& c) {
-  const bool may_open = !heals_ && c.owners.size() < owners_max && (c.broker || c.by_path);
+  const auto own = static_cast<std::size_t>(
+      std::count_if(c.owners.begin(), c.owners.end(), [](const auto& o) { return o->alone_for == 0; }));
+  const bool may_open = !heals_ && own < owners_max && (c.broker || c.by_path);
   if (may_open && (c.owners.empty() || dice_.one_in(12))) {
     return open_link(c, c.process != nobody ? "pit1" : some_name());
   }
@@ -163,6 +168,8 @@ const std::string& World::some_name() {
 void World::open_link(Caller& c, const std::string& pit) {
   caller_is_told(c);
   auto& o = *c.owners.emplace_back(std::make_unique<Owner>());
+  o.serial = next_serial_++;
+  o.attempts_max = dice_.one_in(4) ? 1 : 3;
   o.opening.pit = pit;
   o.opening.options.waiting = Waiting::sleep;
   o.deadline_ns = now_ns_ + deadlines[dice_.below(4)];
@@ -176,6 +183,10 @@ bool World::owner_has_work(const Owner& o) const {
   }
   if (o.opening.mailbox->has_mail()) return true;
   if (o.phase == Owner::Phase::open && o.memory->replies_taken < o.memory->replies.size()) return true;
+  if (o.alone_for != 0) {
+    return !o.alone_sent || o.alone_harmless || o.phase == Owner::Phase::ended ||
+           o.alone_call.request.deadline_ns <= now_ns_;
+  }
   return std::any_of(o.calls.begin(), o.calls.end(), [&](const SimCall& call) {
     return call.request.deadline_ns <= now_ns_ ||
            (o.phase == Owner::Phase::open && call.state == SimCall::State::queued);
@@ -183,6 +194,7 @@ bool World::owner_has_work(const Owner& o) const {
 }
 
 bool World::owner_runs(Caller& c, Owner& o) {
+  if (o.alone_for != 0) return alone_runs(c, o);
   if (o.phase == Owner::Phase::opening) {
     const bool is_decided = o.opening.attached != nullptr || o.opening.failure.has_value();
     if (!is_decided && o.deadline_ns > now_ns_ && !o.wants_close) return true;
@@ -218,10 +230,13 @@ void World::progress(Caller& c, Owner& o) {
         o.phase = Owner::Phase::ended;
         for (SimCall& call : o.calls) {
           if (call.state != SimCall::State::sent) continue;
-          (void)end_by_verdict(o, call, judged(call, dead, 0));
+          if (ended.pit_is_dead) note_executing(c, call, o.attached->at, dead);
+          (void)end_by_verdict(c, o, call, judged(o, call, dead, 0));
         }
         for (SimCall& call : o.calls) {
-          if (call.state != SimCall::State::ended) end_call(o, call, ended.status);
+          if (call.state == SimCall::State::sent || call.state == SimCall::State::queued) {
+            end_call(o, call, ended.status);
+          }
         }
       }
     }
@@ -247,12 +262,13 @@ detail::DeadEpoch World::autopsy(Owner& o) {
   return {std::max(o.memory->begun, handled), handled, freed, o.faulted ? Trust::hostile : o.attached->trust};
 }
 
-void World::on_new_epoch(Caller&, Owner& o, std::unique_ptr<detail::Attached> attached) {
+void World::on_new_epoch(Caller& c, Owner& o, std::unique_ptr<detail::Attached> attached) {
   if (o.phase == Owner::Phase::ended) return;
   detail::DeadEpoch dead;
   const bool is_first = !o.attached;
   if (!is_first) dead = autopsy(o);
   if (!is_first && attached->at.epoch <= o.attached->at.epoch) violation("a link gets an epoch that is not newer");
+  const control::Attachment before = is_first ? control::Attachment{} : o.attached->at;
   o.attached = std::move(attached);
   o.memory = memory_of(o.attached->at.link, o.attached->at.epoch);
   o.faulted = false;
@@ -260,8 +276,14 @@ void World::on_new_epoch(Caller&, Owner& o, std::unique_ptr<detail::Attached> at
   if (is_first) return;
   for (SimCall& call : o.calls) {  // D4
     if (call.state != SimCall::State::sent) continue;
-    const Verdict verdict = judged(call, dead, o.attached->last_id);
-    if (verdict == Verdict::in_state || end_by_verdict(o, call, verdict)) continue;
+    const Verdict verdict = judged(o, call, dead, o.attached->last_id);
+    if (verdict == Verdict::in_state) continue;
+    note_executing(c, call, before, dead);
+    if (end_by_verdict(c, o, call, verdict)) continue;
+    if (verdict == Verdict::attempt_alone && o.alone_for == 0) {
+      try_alone(c, o, call);
+      continue;
+    }
     if (verdict == Verdict::attempt_again) ++call.attempt;
     send(o, call);
   }
@@ -270,17 +292,109 @@ void World::on_new_epoch(Caller&, Owner& o, std::unique_ptr<detail::Attached> at
   }
 }
 
-Verdict World::judged(const SimCall& call, const detail::DeadEpoch& dead, std::uint64_t last_id) {
-  const Verdict verdict =
-      judge({call.request.id, call.position, call.request.effect, call.attempt}, dead, last_id, attempts_max);
+void World::note_executing(Caller& c, const SimCall& call, const control::Attachment& at,
+                           const detail::DeadEpoch& dead) {
+  const std::uint64_t handled = dead.trust == Trust::hostile ? dead.freed : dead.handled;
+  if (call.position < handled || call.position >= dead.begun) return;
+  c.words.emplace_back(control::Executing{at, call.request.id, 1, 4, call.attempt, call.request.effect});
+}
+
+// ---- AloneRuns, as an owner of its own ----
+
+void World::try_alone(Caller& c, Owner& o, SimCall& call) {
+  call.state = SimCall::State::alone;
+  caller_is_told(c);
+  auto alone = std::make_unique<Owner>();
+  alone->serial = next_serial_++;
+  alone->pit = o.pit;
+  alone->alone_for = o.serial;
+  alone->alone_for_link = o.link;
+  alone->alone_call = call;
+  alone->opening.pit = pits_[o.pit].name;
+  alone->opening.alone = true;
+  alone->opening.options.waiting = Waiting::sleep;
+  alone->deadline_ns = call.request.deadline_ns;
+  alone->correlation = c.links->begin_opening(alone->opening, alone->deadline_ns);
+  c.owners.push_back(std::move(alone));
+}
+
+bool World::alone_runs(Caller& c, Owner& o) {
+  const bool is_late = o.alone_call.request.deadline_ns <= now_ns_;
+  if (o.phase == Owner::Phase::opening) {
+    const bool is_decided = o.opening.attached != nullptr || o.opening.failure.has_value();
+    if (!is_decided && !is_late && !o.wants_close) return true;
+    c.links->end_opening(o.correlation, o.opening);
+    if (!o.opening.attached) {
+      end_alone(c, o, is_late ? AloneOutcome::late : AloneOutcome::not_run);
+      return false;
+    }
+    o.link = o.opening.attached->at.link;
+    on_new_epoch(c, o, std::move(o.opening.attached));
+    return true;
+  }
+  if (!o.alone_sent) {
+    SimCall& call = o.calls.emplace_back(o.alone_call);
+    call.request.id = 1;
+    call.request.deadly = call.request.deadly && dice_.one_in(2);  // some kill in company alone
+    call.attempt = 0;
+    o.alone_sent = true;
+    ++seen.tried_alone;
+    call.state = SimCall::State::queued;
+    if (o.phase == Owner::Phase::open) send(o, call);
+    return true;
+  }
+  progress(c, o);
+  const bool is_over = o.phase == Owner::Phase::ended;
+  if (!is_over && !is_late && !o.wants_close && !o.alone_harmless) return true;
+  end_alone(c, o,
+            o.alone_harmless ? AloneOutcome::answered
+            : is_over        ? AloneOutcome::killed
+            : is_late        ? AloneOutcome::late
+                             : AloneOutcome::not_run);
+  c.told.emplace_back(o.attached->at, false);
+  return false;
+}
+
+void World::end_alone(Caller& c, Owner& o, AloneOutcome outcome) {
+  const bool has_answer = outcome == AloneOutcome::answered && o.alone_call.request.effect == Effect::read;
+  if (outcome == AloneOutcome::answered) ++seen.harmless_alone;
+  if (!has_answer) park(c, o.alone_for_link, o.alone_call, outcome, o.link);
+  for (const auto& other : c.owners) {
+    if (other->serial != o.alone_for || outcome == AloneOutcome::late) continue;
+    for (SimCall& call : other->calls) {
+      if (call.request.id == o.alone_call.request.id && call.state == SimCall::State::alone) {
+        call.state = SimCall::State::ended;  // with the answer, or as poisoned
+      }
+    }
+  }
+}
+
+void World::park(Caller& c, LinkId link, const SimCall& call, AloneOutcome outcome, LinkId alone_link) {
+  c.words.emplace_back(control::Park{
+      link, call.request.id, 1, 4, call.attempt, call.request.effect, outcome, alone_link, {std::byte{1}}});
+}
+
+void World::cancel_alone(Caller& c, const Owner& o) {
+  for (const auto& other : c.owners) {
+    if (other->alone_for == o.serial) other->wants_close = true;
+  }
+}
+
+Verdict World::judged(const Owner& o, const SimCall& call, const detail::DeadEpoch& dead, std::uint64_t last_id) {
+  Verdict verdict =
+      judge({call.request.id, call.position, call.request.effect, call.attempt}, dead, last_id, o.attempts_max);
+  if (o.alone_for != 0 && verdict == Verdict::attempt_alone) verdict = Verdict::attempt_again;
   ++seen.verdicts[static_cast<std::size_t>(verdict)];
   return verdict;
 }
 
-bool World::end_by_verdict(Owner& o, SimCall& call, Verdict verdict) {
+bool World::end_by_verdict(Caller& c, Owner& o, SimCall& call, Verdict verdict) {
   if (verdict == Verdict::crashed) return end_call(o, call, status::crashed), true;
   if (verdict == Verdict::crashed_accepted) return end_call(o, call, status::crashed_accepted), true;
-  if (verdict == Verdict::poisoned) return end_call(o, call, status::poisoned), true;
+  if (verdict == Verdict::poisoned) {
+    park(c, o.link, call, AloneOutcome::not_run, 0);
+    return end_call(o, call, status::poisoned), true;
+  }
   return false;
 }
 
@@ -320,6 +434,7 @@ void World::end_call(Owner& o, SimCall& call, CallStatus ending) {
   call.state = SimCall::State::ended;
   if (ending != status::ok) return;
   ++seen.answered;
+  o.alone_harmless = true;
   const LinkHistory* const history = history_of(o.link);
   if (history == nullptr || history->ran.size() <= call.request.id || history->ran[call.request.id] == 0) {
     violation("a call ends well that was never run");
@@ -338,6 +453,7 @@ void World::close_owner(Caller& c, Owner& o) {
   for (SimCall& call : o.calls) {
     if (call.state != SimCall::State::ended) end_call(o, call, status::closed);
   }
+  cancel_alone(c, o);
   c.told.emplace_back(o.attached->at, false);
 }
 
@@ -347,7 +463,7 @@ void World::stranger_says(Caller& c) {
   const control::Attachment at = dice_.one_in(2) ? c.seen : some_attachment();
   const auto say = [&](Message m) { c.conn->to_broker.push(std::move(m)); };
   saw(Fault::caller_speaks_of_others);
-  switch (dice_.below(10)) {
+  switch (dice_.below(13)) {
     case 0:
       return say(control::Mapped{at});
     case 1:
@@ -364,6 +480,13 @@ void World::stranger_says(Caller& c) {
       return dice_.one_in(4) ? say(control::Hello{1, 1, now_ns_, {{at.link, at.epoch}}}) : say(control::Mapped{c.seen});
     case 7:
       return say(control::Ready{c.seen, 0});
+    case 8:
+      return say(control::Executing{at, 1 + dice_.below(3), 1, 4, 0, Effect::read});
+    case 9:
+      return say(control::Park{at.link, 1 + dice_.below(3), 1, 4, 2, Effect::read, AloneOutcome::not_run, 0, {}});
+    case 10:
+      return say(control::Open{1 + dice_.below(100), pits_[dice_.below(pits_.size())].name, 0, 0, 0,
+                               now_ns_ + deadlines[dice_.below(4)], false, true});
     default:
       return say(control::Open{1 + dice_.below(100), some_name(), dice_.one_in(2) ? 0 : at.link, 0, 0,
                                now_ns_ + deadlines[dice_.below(4)]});

@@ -115,7 +115,7 @@ bool World::break_this(Fault fault) {
     words_.clear();
     records_.clear();
     for (AdoptedPit& adopted : adopted_) adopted.known = false;
-    for (std::size_t i = 0; i < pits_max; ++i) told_dead_[i] = spawned_[i];
+    told_dead_ = spawned_;
     return feed(KeeperLost{}), true;
   }
   return false;

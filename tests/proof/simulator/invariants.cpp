@@ -38,6 +38,7 @@ void World::check_core() {
     of_pits += pit.links.size();
     check_pit(pit);
   }
+  check_letters();
   std::size_t held = 0;
   for (const auto& [id, link] : c.links_) {
     timers += link.timer_ns != no_deadline_ns;
@@ -67,6 +68,22 @@ void World::check_core() {
   if (records != 0) violation("the keeper's records are not those of the core");
 }
 
+// Only what was being executed at a death may be tried alone or parked, and each of its deaths counts once.
+void World::check_letters() {
+  const auto& letters = core_->letters_;
+  for (const Suspect& s : letters.suspects()) {
+    const LinkHistory* const history = history_of(s.link);
+    if (history == nullptr || s.deaths > history->deaths)
+      violation("a message is blamed for more deaths than there were");
+  }
+  const auto all = letters.list("", letters_seen_, 100000);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    letters_seen_ = std::max(letters_seen_, all[i].id);
+    ++seen.parked;
+    if (!parked_.insert({all[i].link, all[i].message}).second) violation("a message is parked twice");
+  }
+}
+
 void World::check_pit(const BrokerCore::Pit& pit) {
   const bool has_process = pit.state == PitState::starting || pit.state == PitState::ready ||
                            pit.state == PitState::stopping || pit.state == PitState::swapping;
@@ -92,6 +109,19 @@ void World::check_pit(const BrokerCore::Pit& pit) {
   if (pit.state == PitState::ready && pit.hung_up && pit.timer_ns == no_deadline_ns) {
     violation("a pit that hung up lives on for ever");
   }
+  if (pit.alone_of) {
+    if (pit.state == PitState::backoff) {
+      violation("an instance for one message is to be started again");
+    }
+    if ((pit.state == PitState::starting || pit.state == PitState::ready) && pit.links.empty()) {
+      violation("an instance for one message outlives its link");
+    }
+    if (pit.state == PitState::ready && pit.timer_ns == no_deadline_ns) {
+      violation("an instance for one message has no end");
+    }
+  }
+  // What is configured nowhere may be on record, or not: an instance for one message, who is to take over, what is
+  // gone.
   if (!keeper_lost_ && !pit.removed && pit.state != PitState::known && pit.state != PitState::stopping) {
     // The first bytes of a record (records.cpp): the state, then the instance.
     const auto record = records_.find(pit_key(pit.index));
@@ -142,7 +172,7 @@ void World::check_link(const BrokerCore::Link& link) {
     if (conn->second.lost) violation("a link attaches, and its caller is lost");
     if (segments_of(link.id, link.epoch) == nullptr) violation("an attach has no segments");
   }
-  if (keeper_lost_ || link.state == LinkState::making) return;
+  if (keeper_lost_ || link.state == LinkState::making || pit.alone_of) return;
   const auto blob = records_.find(link_key(link.id));
   const auto record = blob == records_.end() ? std::nullopt : decode_link(blob->second);
   const bool is_open = link.state == LinkState::open;

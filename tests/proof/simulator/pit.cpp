@@ -71,7 +71,7 @@ void World::pit_is_ready(Process& p) {
   p.to_broker.push(std::move(ready));
   p.serves = true;
   p.ignores_stop = meets(Fault::pit_ignores_stop, 20);
-  if (p.calls) p.to_broker.push(control::CallerWanted{1});
+  if (!p.is_alone && p.calls) p.to_broker.push(control::CallerWanted{1});
 }
 
 // ---- control thread ----
@@ -281,6 +281,7 @@ void World::commit_reply(Process& p, LinkId link, std::uint64_t id) {
 }
 
 void World::pit_dies(Process& p, bool signalled, int value) {
+  for (const Process::Served& link : p.links) ++history_of(link.at.link)->deaths;
   p.alive = p.serves = p.stopped = p.frozen = false;
   p.from_broker.clear();
   p.forming.clear();

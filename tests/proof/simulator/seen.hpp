@@ -54,7 +54,7 @@ enum class Fault : std::uint8_t {
 inline constexpr auto fault_count = static_cast<std::size_t>(Fault::count);
 [[nodiscard]] const char* name_of(Fault fault) noexcept;
 
-inline constexpr std::size_t verdict_count = 6;
+inline constexpr std::size_t verdict_count = 7;
 struct Seen {
   std::array<std::uint64_t, fault_count> faults{};
   std::array<std::array<std::uint64_t, detail::broker::pit_state_count>, detail::broker::pit_state_count> pit_moves{};
@@ -62,6 +62,7 @@ struct Seen {
       link_moves{};
   std::array<std::uint64_t, verdict_count> verdicts{};  // of judge(), on calls of a dead epoch
   std::uint64_t calls = 0, answered = 0;
+  std::uint64_t tried_alone = 0, harmless_alone = 0, parked = 0;  // calls; letters that a core took
 };
 inline Seen seen;
 

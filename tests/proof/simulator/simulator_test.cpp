@@ -74,9 +74,12 @@ std::uint64_t print_faults() {
 
 std::uint64_t print_calls() {
   constexpr const char* names[] = {"in the state", "sent again: not begun", "sent again: was executing",
-                                   "crashed",      "crashed, accepted",     "poisoned"};
+                                   "crashed",      "crashed, accepted",     "poisoned",
+                                   "tried alone"};
   std::printf("  %-50s %10llu, answered %llu\n", "calls", printable(seen.calls), printable(seen.answered));
-  std::uint64_t fewest = ~std::uint64_t{0};
+  std::printf("  %-50s %10llu, harmless %llu, parked %llu\n", "had an instance alone", printable(seen.tried_alone),
+              printable(seen.harmless_alone), printable(seen.parked));
+  std::uint64_t fewest = std::min({seen.tried_alone, seen.harmless_alone, seen.parked});
   for (std::size_t v = 0; v < verdict_count; ++v) {
     std::printf("  judged: %-42s %10llu\n", names[v], printable(seen.verdicts[v]));
     fewest = std::min(fewest, seen.verdicts[v]);

@@ -114,9 +114,13 @@ void World::begin() {
 
   const std::size_t pits = 3;
   pits_.assign(pits, {});
-  journals_.assign(pits_max, {});  // a place a pit, and those of swaps
-  told_dead_.assign(pits_max, 0);
-  spawned_.assign(pits_max, 0);
+  journals_.assign(places_max, {});  // a place a pit, those of swaps, and of messages alone
+  letters_.clear();
+  letters_seen_ = 0;
+  parked_.clear();
+  next_serial_ = 1;
+  told_dead_.assign(places_max, 0);
+  spawned_.assign(places_max, 0);
   for (std::size_t i = 0; i < pits; ++i) {
     PitConfig& pit = pits_[i];
     pit.name = std::string("pit") + static_cast<char>('0' + i);

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,7 @@ struct Process {
   bool alive = true;
   bool stopped = false;  // SIGSTOP
   bool started = false;  // it said PitReady, or never will
+  bool is_alone = false;
   bool serves = false;
   bool hung_up = false;
   bool hang_up_told = false;
@@ -133,7 +135,7 @@ struct Conn {
 };
 // A call as LinkCore has it.
 struct SimCall {
-  enum class State : std::uint8_t { queued, sent, ended } state = State::queued;
+  enum class State : std::uint8_t { queued, sent, ended, alone } state = State::queued;
   Request request;
   std::uint64_t position = 0;
   std::uint8_t attempt = 0;
@@ -152,6 +154,13 @@ struct Owner {
   bool faulted = false;
   std::uint64_t next_id = 1;
   std::vector<SimCall> calls;  // in the order of ids
+  std::uint64_t serial = 0;
+  std::uint8_t attempts_max = 3;
+  // AloneRuns: one call of another owner's, on a link to an instance of its own.
+  std::uint64_t alone_for = 0;  // serial of that owner; 0: an ordinary one
+  LinkId alone_for_link = 0;
+  SimCall alone_call;
+  bool alone_sent = false, alone_harmless = false;
 };
 struct Caller {
   enum class State : std::uint8_t { apart, greeting, connected, over };
@@ -173,6 +182,7 @@ struct Caller {
   std::optional<detail::CallerLinks> links;  // while it lives
   std::vector<std::unique_ptr<Owner>> owners;
   std::vector<std::pair<control::Attachment, bool>> told;  // fault, or close
+  std::vector<Message> words;                              // Executing, Park; said before those
   std::vector<control::HeldLink> told_held;                // in its last hello
   control::Attachment seen;                                // a stranger's last
 };
@@ -260,6 +270,7 @@ class World {
     std::uint32_t caller = 0;
     PitIndex pit = 0;  // its place, when it last attached
     Epoch last_epoch = 0;
+    std::uint32_t deaths = 0;         // of pits that served it
     std::vector<std::uint8_t> begun;  // how often, of each id
     std::vector<std::uint8_t> ran;
   };
@@ -296,6 +307,7 @@ class World {
   void execute(const Note&) {}
   void execute(const ReadConfig& a);
   void execute(const KeepConfig& a);
+  void execute(const KeepLetters& a) { letters_ = a.bytes; }
   void execute(const Stopping&) { stopping_ = true; }
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
   void check_named(PitIndex pit, std::uint32_t instance);
@@ -346,9 +358,21 @@ class World {
   void on_new_epoch(Caller& c, Owner& o, std::unique_ptr<detail::Attached> attached);
   void take_replies(Owner& o);
   [[nodiscard]] detail::DeadEpoch autopsy(Owner& o);
-  [[nodiscard]] static detail::Verdict judged(const SimCall& call, const detail::DeadEpoch& dead,
+  [[nodiscard]] static detail::Verdict judged(const Owner& o, const SimCall& call, const detail::DeadEpoch& dead,
                                               std::uint64_t last_id);
-  bool end_by_verdict(Owner& o, SimCall& call, detail::Verdict verdict);
+  void note_executing(Caller& c, const SimCall& call, const control::Attachment& at, const detail::DeadEpoch& dead);
+  void try_alone(Caller& c, Owner& o, SimCall& call);
+  [[nodiscard]] bool alone_runs(Caller& c, Owner& o);
+  void end_alone(Caller& c, Owner& o, AloneOutcome outcome);
+  void park(Caller& c, LinkId link, const SimCall& call, AloneOutcome outcome, LinkId alone_link);
+  void cancel_alone(Caller& c, const Owner& o);
+  [[nodiscard]] bool is_alone(PitIndex pit) const { return core_ && core_->pits_.at(pit).alone_of.has_value(); }
+  [[nodiscard]] bool is_alone_link(LinkId link) const {
+    const auto found = core_->links_.find(link);
+    return found != core_->links_.end() && is_alone(found->second.pit);
+  }
+  void check_letters();
+  bool end_by_verdict(Caller& c, Owner& o, SimCall& call, detail::Verdict verdict);
   void send(Owner& o, SimCall& call);
   void start_call(Owner& o);
   void end_call(Owner& o, SimCall& call, CallStatus status);
@@ -391,7 +415,10 @@ class World {
   std::vector<Segments> segments_;
   std::vector<OpenAsked> asked_;
   std::vector<CommandAsked> commands_;
-  std::uint64_t next_command_ = 1;
+  std::uint64_t next_command_ = 1, next_serial_ = 1;
+  std::vector<std::byte> letters_;  // what KeepLetters said
+  std::uint64_t letters_seen_ = 0;  // the newest
+  std::set<std::pair<LinkId, std::uint64_t>> parked_;
   std::vector<std::uint32_t> told_dead_;  // the last instance of each pit of whose death the core knows
   std::vector<std::uint32_t> spawned_;    // the last one of each pit that was asked for
   ConnId next_conn_ = 1;
@@ -410,7 +437,7 @@ class World {
     std::string name;
     bool calls = false;  // others
   };
-  std::array<Started, pits_max> started_;  // who was last started in each place
+  std::array<Started, places_max> started_;  // who was last started in each place
   std::vector<std::unique_ptr<Memory>> memories_;
   std::vector<std::unique_ptr<LinkHistory>> histories_;
   std::vector<Choice> choices_;

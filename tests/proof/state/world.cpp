@@ -274,6 +274,7 @@ void World::attach(Caller& caller) {
         over.emplace_back(id, SYMPHONY_CRASHED_ACCEPTED);
         break;
       case detail::Verdict::poisoned:
+      case detail::Verdict::attempt_alone:
         over.emplace_back(id, SYMPHONY_POISONED);
         break;
     }

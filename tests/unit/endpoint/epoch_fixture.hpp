@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -44,11 +46,32 @@ inline TestEpoch make_epoch(control::Epoch epoch, std::uint64_t last_id = 0, Tru
 struct FakeControl : LinkControl {
   FakeControl() : guard(ForkGuard::make().value()) {}
   void report_fault(const control::Attachment& at, RingFault) noexcept override { faulted.push_back(at.epoch); }
-  void close_link(control::LinkId link) noexcept override { closed.push_back(link); }
+  void close_link(control::LinkId link) noexcept override {
+    const std::lock_guard lock(mutex);
+    closed.push_back(link);
+  }
+  void report_executing(const control::Executing& m) noexcept override { executing.push_back(m); }
+  void park(control::Park&& letter) noexcept override {
+    const std::lock_guard lock(mutex);
+    parked.push_back(std::move(letter));
+  }
+  [[nodiscard]] result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,
+                                                             TimeNs deadline_ns, const OpenCancel& cancel) override {
+    if (on_open_alone) return on_open_alone(options, cancel);
+    return LinkControl::open_alone(of, options, deadline_ns, cancel);
+  }
   [[nodiscard]] const ForkGuard& fork_guard() const noexcept override { return guard; }
+  std::vector<control::Park> letters() {
+    const std::lock_guard lock(mutex);
+    return parked;
+  }
   ForkGuard guard;
   std::vector<control::Epoch> faulted;
   std::vector<control::LinkId> closed;
+  std::vector<control::Executing> executing;
+  std::function<result<std::unique_ptr<LinkCore>>(const LinkOptions&, const OpenCancel&)> on_open_alone;
+  std::mutex mutex;  // guards closed and parked: links of instances for one message live on a thread of their own
+  std::vector<control::Park> parked;
 };
 
 // A pit whose every step is the test's.

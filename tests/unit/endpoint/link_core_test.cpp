@@ -229,17 +229,6 @@ TEST_F(LinkCoreTest, AnExecutingCallThatMayNotRunTwiceEndsAsCrashed) {
   EXPECT_EQ(pit->begin(), 0u);
 }
 
-TEST_F(LinkCoreTest, AMessageThatKillsThePitEachTimeIsPoisonedAfterThreeAttempts) {
-  const CallId id = start("poison");
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    ASSERT_EQ(pit->begin(), id);
-    EXPECT_EQ(pit->envelope.attempt, attempt);
-    restart();
-  }
-  EXPECT_EQ(pit->begin(), 0u);
-  EXPECT_EQ(link->wait(id).status, status::poisoned);
-}
-
 TEST_F(LinkCoreTest, ACallHandledWithoutAReplyWasAccepted) {
   const CallId id = start("x");
   pit->begin();

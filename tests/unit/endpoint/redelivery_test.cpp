@@ -34,8 +34,17 @@ TEST(Redelivery, WhatWasExecutingIsTriedAgainOnlyIfItMayRunTwice) {
 }
 
 TEST(Redelivery, WhatKilledThePitTooOftenIsPoisoned) {
-  EXPECT_EQ(judged(128, Effect::read, dead, 1), Verdict::attempt_again);
   EXPECT_EQ(judged(128, Effect::read, dead, 2), Verdict::poisoned);
+  EXPECT_EQ(judge({.id = 10, .position = 128, .effect = Effect::read}, dead, 0, 1), Verdict::poisoned);
+}
+
+TEST(Redelivery, TheLastAttemptIsMadeAlone) {
+  for (const Effect e : {Effect::read, Effect::idempotent}) {
+    EXPECT_EQ(judged(128, e, dead, 1), Verdict::attempt_alone);
+    EXPECT_EQ(judge({.id = 10, .position = 128, .effect = e}, dead, 0, 2), Verdict::attempt_alone);
+    EXPECT_EQ(judged(64, e, liar, 1), Verdict::attempt_alone);
+  }
+  EXPECT_EQ(judged(128, Effect::once, dead, 1), Verdict::crashed) << "it may not run twice, alone either";
 }
 
 TEST(Redelivery, WhatWasHandledWithoutAnAnswerWasAccepted) {
