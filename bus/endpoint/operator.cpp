@@ -29,7 +29,8 @@ OperatorAnswer failed(errc code, std::string text) {
 }
 
 OperatorAnswer answer_of(Answer&& m) {
-  return {m.code, std::move(m.text), std::move(m.pit), m.daemon_pid, m.added, m.removed, m.changed, m.pause_ns};
+  return {m.code,    std::move(m.text), std::move(m.pit), m.daemon_pid,        m.added,
+          m.removed, m.changed,         m.pause_ns,       std::move(m.letters)};
 }
 
 }  // namespace
@@ -40,6 +41,7 @@ struct Operator::Request {
   std::uint32_t instance = 0;
   TimeNs grace_ns = 0;
   std::string_view file{};
+  std::uint64_t letter = 0;
 };
 
 result<Operator> Operator::connect(const ConnectOptions& options) {
@@ -85,8 +87,8 @@ result<void> Operator::open(TimeNs deadline_ns) {
 
 OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const std::uint64_t correlation = ++correlation_;
-  const Command command{correlation, request.verb,     std::string(request.pit), request.instance,
-                        deadline_ns, request.grace_ns, std::string(request.file)};
+  const Command command{correlation, request.verb,     std::string(request.pit),  request.instance,
+                        deadline_ns, request.grace_ns, std::string(request.file), request.letter};
   if (command.pit.size() > pit_name_size_max) {
     return failed(errc::not_found, "there is no pit of this name: a name has at most 63 letters");
   }
@@ -145,6 +147,18 @@ OperatorAnswer Operator::swap(std::string_view pit, std::string_view file, TimeN
 }
 
 OperatorAnswer Operator::reload(TimeNs timeout_ns) { return ask({Verb::reload}, deadline_after(timeout_ns)); }
+
+OperatorAnswer Operator::letters(std::string_view pit, std::uint64_t after, TimeNs timeout_ns) {
+  return ask({Verb::letters, pit, 0, 0, {}, after}, deadline_after(timeout_ns));
+}
+
+OperatorAnswer Operator::letter(std::string_view pit, std::uint64_t id, TimeNs timeout_ns) {
+  return ask({Verb::letter, pit, 0, 0, {}, id}, deadline_after(timeout_ns));
+}
+
+OperatorAnswer Operator::drop_letters(std::string_view pit, std::uint64_t id, TimeNs timeout_ns) {
+  return ask({Verb::drop_letter, pit, 0, 0, {}, id}, deadline_after(timeout_ns));
+}
 
 OperatorAnswer Operator::end_broker(TimeNs timeout_ns) {
   const TimeNs deadline = deadline_after(timeout_ns);

@@ -3,6 +3,7 @@
 //   bus_program daemon SOCKET      run_daemon with the pits greeter and probe
 //   bus_program daemon-without-sigchld SOCKET    the same, started as some parents start their children
 //   bus_program caller FD          calls greeter for ever over a connection that it inherits
+//   bus_program poison SOCKET      sends probe one message that kills it, and ends with 0 when that is POISONED
 //   bus_program caller-with-child SOCKET         the same by path; a child of it holds the connection and sleeps
 #include <signal.h>
 #include <unistd.h>
@@ -34,6 +35,15 @@ int call_for_ever(result<Endpoint> endpoint, bool with_child) {
   for (;;) (void)greet(*link, "child");
 }
 
+int poison(const char* path) {
+  auto endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
+  if (!endpoint) return 1;
+  auto link = endpoint->open("probe");
+  if (!link) return 1;
+  const CallOptions options{.timeout_ns = 60 * second_ns, .effect = Effect::idempotent};
+  return probe_read(*link, probe::Act::DIE_UNLESS_MENDED, 77, options).reply.status == status::poisoned ? 0 : 1;
+}
+
 }  // namespace
 }  // namespace symphony
 
@@ -44,6 +54,7 @@ int main(int argc, char** argv) {
     ::signal(SIGCHLD, SIG_IGN);
     return symphony::serve(argv[2]);
   }
+  if (mode == "poison") return symphony::poison(argv[2]);
   if (mode == "caller")
     return symphony::call_for_ever(symphony::Endpoint::adopt(symphony::UniqueFd(std::atoi(argv[2]))), false);
   if (mode == "caller-with-child") {

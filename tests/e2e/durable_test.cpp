@@ -144,6 +144,32 @@ TEST_F(DurableTest, SizesThatMakeNoSenseAreRefused) {
   }
 }
 
+// A message of one byte kills it, but in an instance that was started for the message alone.
+TEST_F(DurableTest, AnInstanceForOneMessageBeginsWithACopyOfTheStateAndLeavesTheStateAlone) {
+  char pattern[] = "/tmp/symphony-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(pattern), nullptr);
+  for (const bool is_file : {false, true}) {
+    for (const Durability durability : {Durability::journal, Durability::none}) {
+      if (is_file && durability == Durability::none) continue;
+      PitConfig config = counter(durability);
+      if (is_file) config.state.folder = pattern;
+      start({config});
+      Link link = open("counter");
+      for (std::uint64_t i = 1; i <= 20; ++i) ASSERT_EQ(count_in(ask(link)), i);
+      const std::byte deadly[1] = {};
+      const Reply alone = link.call(5, deadly, {.timeout_ns = 120 * second_ns, .effect = Effect::read});
+      const bool is_kept = durability != Durability::none;
+      EXPECT_EQ(count_in(alone), is_kept ? 21u : 1u) << alone.text;
+      EXPECT_EQ(count_in(ask(link)), is_kept ? 21u : 1u) << "what it did alone is in nobody's state";
+      EXPECT_EQ(broker->status().size(), 1u);
+      link = Link();
+      endpoint.reset();
+      broker.reset();
+    }
+  }
+  std::filesystem::remove_all(pattern);
+}
+
 TEST_F(DurableTest, ALinkOpenedAfterTheDeathFindsTheStateToo) {
   start_counter(Durability::journal);
   {

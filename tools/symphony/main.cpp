@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   add_bench_command(app, exit_status);
   add_broker_command(app, exit_status);
   add_call_command(app, exit_status);
+  add_dlq_command(app, exit_status);
   add_pit_command(app, exit_status);
   add_version_command(app, exit_status);
   try {

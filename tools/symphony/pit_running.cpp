@@ -18,39 +18,22 @@
 namespace symphony::tools {
 namespace {
 
-// A point on CLOCK_MONOTONIC as the wall clock shows it.
-std::string wall_time(TimeNs at_ns) {
-  using Wall = std::chrono::system_clock;  // allowed: for a person who reads it
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(Wall::to_time_t(Wall::now() - std::chrono::nanoseconds(now_ns() - at_ns))));
-}
-
 std::string signal_text(int number) {
   const char* name = ::sigabbrev_np(number);
   return name != nullptr ? std::string("SIG") + name : std::to_string(number);
 }
 
+// Empty: nobody said so.
+std::string executing_text(const PitDeath& d) {
+  if (d.executing_count == 0) return {};
+  std::string text =
+      fmt::format("message {} of link {}, type {:#010x}", d.executing.id, d.executing.link, d.executing.type);
+  if (d.executing_count > 1) text += fmt::format(", and {} more", d.executing_count - 1);
+  return text;
+}
+
 std::string_view trust_text(Trust trust) {
   return trust == Trust::trusted ? "trusted" : trust == Trust::cooperative ? "cooperative" : "hostile";
-}
-
-std::string how_text(const PitDeath& d) {
-  if (d.cause == DeathCause::unseen) return "while no broker ran";
-  if (d.cause == DeathCause::cannot_start) return std::strerror(d.value);
-  if (d.cause == DeathCause::swap) return "replaced";
-  return d.signalled ? signal_text(d.value) : fmt::format("status {}", d.value);
-}
-
-CliJson json_of_death(const PitDeath& d) {
-  CliJson one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},    {"cause", name_of(d.cause)},
-              {"how", how_text(d)},       {"signal", nullptr},         {"status", nullptr},
-              {"ready_s", nullptr},       {"last_lines", d.last_lines}};
-  if (d.signalled) one["signal"] = d.value;
-  const bool has_status =
-      d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start && d.cause != DeathCause::swap;
-  if (!d.signalled && has_status) one["status"] = d.value;
-  if (d.ready_ns >= 0) one["ready_s"] = static_cast<double>(d.ready_ns) / static_cast<double>(second_ns);
-  return one;
 }
 
 double seconds(TimeNs ns) { return static_cast<double>(ns) / static_cast<double>(second_ns); }
@@ -80,6 +63,9 @@ CliJson json_of_report(const PitReport& r) {
               {"failures", r.failures},
               {"log", nullptr},
               {"log_lines_lost", r.log_lines_lost},
+              {"dead_letters", r.letters},
+              {"dead_letters_lost", r.letters_lost},
+              {"runs_alone", r.runs_alone},
               {"deaths", CliJson::array()}};
   if (r.ready_since_ns != 0) one["ready_since"] = wall_time(r.ready_since_ns);
   if (!r.log.empty()) one["log"] = r.log;
@@ -110,19 +96,22 @@ void print_report(const PitReport& r) {
                                         duration_text(r.restart.start_timeout_ns))});
   facts.add_row({"log", r.log.empty() ? "the broker's own stderr" : r.log});
   if (r.log_lines_lost != 0) facts.add_row({"lines lost", count_text(r.log_lines_lost)});
+  if (r.letters + r.letters_lost + r.runs_alone != 0) {
+    facts.add_row({"dead letters", fmt::format("{}, {} lost; {} tried alone (symphony dlq list {})", r.letters,
+                                               r.letters_lost, r.runs_alone, r.info.name)});
+  }
   std::fputs(facts.text(false).c_str(), stdout);
   if (r.deaths.empty()) return;
-  Table deaths({"died at", "instance", "cause", "how", "ready for"});
+  Table deaths({"died at", "instance", "cause", "how", "ready for", "executing"});
   for (const PitDeath& d : r.deaths) {
     deaths.add_row({wall_time(d.at_ns), std::to_string(d.instance), std::string(name_of(d.cause)), how_text(d),
-                    d.ready_ns < 0 ? "never" : duration_text(d.ready_ns)});
+                    d.ready_ns < 0 ? "never" : duration_text(d.ready_ns), executing_text(d)});
   }
   std::fputs(("\n" + deaths.text()).c_str(), stdout);
   const std::string& last = r.deaths.back().last_lines;
   if (last.empty()) return;
   std::fputs("\nits last lines:\n", stdout);
-  std::istringstream lines(last);
-  for (std::string line; std::getline(lines, line);) std::fputs(("  " + without_controls(line) + "\n").c_str(), stdout);
+  std::fputs(indented_lines(last).c_str(), stdout);
 }
 
 // What came of asking, where it is not what was asked for.
@@ -191,6 +180,42 @@ int swap_command(RunningArguments& arguments) {
 }
 
 }  // namespace
+
+std::string wall_time(TimeNs at_ns) {
+  using Wall = std::chrono::system_clock;  // allowed: for a person who reads it
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(Wall::to_time_t(Wall::now() - std::chrono::nanoseconds(now_ns() - at_ns))));
+}
+
+std::string how_text(const PitDeath& d) {
+  if (d.cause == DeathCause::unseen) return "while no broker ran";
+  if (d.cause == DeathCause::cannot_start) return std::strerror(d.value);
+  if (d.cause == DeathCause::swap) return "replaced";
+  return d.signalled ? signal_text(d.value) : fmt::format("status {}", d.value);
+}
+
+CliJson json_of_death(const PitDeath& d) {
+  CliJson one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},     {"cause", name_of(d.cause)},
+              {"how", how_text(d)},       {"signal", nullptr},          {"status", nullptr},
+              {"ready_s", nullptr},       {"last_lines", d.last_lines}, {"executing", nullptr}};
+  if (d.signalled) one["signal"] = d.value;
+  const bool has_status =
+      d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start && d.cause != DeathCause::swap;
+  if (!d.signalled && has_status) one["status"] = d.value;
+  if (d.executing_count != 0) {
+    one["executing"] = {{"link", d.executing.link}, {"id", d.executing.id},           {"type", d.executing.type},
+                        {"size", d.executing.size}, {"attempt", d.executing.attempt}, {"count", d.executing_count}};
+  }
+  if (d.ready_ns >= 0) one["ready_s"] = static_cast<double>(d.ready_ns) / static_cast<double>(second_ns);
+  return one;
+}
+
+std::string indented_lines(const std::string& text) {
+  std::string out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) out += "  " + without_controls(line) + "\n";
+  return out;
+}
 
 int list_running(const BrokerPlace& place, const std::string& format) {
   const auto failed = [](const error& e) { return report_failure("pit list", exit_status_of(e.code), e.text); };

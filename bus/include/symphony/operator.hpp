@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
 #include <symphony/clock.hpp>
+#include <symphony/dead_letter.hpp>
 #include <symphony/endpoint.hpp>
 #include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
@@ -32,6 +34,7 @@ struct OperatorAnswer {
   std::uint32_t removed = 0;
   std::uint32_t changed = 0;
   TimeNs pause_ns = 0;  // of a swap: how long calls waited at most
+  std::vector<DeadLetter> letters{};
 
   [[nodiscard]] bool ok() const noexcept { return code == errc{}; }
 };
@@ -61,6 +64,13 @@ class Operator {
                       TimeNs pause_ns = 0);
   // Has the broker read its manifests again. invalid_argument: one is broken, and nothing has changed.
   OperatorAnswer reload(TimeNs timeout_ns = 30 * second_ns);
+  // Dead letters of that pit, or of all where it is empty, with ids above `after`: a page of them, without bodies;
+  // none: that was the last.
+  OperatorAnswer letters(std::string_view pit, std::uint64_t after = 0, TimeNs timeout_ns = 5 * second_ns);
+  // One, whole.   not_found: no such pit, or letter.
+  OperatorAnswer letter(std::string_view pit, std::uint64_t id, TimeNs timeout_ns = 5 * second_ns);
+  // Forgets one, or with 0 all of that pit; `removed`: how many.
+  OperatorAnswer drop_letters(std::string_view pit, std::uint64_t id, TimeNs timeout_ns = 5 * second_ns);
   // Ends the daemon with its pits, and returns when its last process is gone.
   OperatorAnswer end_broker(TimeNs timeout_ns = 30 * second_ns);
 

@@ -1,9 +1,11 @@
 // A pit whose answer is how often its library was asked, whichever instance of it: a local static of an inline
 // function, which compilers like to make one for the whole process. COUNTER_REVISION is also its major version.
+#include <signal.h>
 #include <symphony/pit.hpp>
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 
 #define COUNTER_TEXT(n) #n
 #define COUNTER_VERSION(n) COUNTER_TEXT(n) ".0.0"
@@ -25,7 +27,9 @@ struct Counter {
   static constexpr std::uint32_t state_revision_min = COUNTER_RESTORES;
 #endif
 
-  symphony::Status on_raw(symphony::Raw, symphony::Ctx& ctx) {
+  symphony::Status on_raw(symphony::Raw raw, symphony::Ctx& ctx) {
+    // A message of one byte kills it, but in an instance that was started for it alone.
+    if (raw.bytes().n == 1 && std::getenv("SYMPHONY_PIT_ALONE") == nullptr) ::raise(SIGKILL);
     const std::uint64_t answer[] = {++Asked<int>::count(), ++own_, COUNTER_REVISION};
     return ctx.reply_bytes(1, answer, sizeof answer);
   }

@@ -38,6 +38,14 @@ struct Probe {
         return ctx.fail(static_cast<std::int32_t>(argument), "refused as asked");
       case probe::Act::PID:
         return probe::CreateDone(ctx.builder(), static_cast<std::uint64_t>(::getpid()));
+      case probe::Act::DIE_UNLESS_MENDED: {
+        const char* const file = std::getenv("PROBE_MENDED");
+        if (file == nullptr || ::access(file, F_OK) != 0) ::kill(::getpid(), SIGKILL);
+        break;
+      }
+      case probe::Act::DIE_IN_COMPANY:
+        if (std::getenv("SYMPHONY_PIT_ALONE") == nullptr) ::kill(::getpid(), SIGKILL);
+        break;
       case probe::Act::NOTHING:
         break;
     }

@@ -146,7 +146,8 @@ TEST_F(CoreDeadLetters, AMessageThatMayRunOnceIsNeverTriedAloneNorParked) {
 
 TEST_F(CoreDeadLetters, AnInstanceForOneMessageIsStartedBesideThePitWhichServesOn) {
   const SpawnPit spawn = begin_alone();
-  EXPECT_EQ(spawn.alone_of, std::optional<PitIndex>(0));
+  EXPECT_TRUE(spawn.is_alone);
+  EXPECT_EQ(spawn.state_pit, 0U);
   EXPECT_NE(spawn.pit, 0U);
   const Attachment alone = attach_alone(spawn);
   EXPECT_NE(alone.link, at.link);
