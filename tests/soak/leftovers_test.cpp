@@ -187,7 +187,7 @@ TEST(Leftovers, OfAHundredDeathsInAnyOrderThereIsNothingAtThoseWhoLiveOn) {
     }
     return more;
   };
-  for (const std::uint64_t who : {0, 1, 2, 3, 0, 0, 1}) strike(who);
+  for (const std::uint64_t who : {0u, 1u, 2u, 3u, 0u, 0u, 1u}) strike(who);
   // Before: seen twice the same.
   ASSERT_EQ(settled(before, nullptr), "");
   for (World again; !settled(again, &before).empty();) before = again;
