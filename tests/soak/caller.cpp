@@ -10,7 +10,7 @@
 #include <symphony/endpoint.hpp>
 #include <symphony/typed.hpp>
 
-#include "ledger_generated.h"
+#include "annals_generated.h"
 
 namespace symphony::soak {
 namespace {
@@ -65,8 +65,8 @@ class Caller {
       next_->number = number_;
       next_->kind = Kind::read;
       effect_ = Effect::read;
-      builder_.Finish(ledger::CreateCount(builder_, page_.incarnation));
-      type_ = type_id_of<ledger::Count>;
+      builder_.Finish(annals::CreateCount(builder_, page_.incarnation));
+      type_ = type_id_of<annals::Count>;
     } else {
       next_->number = ++number_;
       const bool is_once = dice / 8 % 4 == 0;
@@ -76,12 +76,12 @@ class Caller {
       const auto bytes = builder_.CreateVector(filler);
       next_->kind = is_once ? Kind::once : Kind::idempotent;
       effect_ = is_once ? Effect::once : Effect::idempotent;
-      type_ = is_once ? type_id_of<ledger::WriteOnce> : type_id_of<ledger::Write>;
+      type_ = is_once ? type_id_of<annals::WriteOnce> : type_id_of<annals::Write>;
       const auto check = check_of(page_.incarnation, number_);
       if (is_once) {
-        builder_.Finish(ledger::CreateWriteOnce(builder_, page_.incarnation, number_, check, busy_us, is_later, bytes));
+        builder_.Finish(annals::CreateWriteOnce(builder_, page_.incarnation, number_, check, busy_us, is_later, bytes));
       } else {
-        builder_.Finish(ledger::CreateWrite(builder_, page_.incarnation, number_, check, busy_us, is_later, bytes));
+        builder_.Finish(annals::CreateWrite(builder_, page_.incarnation, number_, check, busy_us, is_later, bytes));
       }
     }
     page_.count = page_.count + 1;  // from here it was made
@@ -98,8 +98,8 @@ class Caller {
     if (reply.ok()) {
       const auto* const bytes = reinterpret_cast<const std::uint8_t*>(reply.body.data());
       flatbuffers::Verifier verifier(bytes, reply.body.size());
-      if (reply.type == type_id_of<ledger::Place> && verifier.VerifyBuffer<ledger::Place>(nullptr)) {
-        slot.answer = flatbuffers::GetRoot<ledger::Place>(bytes)->value();
+      if (reply.type == type_id_of<annals::Place> && verifier.VerifyBuffer<annals::Place>(nullptr)) {
+        slot.answer = flatbuffers::GetRoot<annals::Place>(bytes)->value();
       } else {
         slot.status = status::bad_message;
       }
@@ -155,7 +155,7 @@ int run_caller(const std::string& socket, CallerPage& page) {
   options.in_flight_max = 16;
   options.attempts_max = 255;  // it is never the message that kills the pit here
   options.waiting = habits.sleeps_at_once ? Waiting::sleep : Waiting::adaptive;
-  auto link = endpoint->open("ledger", options, patience_ns);
+  auto link = endpoint->open("annals", options, patience_ns);
   if (!link) return fail("open", link.error());
   page.place = Place::between;
   const bool is_well = Caller(page, *std::move(link)).run();

@@ -1,4 +1,4 @@
-// A caller of the soak: calls the ledger until it is told to stop, or killed, and writes down each call before it makes
+// A caller of the soak: calls the annals until it is told to stop, or killed, and writes down each call before it makes
 // it and after it ended.   Layer: tests. Threads: one a process.
 #pragma once
 

@@ -1,5 +1,5 @@
 // soak_party: one process of a realm of the soak.
-//   soak_party daemon SOCKET PIT_HOST LEDGER TRACES JOURNAL_SIZE
+//   soak_party daemon SOCKET PIT_HOST ANNALS TRACES JOURNAL_SIZE
 //   soak_party caller SOCKET PAGE
 // Both end with whoever started them.
 #include <cstdio>
@@ -23,7 +23,7 @@ namespace {
 // pit should die.
 int run_broker(char** arguments) {
   PitConfig pit;
-  pit.name = "ledger";
+  pit.name = "annals";
   pit.executable = arguments[1];
   pit.args = {arguments[2]};
   pit.config = arguments[3];

@@ -15,7 +15,7 @@
 
 #include <symphony/typed.hpp>
 
-#include "ledger_generated.h"
+#include "annals_generated.h"
 
 namespace symphony::soak {
 namespace fs = std::filesystem;
@@ -70,7 +70,7 @@ template class Mapped<PitPage>;
 Realm::Realm(fs::path folder, std::uint32_t seed, std::uint32_t journal_size)
     : folder_((fs::create_directories(folder), std::move(folder))), seed_(seed), traces_(folder_ / "traces") {
   daemon_ = spawn({program("soak_party"), "daemon", folder_ / "realm" / "broker.sock", program("symphony-pit-host"),
-                   program("../pits/ledger.so"), folder_ / "traces", std::to_string(journal_size)},
+                   program("../pits/annals.so"), folder_ / "traces", std::to_string(journal_size)},
                   folder_ / "errors");
   if (!daemon_.pidfd) throw std::runtime_error("the daemon does not start");
 }
@@ -173,7 +173,7 @@ bool Realm::stop_callers() {
 
 State Realm::state() {
   if (!endpoint_) endpoint_.emplace(connect());
-  auto opened = endpoint_->open("ledger", {}, patience_ns);
+  auto opened = endpoint_->open("annals", {}, patience_ns);
   if (!opened) throw std::runtime_error(std::string("open: ") + opened.error().text);
   Link link = *std::move(opened);
   // What callers left in their rings is handled before their links are gone.
@@ -186,7 +186,7 @@ State Realm::state() {
   flatbuffers::FlatBufferBuilder builder;
   for (;;) {
     const auto piece =
-        call<ledger::Piece>(link, builder, ledger::CreateDump(builder, static_cast<std::uint32_t>(bytes.size())),
+        call<annals::Piece>(link, builder, annals::CreateDump(builder, static_cast<std::uint32_t>(bytes.size())),
                             {.timeout_ns = patience_ns, .effect = Effect::read});
     if (!piece || piece->bytes() == nullptr)
       throw std::runtime_error("the pit does not tell its list: " + std::string(piece.reply.text));

@@ -1,4 +1,4 @@
-// A realm of the soak: a daemon, its ledger pit, and callers, each a process; and what they leave behind.
+// A realm of the soak: a daemon, its annals pit, and callers, each a process; and what they leave behind.
 // Layer: tests. Threads: one at a time, the same one as long as its processes live (they end with it).
 #pragma once
 

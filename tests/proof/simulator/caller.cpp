@@ -306,11 +306,10 @@ void World::try_alone(Caller& c, Owner& o, SimCall& call) {
   caller_is_told(c);
   auto alone = std::make_unique<Owner>();
   alone->serial = next_serial_++;
-  alone->pit = o.pit;
   alone->alone_for = o.serial;
   alone->alone_for_link = o.link;
   alone->alone_call = call;
-  alone->opening.pit = pits_[o.pit].name;
+  alone->opening.pit = o.opening.pit;
   alone->opening.alone = true;
   alone->opening.options.waiting = Waiting::sleep;
   alone->deadline_ns = call.request.deadline_ns;

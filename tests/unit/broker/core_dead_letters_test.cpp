@@ -93,7 +93,7 @@ struct DeadLettersTest : testing::Test {
     return answer->letters[0];
   }
   void say_letter(Verb verb, std::uint64_t id, const std::string& pit = "pit0") {
-    d.say(c, Command{++d.correlation, verb, pit, 0, d.now + second_ns, 0, id});
+    d.say(c, Command{++d.correlation, verb, pit, 0, d.now + second_ns, 0, {}, id});
   }
 
   CoreDriver d;

@@ -1,4 +1,4 @@
-// The ledger pit of the kill soak; see ledger.fbs. Its state is the order itself, nothing that a second handling of a
+// The annals pit of the kill soak; see annals.fbs. Its state is the order itself, nothing that a second handling of a
 // message could hide in: runs of numbers, by incarnation.
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "ledger_generated.h"
+#include "annals_generated.h"
 #include "tests/soak/pages.hpp"
 
 namespace soak = symphony::soak;
@@ -23,7 +23,7 @@ struct Waiting {
   std::uint64_t place = 0;
 };
 
-class Ledger {
+class Annals {
  public:
   // The file of its traces.
   symphony::Status configure(std::string_view path, symphony::Ctx& ctx) {
@@ -42,20 +42,20 @@ class Ledger {
     return symphony::ok();
   }
 
-  symphony::Status on(symphony::In<ledger::Write> m, symphony::Ctx& ctx) { return write(*m, ctx); }
-  symphony::Status on(symphony::In<ledger::WriteOnce> m, symphony::Ctx& ctx) { return write(*m, ctx); }
-  symphony::Result<ledger::Place> on(symphony::In<ledger::Count> m, symphony::Ctx& ctx) {
+  symphony::Status on(symphony::In<annals::Write> m, symphony::Ctx& ctx) { return write(*m, ctx); }
+  symphony::Status on(symphony::In<annals::WriteOnce> m, symphony::Ctx& ctx) { return write(*m, ctx); }
+  symphony::Result<annals::Place> on(symphony::In<annals::Count> m, symphony::Ctx& ctx) {
     const Mark mark(*this, soak::Inside::handler);
     const auto found = lists_.find(m->incarnation());
-    return ledger::CreatePlace(ctx.builder(), found == lists_.end() ? 0 : found->second.size);
+    return annals::CreatePlace(ctx.builder(), found == lists_.end() ? 0 : found->second.size);
   }
-  symphony::Result<ledger::Piece> on(symphony::In<ledger::Dump> m, symphony::Ctx& ctx) {
+  symphony::Result<annals::Piece> on(symphony::In<annals::Dump> m, symphony::Ctx& ctx) {
     constexpr std::uint32_t piece_size_max = 32 * 1024;
     const std::vector<std::uint8_t> all = image();
     const auto total = static_cast<std::uint32_t>(all.size());
     const std::uint32_t from = std::min(m->offset(), total);
     const auto bytes = ctx.builder().CreateVector(all.data() + from, std::min(piece_size_max, total - from));
-    return ledger::CreatePiece(ctx.builder(), total, bytes);
+    return annals::CreatePiece(ctx.builder(), total, bytes);
   }
   symphony::Status on_timer(std::uint64_t, symphony::Ctx& ctx) {
     const Mark mark(*this, soak::Inside::handler);
@@ -74,7 +74,7 @@ class Ledger {
   symphony::Status restore(symphony::Source in, std::uint32_t) {
     const Mark mark(*this, soak::Inside::restore);
     be_busy(restore_us);
-    Ledger read;
+    Annals read;
     std::uint32_t count = 0;
     if (const auto status = in.read_value(count); !status.ok()) return status;
     if (count > SYMPHONY_PENDING_MAX) return symphony::fail(SYMPHONY_BAD_MESSAGE, "more wait than can");
@@ -109,7 +109,7 @@ class Ledger {
   // Says where this process is, in a page that outlives it.
   class Mark {
    public:
-    Mark(const Ledger& pit, soak::Inside inside) : trace_(pit.trace_) {
+    Mark(const Annals& pit, soak::Inside inside) : trace_(pit.trace_) {
       if (trace_ == nullptr) return;
       if (inside == soak::Inside::handler) trace_->handled = trace_->handled + 1;
       trace_->inside = inside;
@@ -136,7 +136,7 @@ class Ledger {
     }
     ++list.size;
     be_busy(m.busy_us());
-    if (!m.later()) return ctx.reply(ledger::CreatePlace(ctx.builder(), list.size));
+    if (!m.later()) return ctx.reply(annals::CreatePlace(ctx.builder(), list.size));
     if (waiting_.size() >= waiting_max) end_oldest(ctx);
     waiting_.push_back({ctx.request(), list.size});
     if (waiting_.size() == 1) (void)ctx.set_timer(1, ctx.now_ns() + wait_ns);
@@ -156,7 +156,7 @@ class Ledger {
   void end_oldest(symphony::Ctx& ctx) {
     const Waiting one = waiting_.front();
     waiting_.erase(waiting_.begin());
-    (void)ctx.end(one.request, ledger::CreatePlace(ctx.builder(), one.place));  // refused: its caller is gone
+    (void)ctx.end(one.request, annals::CreatePlace(ctx.builder(), one.place));  // refused: its caller is gone
   }
 
   // The lists as bytes: torn, incarnations, then each with its runs.
@@ -186,5 +186,5 @@ class Ledger {
   soak::PitTrace* trace_ = nullptr;  // of this process, not of the state
 };
 
-SYMPHONY_PIT(Ledger, ledger, "1.0.0", symphony::idempotent<ledger::Write>, symphony::once<ledger::WriteOnce>,
-             symphony::read<ledger::Count>, symphony::read<ledger::Dump>);
+SYMPHONY_PIT(Annals, annals, "1.0.0", symphony::idempotent<annals::Write>, symphony::once<annals::WriteOnce>,
+             symphony::read<annals::Count>, symphony::read<annals::Dump>);
