@@ -10,34 +10,13 @@
 #include <set>
 #include <vector>
 
-#include "tests/e2e/bus_fixture.hpp"
+#include "tests/e2e/counter.hpp"
 #include "tests/support/samples.hpp"
 
 namespace symphony {
 namespace {
 
 using testing::HasSubstr;
-
-// The counter pit: its reply says how many requests its state contains, this one included.
-PitConfig counter(Durability durability) {
-  PitConfig config;
-  config.name = "counter";
-  config.executable = program("symphony-pit-host");
-  config.args = {program("../tests/pits/counter_1.so")};
-  config.state.durability = durability;
-  config.restart.failures_max = 16;
-  config.restart.window_ns = 1;  // it is killed more often than a pit should die
-  return config;
-}
-
-std::optional<std::uint64_t> count_in(const Reply& reply) {
-  std::uint64_t words[3];
-  if (!reply.ok() || reply.body.size() != sizeof words) return std::nullopt;
-  std::memcpy(words, reply.body.data(), sizeof words);
-  return words[1];
-}
-
-Reply ask(Link& link, Effect effect = Effect::idempotent) { return link.call(5, {}, {.effect = effect}); }
 
 struct DurableTest : BusTest {
   void SetUp() override {}
@@ -182,41 +161,6 @@ TEST_F(DurableTest, ALinkOpenedAfterTheDeathFindsTheStateToo) {
 
 // ---- under load; of a daemon, with callers and brokers that die too: tests/soak
 
-struct History {
-  std::mutex mutex;
-  std::multiset<std::uint64_t> counts;  // of calls that ended well
-  std::uint64_t may_have_run = 0, unexpected = 0, messages = 0;
-  std::atomic<std::uint64_t> made{0};
-};
-
-void call_in_a_loop(Endpoint& endpoint, const std::atomic<bool>& stop, std::uint64_t seed, History& history) {
-  Link link = endpoint.open("counter", {}).value();
-  std::vector<std::uint64_t> counts;
-  std::uint64_t may_have_run = 0, unexpected = 0, messages = 0, last = 0;
-  while (!stop) {
-    const bool is_once = (seed + messages) % 4 == 0;
-    const Reply reply = ask(link, is_once ? Effect::once : Effect::idempotent);
-    ++messages;
-    ++history.made;
-    if (const auto count = count_in(reply)) {
-      counts.push_back(*count);
-      unexpected += *count > last ? 0 : 1;  // each caller sees the state only go on
-      last = *count;
-    } else if (is_once && reply.status == status::crashed) {
-      ++may_have_run;
-    } else {
-      ++unexpected;
-      std::fprintf(stderr, "unexpected: status %d: %.*s\n", reply.status, static_cast<int>(reply.text.size()),
-                   reply.text.data());
-    }
-  }
-  const std::lock_guard lock(history.mutex);
-  history.counts.insert(counts.begin(), counts.end());
-  history.may_have_run += may_have_run;
-  history.unexpected += unexpected;
-  history.messages += messages;
-}
-
 // Every call that ended well is in the state exactly once: the counts that callers were told are 1 to the last, each
 // once, but for those of calls of which was said that they may have run, which are none here: with a journal a call
 // whose ending was not sent has either happened, and its ending comes later, or it has not.
@@ -247,17 +191,7 @@ TEST_F(DurableTest, KilledUnderLoadItLosesNothingAndDoesNothingTwice) {
   for (std::thread& t : callers) t.join();
   Link link = open("counter");
   const std::uint64_t last = count_in(ask(link)).value();
-  std::uint64_t duplicated = 0, holes = 0;
-  for (std::uint64_t i = 1; i < last; ++i) {
-    const auto times = history.counts.count(i);
-    duplicated += times > 1 ? 1 : 0;
-    holes += times == 0 ? 1 : 0;
-  }
-  const bool is_beyond = !history.counts.empty() && *history.counts.rbegin() >= last;
-  EXPECT_EQ(duplicated, 0u);
-  EXPECT_EQ(holes, 0u) << "a state without its ending";
-  EXPECT_FALSE(is_beyond) << "an ending without its state";
-  EXPECT_EQ(history.unexpected, 0u);
+  history.expect_nothing_lost_or_done_twice(last);
   std::printf("%llu kills, %llu calls, %llu of which may have run, %llu in the state\n",
               static_cast<unsigned long long>(kills), static_cast<unsigned long long>(history.messages),
               static_cast<unsigned long long>(history.may_have_run), static_cast<unsigned long long>(last - 1));

@@ -97,7 +97,7 @@ void World::check_pit(const BrokerCore::Pit& pit) {
   }
   if (pit.swap && core_->pits_[pit.swap->heir].heir_of != pit.index) violation("a swap without who takes over");
   if (pit.heir_of && !core_->pits_[*pit.heir_of].swap) violation("a pit waits to take over from nobody");
-  if (pit.removed && !pit.links.empty()) violation("a place of no pit has links");
+  if (pit.removed && !pit.alone_of && !pit.links.empty()) violation("a place of no pit has links");
   if (pit.state == PitState::backoff) {
     const TimeNs longest = pit.config.restart.backoff_max_ns + pit.config.restart.backoff_max_ns / 4 + ms_ns;
     if (pit.timer_ns == no_deadline_ns) violation("a back-off without an end");

@@ -137,6 +137,24 @@ TEST(Swapping, GivesTheStateOnWhenItIsWholeAndTheLinksWhenItIsTaken) {
   ASSERT_EQ(d.core.status().size(), 1U);
 }
 
+TEST(Swapping, PutsEachLinkOnRecordAtItsNewPlaceBeforeTheOldOneGoes) {
+  Swap d;
+  d.until_restoring();
+  d.out.clear();
+  d.heir_says(d.ready());
+  for (const Action& a : d.out) {
+    if (std::holds_alternative<KillPit>(a)) break;
+    const auto* put = std::get_if<PutRecord>(&a);
+    if (put == nullptr || put->key != link_key(d.at.link)) continue;
+    const auto record = decode_link(put->blob);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->pit, 1U);
+    EXPECT_EQ(record->open, d.at.epoch) << "what its caller holds is known to the next broker";
+    return;
+  }
+  FAIL() << "should this broker die now, the next one looks for the link at a place that is free";
+}
+
 TEST(Swapping, OfADurablePitHandsOnItsOwnMemory) {
   Swap d(hosted(Durability::journal));
   d.ask();

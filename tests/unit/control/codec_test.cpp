@@ -152,12 +152,12 @@ TEST(ControlCodec, TellsTheFieldsOfALetterApart) {
 }
 
 TEST(ControlCodec, TellsTheFieldsOfWhatACallerSaysOfADeathApart) {
-  const auto executing = decode(*encode(samples()[23]));
+  const auto executing = decode(*encode(samples()[28]));
   ASSERT_TRUE(executing);
   const auto& e = std::get<Executing>(*executing);
   EXPECT_EQ(std::tuple(e.at.link, e.id, e.type, e.size, e.attempt, e.effect),
             std::tuple(0x1122334455667788U, 1U, 2U, 3U, 4U, Effect::idempotent));
-  const auto park = decode(*encode(samples()[24]));
+  const auto park = decode(*encode(samples()[29]));
   ASSERT_TRUE(park);
   const auto& p = std::get<Park>(*park);
   EXPECT_EQ(std::tuple(p.link, p.id, p.type, p.size, p.attempts, p.effect, p.outcome, p.alone_link),

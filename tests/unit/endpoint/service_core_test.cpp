@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <semaphore>
@@ -23,7 +24,15 @@ struct Echo final : RequestHandler {
     std::copy(request.body.begin(), request.body.end(), bytes.begin());
     reply.commit(static_cast<std::uint32_t>(bytes.size()), 9);
   }
+  Freezing freeze(UniqueFd&, std::string& why) override {
+    ++asked;
+    why = "because";
+    return says;
+  }
+  void thaw() noexcept override { ++thawed; }
   std::function<void()> during;
+  std::atomic<Freezing> says{Freezing::frozen};
+  std::atomic<int> asked{0}, thawed{0};
 };
 
 struct ServiceCoreTest : testing::Test {
@@ -122,6 +131,75 @@ TEST_F(ServiceCoreTest, EndsWhenTheBrokerNeverReadsAndItsQueueIsFull) {
   EXPECT_GE(said, Outbox::messages_max);
   EXPECT_LT(said, never);
   thread.join();  // run() has ended by itself
+}
+
+// ---- while another process is to take over
+
+struct FreezeTest : ServiceCoreTest {
+  void SetUp() override {
+    ServiceCoreTest::SetUp();
+    run();
+    auto attached = begin_attach({1, 7, 1});
+    EXPECT_EQ(broker.expect<Ready>().at.epoch, 1U);
+    caller.reset(new LinkCore(link(std::move(attached))));
+    EXPECT_TRUE(caller->call(5, bytes_of("x"), {.timeout_ns = 60 * second_ns}).ok());
+  }
+  void freeze(std::uint32_t number, TimeNs time_ns = 60 * second_ns) { broker.say(Freeze{number, now_ns() + time_ns}); }
+  std::unique_ptr<LinkCore> caller;
+};
+
+TEST_F(FreezeTest, WhatComesWhileItStandsStillWaitsForTheThaw) {
+  freeze(3);
+  const auto frozen = broker.expect<Frozen>();
+  EXPECT_EQ(frozen.number, 3U);
+  EXPECT_EQ(frozen.code, code_done);
+  std::atomic<int> handled{0};
+  handler.during = [&] { ++handled; };
+  const CallId id = caller->try_start(5, bytes_of("y"), {.timeout_ns = 60 * second_ns}).value();
+  auto next = begin_attach({1, 8, 2});
+  broker.say(Drop{{1, 9, 9}, true});
+  // What its control thread answers comes; what is the data thread's to do does not.
+  const MadeEpoch other({1, 10, 3});
+  broker.say(other.own, {other.segments.pit.get()});
+  EXPECT_EQ(broker.expect<Mapped>().at.link, 10U);
+  EXPECT_EQ(handled, 0);
+  broker.say(Thaw{3});
+  EXPECT_EQ(broker.expect<Ready>().at.link, 8U) << "in order";
+  EXPECT_EQ(broker.expect<Drained>().at.link, 9U);
+  EXPECT_TRUE(caller->wait(id).ok());
+  EXPECT_EQ(handler.thawed, 1);
+}
+
+TEST_F(FreezeTest, WhatHasToSettleHoldsItUpUntilItsDeadlineAndThePitGoesOn) {
+  handler.says = Freezing::settles;
+  freeze(4, 50 * ms_ns);
+  const auto frozen = broker.expect<Frozen>();
+  EXPECT_EQ(frozen.code, errc::busy);
+  EXPECT_EQ(frozen.text, "because");
+  EXPECT_GT(handler.asked, 1) << "it is asked again";
+  EXPECT_TRUE(caller->call(5, bytes_of("z"), {.timeout_ns = 60 * second_ns}).ok());
+  freeze(5);
+  while (handler.asked < 100) std::this_thread::yield();
+  handler.says = Freezing::frozen;
+  EXPECT_EQ(broker.expect<Frozen>().code, code_done) << "it has settled";
+}
+
+TEST_F(FreezeTest, AFailureIsSaidAndThePitGoesOn) {
+  handler.says = Freezing::failed;
+  freeze(6);
+  const auto frozen = broker.expect<Frozen>();
+  EXPECT_EQ(frozen.code, errc::refused);
+  EXPECT_EQ(frozen.text, "because");
+  EXPECT_TRUE(caller->call(5, bytes_of("z"), {.timeout_ns = 60 * second_ns}).ok());
+}
+
+TEST_F(FreezeTest, AThawThatNobodyAskedForChangesNothingAndAStopEndsOneThatStandsStill) {
+  broker.say(Thaw{1});
+  EXPECT_TRUE(caller->call(5, bytes_of("z"), {.timeout_ns = 60 * second_ns}).ok());
+  freeze(7);
+  EXPECT_EQ(broker.expect<Frozen>().number, 7U);
+  broker.say(Stop{});
+  thread.join();
 }
 
 }  // namespace

@@ -1,0 +1,113 @@
+// A process pit that is swapped while it serves, in truth: calls go on, and each has happened once.
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include <symphony/operator.hpp>
+
+#include "bench/support/figure.hpp"
+#include "tests/e2e/counter.hpp"
+#include "tests/support/samples.hpp"
+
+namespace symphony {
+namespace {
+
+struct SwapTest : BusTest {
+  void SetUp() override {}
+  void start_counter(Durability durability) {
+    start({counter(durability)});
+    link.emplace(open("counter"));
+    ops.emplace(Operator::adopt(broker->connect().value()).value());
+  }
+  OperatorAnswer swap(const std::string& file = {}, TimeNs pause_ns = 0) {
+    return ops->swap("counter", file, 60 * second_ns, pause_ns);
+  }
+  std::optional<Link> link;
+  std::optional<Operator> ops;
+};
+
+TEST_F(SwapTest, HandsOnTheStateWhateverItsDurabilityIs) {
+  for (const Durability durability : {Durability::none, Durability::snapshot, Durability::journal}) {
+    SCOPED_TRACE(name_of(durability));
+    start_counter(durability);
+    for (std::uint64_t i = 1; i <= 10; ++i) ASSERT_EQ(count_in(ask(*link)), i);
+    for (std::uint64_t i = 11; i <= 13; ++i) {
+      const OperatorAnswer answer = swap();
+      ASSERT_TRUE(answer.ok()) << answer.text;
+      EXPECT_EQ(answer.pit.info.state, "ready");
+      EXPECT_EQ(count_in(ask(*link)), i);
+    }
+    EXPECT_EQ(broker->status().size(), 1u);
+    link.reset();
+    ops.reset();
+    endpoint.reset();
+    broker.reset();
+  }
+}
+
+TEST_F(SwapTest, ThatCannotBeLeavesThePitAsItWas) {
+  start_counter(Durability::none);
+  ASSERT_EQ(count_in(ask(*link)), 1u);
+  const pid_t before = broker->status().at(0).pid;
+  std::uint64_t count = 1;
+  for (const std::string& file : {program("../pits/greeter.so"), std::string("/etc/passwd"), std::string("/nowhere")}) {
+    const OperatorAnswer answer = swap(file);
+    EXPECT_FALSE(answer.ok());
+    EXPECT_NE(answer.text.find("goes on as it was"), std::string::npos) << answer.text;
+    EXPECT_EQ(count_in(ask(*link)), ++count);
+  }
+  EXPECT_EQ(broker->status().at(0).pid, before);
+  // And what failed is in nobody's way.
+  EXPECT_TRUE(swap().ok());
+  EXPECT_EQ(count_in(ask(*link)), ++count);
+}
+
+// While callers call without a break; a `once` call is answered too: nothing is being executed at the cut.
+TEST_F(SwapTest, UnderLoadLosesNothingAndDoesNothingTwice) {
+  start_counter(Durability::none);
+  History history;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> callers;
+  std::vector<Endpoint> endpoints;
+  constexpr int callers_count = 3;
+  endpoints.reserve(callers_count);
+  for (int i = 0; i < callers_count; ++i) endpoints.push_back(connect());
+  for (int i = 0; i < callers_count; ++i) {
+    callers.emplace_back([&, i] {
+      call_in_a_loop(endpoints[static_cast<std::size_t>(i)], stop, static_cast<std::uint64_t>(i), history);
+    });
+  }
+  std::mt19937_64 random(test_run::seed());
+  const std::uint64_t wanted = test_run::samples(100);
+  std::vector<TimeNs> pauses;
+  for (std::uint64_t n = 0; n < wanted; ++n) {
+    const std::uint64_t until = history.made + random() % 1500;
+    ASSERT_TRUE(comes_true([&] { return history.made >= until; }));
+    const OperatorAnswer answer = swap({}, 30 * second_ns);
+    ASSERT_TRUE(answer.ok()) << answer.text;
+    pauses.push_back(answer.pause_ns);
+  }
+  stop = true;
+  for (std::thread& t : callers) t.join();
+  history.expect_nothing_lost_or_done_twice(count_in(ask(*link)).value());
+  EXPECT_EQ(history.may_have_run, 0u);
+  std::sort(pauses.begin(), pauses.end());
+  const auto ms = [&](std::size_t of_100) {
+    return static_cast<double>(pauses[(pauses.size() - 1) * of_100 / 100]) / static_cast<double>(ms_ns);
+  };
+  std::printf("%zu swaps under %llu calls: pause p50 %.2f ms, p99 %.2f ms\n", pauses.size(),
+              static_cast<unsigned long long>(history.messages), ms(50), ms(99));
+  bench::Figure figure;
+  figure.name = "bus.swap_pause_ms_p50";
+  figure.value = ms(50);
+  figure.unit = "ms";
+  figure.n = pauses.size();
+  figure.note = "a process pit's swap under the load of 3 callers, from Freeze to the last link's Go";
+  EXPECT_TRUE(bench::write_figure(figure).has_value());
+  figure.name = "bus.swap_pause_ms_p99";
+  figure.value = ms(99);
+  EXPECT_TRUE(bench::write_figure(figure).has_value());
+}
+
+}  // namespace
+}  // namespace symphony
