@@ -223,8 +223,9 @@ Outcome InProcessCore::stop() {
 
 Outcome InProcessCore::rest(std::uint64_t deadline_ns) {
   if (options_.keeper) {
-    return {SYMPHONY_BAD_STATE,
-            "the pit's state is kept in a folder, which a swap does not hand on: unmount it, and mount the other there"};
+    return {
+        SYMPHONY_BAD_STATE,
+        "the pit's state is kept in a folder, which a swap does not hand on: unmount it, and mount the other there"};
   }
   if (broken_.empty()) {
     if (Outcome busy = instance_->under_way(); !busy.ok()) return busy;

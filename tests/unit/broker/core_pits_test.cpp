@@ -153,7 +153,8 @@ TEST(Supervision, QuarantinesAPitThatBreaksTheControlProtocol) {
     d.pit_exits(true, 9);
     EXPECT_EQ(d.core.pit_state(0), PitState::quarantined) << m.index();
   }
-  for (const PitReady& m : {PitReady{protocol_max + 1, 9, second_ns, "p", "1", 0}, PitReady{1, 1, 9 * second_ns, "p", "1", 0}}) {
+  for (const PitReady& m :
+       {PitReady{protocol_max + 1, 9, second_ns, "p", "1", 0}, PitReady{1, 1, 9 * second_ns, "p", "1", 0}}) {
     CoreDriver d;
     d.begin();
     d.step(PitSpawned{0, 1, 101});
