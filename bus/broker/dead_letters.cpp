@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 #include <utility>
 
+#include "bus/broker/kept_bytes.hpp"
 #include "bus/control/codec.hpp"
 
 namespace symphony::detail::broker {
@@ -12,19 +12,7 @@ namespace {
 
 constexpr std::uint32_t letters_revision = 1;
 
-struct LetterWriter {
-  std::vector<std::byte> out;
-
-  template <class T>
-  void number(T value) {
-    static_assert(std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>);
-    const auto* first = reinterpret_cast<const std::byte*>(&value);
-    out.insert(out.end(), first, first + sizeof(T));
-  }
-  void bytes(std::span<const std::byte> b) {
-    number(static_cast<std::uint32_t>(b.size()));
-    out.insert(out.end(), b.begin(), b.end());
-  }
+struct LetterWriter : KeptWriter {
   void text(const std::string& s) { bytes(std::as_bytes(std::span(s))); }
   void death(const PitDeath& d) {
     number(d.at_ns);
@@ -43,32 +31,7 @@ struct LetterWriter {
   }
 };
 
-struct LetterReader {
-  std::span<const std::byte> in;
-  bool ok = true;
-
-  template <class T>
-  void number(T& value) {
-    ok = ok && in.size() >= sizeof(T);
-    if (!ok) return;
-    std::memcpy(&value, in.data(), sizeof(T));
-    in = in.subspan(sizeof(T));
-  }
-  template <class E>
-  void one_of(E& value, E last) {
-    number(value);
-    ok = ok && static_cast<std::uint8_t>(value) <= static_cast<std::uint8_t>(last);
-    if (!ok) value = E{};
-  }
-  std::span<const std::byte> bytes(std::size_t size_max) {
-    std::uint32_t size = 0;
-    number(size);
-    ok = ok && size <= in.size() && size <= size_max;
-    if (!ok) return {};
-    const auto out = in.first(size);
-    in = in.subspan(size);
-    return out;
-  }
+struct LetterReader : KeptReader {
   void text(std::string& s, std::size_t size_max) {
     const auto b = bytes(size_max);
     s.assign(reinterpret_cast<const char*>(b.data()), b.size());
@@ -228,7 +191,7 @@ std::vector<std::byte> DeadLetters::encode() const {
 }
 
 std::optional<DeadLetters> DeadLetters::decode(std::span<const std::byte> bytes) {
-  LetterReader r{bytes};
+  LetterReader r{{bytes}};
   DeadLetters out;
   std::uint32_t written_by = 0, count = 0;
   r.number(written_by);

@@ -4,12 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <type_traits>
 #include <utility>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bus/broker/kept_bytes.hpp"
 #include "bus/state/checksum.hpp"
 
 namespace symphony::detail::broker {
@@ -20,20 +20,8 @@ constexpr std::size_t strings_in_slot_max = 4096;
 
 std::uint64_t hash_of(std::span<const std::byte> bytes) { return Checksum(0, bytes.size()).add(bytes).value(); }
 
-struct SlotWriter {
-  std::vector<std::byte> out;
-
-  template <class T>
-  void number(T value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    const auto* first = reinterpret_cast<const std::byte*>(&value);
-    out.insert(out.end(), first, first + sizeof(T));
-  }
-  void text(const std::string& s) {
-    number(static_cast<std::uint32_t>(s.size()));
-    const auto bytes = std::as_bytes(std::span(s));
-    out.insert(out.end(), bytes.begin(), bytes.end());
-  }
+struct SlotWriter : KeptWriter {
+  void text(const std::string& s) { bytes(std::as_bytes(std::span(s))); }
   void texts(const std::vector<std::string>& all) {
     number(static_cast<std::uint32_t>(all.size()));
     for (const std::string& s : all) text(s);
@@ -71,30 +59,10 @@ struct SlotWriter {
   }
 };
 
-struct SlotReader {
-  std::span<const std::byte> in;
-  bool ok = true;
-
-  template <class T>
-  void number(T& value) {
-    ok = ok && in.size() >= sizeof(T);
-    if (!ok) return;
-    std::memcpy(&value, in.data(), sizeof(T));
-    in = in.subspan(sizeof(T));
-  }
-  template <class E>
-  void one_of(E& value, E last) {
-    number(value);
-    ok = ok && static_cast<std::uint8_t>(value) <= static_cast<std::uint8_t>(last);
-    if (!ok) value = E{};
-  }
+struct SlotReader : KeptReader {
   void text(std::string& s) {
-    std::uint32_t size = 0;
-    number(size);
-    ok = ok && size <= in.size();
-    if (!ok) return;
-    s.assign(reinterpret_cast<const char*>(in.data()), size);
-    in = in.subspan(size);
+    const auto b = bytes(in.size());
+    s.assign(reinterpret_cast<const char*>(b.data()), b.size());
   }
   void texts(std::vector<std::string>& all) {
     std::uint32_t count = 0;
@@ -143,7 +111,7 @@ std::vector<std::byte> encode_slots(const std::vector<PitConfig>& slots) {
 }
 
 std::optional<std::vector<PitConfig>> decode_slots(std::span<const std::byte> bytes) {
-  SlotReader r{bytes};
+  SlotReader r{{bytes}};
   std::uint32_t count = 0;
   r.number(count);
   std::vector<PitConfig> slots;

@@ -169,20 +169,25 @@ void ServiceCore::read_mail(RequestHandler& handler) noexcept {
   for (ServiceEvent& event : mailbox_.take()) {
     if (frost_) [[unlikely]] {
       hear_frozen(event, handler);
-    } else if (auto* attached = std::get_if<service_event::Attach>(&event)) {
-      attach(std::move(attached->attached), handler);
-    } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
-      drop(gone->at, gone->drain, handler);
-    } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
-      links_.rang(rung->link);
-    } else if (std::holds_alternative<service_event::Nudge>(event)) {
-      handler.on_nudge();
-    } else if (auto* freeze = std::get_if<service_event::Freeze>(&event)) {
-      frost_ = std::make_unique<Frost>();
-      frost_->asked = std::move(*freeze);
-    } else if (std::holds_alternative<service_event::Stop>(event)) {
-      stopping_ = true;
+    } else {
+      hear(event, handler);
     }
+  }
+}
+
+void ServiceCore::hear(ServiceEvent& event, RequestHandler& handler) noexcept {
+  if (auto* attached = std::get_if<service_event::Attach>(&event)) {
+    attach(std::move(attached->attached), handler);
+  } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
+    drop(gone->at, gone->drain, handler);
+  } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
+    links_.rang(rung->link);
+  } else if (std::holds_alternative<service_event::Nudge>(event)) {
+    handler.on_nudge();
+  } else if (auto* freeze = std::get_if<service_event::Freeze>(&event)) {
+    frost_.emplace().asked = std::move(*freeze);
+  } else if (std::holds_alternative<service_event::Stop>(event)) {
+    stopping_ = true;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <variant>
 
@@ -68,6 +69,7 @@ class ServiceCore {
   [[nodiscard]] bool sweep(RequestHandler& handler) noexcept;
   [[nodiscard]] bool run_due(RequestHandler& handler) noexcept;
   void read_mail(RequestHandler& handler) noexcept;
+  void hear(ServiceEvent& event, RequestHandler& handler) noexcept;
   void attach(std::unique_ptr<Attached> attached, RequestHandler& handler) noexcept;
   // service_freeze.cpp: the data thread while another process is to take over
   void run_frozen(RequestHandler& handler) noexcept;
@@ -108,7 +110,7 @@ class ServiceCore {
     bool is_frozen = false;  // answered so
     std::vector<ServiceEvent> held;
   };
-  std::unique_ptr<Frost> frost_;
+  std::optional<Frost> frost_;
   // The last answer to CallerWanted.
   struct CallerAnswer {
     std::uint64_t correlation = 0;

@@ -74,17 +74,7 @@ void ServiceCore::thaw(RequestHandler& handler) noexcept {
   std::vector<ServiceEvent> held = std::move(frost_->held);
   frost_.reset();
   handler.thaw();
-  for (ServiceEvent& event : held) {
-    if (auto* attached = std::get_if<service_event::Attach>(&event)) {
-      attach(std::move(attached->attached), handler);
-    } else if (const auto* gone = std::get_if<service_event::Drop>(&event)) {
-      drop(gone->at, gone->drain, handler);
-    } else if (const auto* rung = std::get_if<service_event::Rang>(&event)) {
-      links_.rang(rung->link);
-    } else if (std::holds_alternative<service_event::Nudge>(event)) {
-      handler.on_nudge();
-    }
-  }
+  for (ServiceEvent& event : held) hear(event, handler);
 }
 
 }  // namespace symphony::detail

@@ -245,6 +245,7 @@ Outcome InProcessCore::retire() {
   if (broken_.empty() && instance_->state() == State::running) (void)drain(0);
   Outcome stopped = stop();
   broken_ = text_retired;
+  is_plain_ = false;  // there is nothing to run
   instance_.reset();
   kept_.reset();
   return stopped;

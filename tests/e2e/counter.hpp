@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "tests/e2e/bus_fixture.hpp"
@@ -82,5 +83,29 @@ inline void call_in_a_loop(Endpoint& endpoint, const std::atomic<bool>& stop, st
   history.unexpected += unexpected;
   history.messages += messages;
 }
+
+// Threads that call until join(), each over an endpoint of its own.
+class Callers {
+ public:
+  Callers(BusTest& of, int count, History& history) {
+    endpoints_.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      Endpoint& endpoint = endpoints_.emplace_back(of.connect());
+      threads_.emplace_back(
+          [this, i, &endpoint, &history] { call_in_a_loop(endpoint, stop_, static_cast<std::uint64_t>(i), history); });
+    }
+  }
+  ~Callers() { join(); }
+  void join() {
+    stop_ = true;
+    for (std::thread& t : threads_) t.join();
+    threads_.clear();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::vector<Endpoint> endpoints_;  // never moves: reserved
+  std::vector<std::thread> threads_;
+};
 
 }  // namespace symphony

@@ -167,17 +167,7 @@ TEST_F(DurableTest, ALinkOpenedAfterTheDeathFindsTheStateToo) {
 TEST_F(DurableTest, KilledUnderLoadItLosesNothingAndDoesNothingTwice) {
   start_counter(Durability::journal);
   History history;
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> callers;
-  std::vector<Endpoint> endpoints;
-  constexpr int callers_count = 2;
-  endpoints.reserve(callers_count);
-  for (int i = 0; i < callers_count; ++i) endpoints.push_back(connect());
-  for (int i = 0; i < callers_count; ++i) {
-    callers.emplace_back([&, i] {
-      call_in_a_loop(endpoints[static_cast<std::size_t>(i)], stop, static_cast<std::uint64_t>(i), history);
-    });
-  }
+  Callers callers(*this, 2, history);
   std::mt19937_64 random(test_run::seed());
   const std::uint64_t kills_wanted = test_run::samples(300);
   std::uint64_t kills = 0;
@@ -187,8 +177,7 @@ TEST_F(DurableTest, KilledUnderLoadItLosesNothingAndDoesNothingTwice) {
     ASSERT_TRUE(comes_true([&] { return history.made >= until; }));
     if (broker->kill_pit("counter")) ++kills;
   }
-  stop = true;
-  for (std::thread& t : callers) t.join();
+  callers.join();
   Link link = open("counter");
   const std::uint64_t last = count_in(ask(link)).value();
   history.expect_nothing_lost_or_done_twice(last);

@@ -66,17 +66,7 @@ TEST_F(SwapTest, ThatCannotBeLeavesThePitAsItWas) {
 TEST_F(SwapTest, UnderLoadLosesNothingAndDoesNothingTwice) {
   start_counter(Durability::none);
   History history;
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> callers;
-  std::vector<Endpoint> endpoints;
-  constexpr int callers_count = 3;
-  endpoints.reserve(callers_count);
-  for (int i = 0; i < callers_count; ++i) endpoints.push_back(connect());
-  for (int i = 0; i < callers_count; ++i) {
-    callers.emplace_back([&, i] {
-      call_in_a_loop(endpoints[static_cast<std::size_t>(i)], stop, static_cast<std::uint64_t>(i), history);
-    });
-  }
+  Callers callers(*this, 3, history);
   std::mt19937_64 random(test_run::seed());
   const std::uint64_t wanted = test_run::samples(100);
   std::vector<TimeNs> pauses;
@@ -87,8 +77,7 @@ TEST_F(SwapTest, UnderLoadLosesNothingAndDoesNothingTwice) {
     ASSERT_TRUE(answer.ok()) << answer.text;
     pauses.push_back(answer.pause_ns);
   }
-  stop = true;
-  for (std::thread& t : callers) t.join();
+  callers.join();
   history.expect_nothing_lost_or_done_twice(count_in(ask(*link)).value());
   EXPECT_EQ(history.may_have_run, 0u);
   std::sort(pauses.begin(), pauses.end());

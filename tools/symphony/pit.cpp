@@ -280,7 +280,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
   show_verb->callback([arguments, &exit_status] {
     std::error_code ignored;
     const bool is_file = arguments->files || arguments->pit.find('/') != std::string::npos ||
-                         std::filesystem::exists(arguments->pit, ignored);
+                         std::filesystem::is_regular_file(arguments->pit, ignored);
     exit_status = is_file ? show_file(arguments->pit, arguments->format)
                           : show_running(arguments->place, arguments->pit, arguments->format);
   });

@@ -67,6 +67,7 @@ struct AloneTest : testing::Test {
   std::unique_ptr<HandPit> pit;
   std::unique_ptr<LinkCore> link;
   std::atomic<control::Epoch> opened{0};
+  std::shared_ptr<HandPit> second;  // the server's, until it has ended
   std::thread server;
 };
 
@@ -233,7 +234,6 @@ TEST_F(AloneTest, AClosedLinkDoesNotWaitForIt) {
 }
 
 TEST_F(AloneTest, AnInstanceThatWasReplacedByABrokersDeathTriesItAgain) {
-  std::shared_ptr<HandPit> second;
   instance_is([&](HandPit& hand, LinkMailbox& box) {
     auto epoch = make_epoch(200);
     second = std::make_shared<HandPit>(std::move(epoch.pit));
