@@ -24,12 +24,12 @@ FAKES = {
              'bad=none; [ -e "$FAKE/does-not-build" ] && read -r bad <"$FAKE/does-not-build"\n'
              'case "$*" in *"--build --preset $bad"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
              '[ -e build/release/bin/symphony ] || { mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony; }',
-    # Five cases: the first of them fail, the last is not run. In a sanitizer preset a sixth, a program that ran whole,
+    # Five cases, names of typed ones among them: the first of them fail, the last is not run. In a sanitizer preset a sixth, a program that ran whole,
     # with the status of the file `whole`; its own report is the file `cases`, if there is one.
     "ctest": 'echo "ctest $*" >>"$FAKE/calls"; for last; do case "$want" in y) out=$last; want= ;; esac; [ "$last" = --output-junit ] && want=y; done\n'
              'read -r bad <"$FAKE/failures"; exec 3>"$out"; printf \'<?xml version="1.0"?>\\n<testsuite name="x"\\n\\t>\\n\' >&3\n'
              'one() { printf \'\\t<testcase name="%s" classname="x" time="0.1" status="%s">\\n\' "$1" "$2" >&3; }\n'
-             'for i in 1 2 3 4; do [ $i -gt "$bad" ] && one "test_x.Y.z$i" run || one "test_x.Y.z$i" fail; done; one check.y notrun\n'
+             'for i in 1 2 3 4; do [ $i -gt "$bad" ] && one "test_x.Y&lt;a, b&gt;.z$i" run || one "test_x.Y&lt;a, b&gt;.z$i" fail; done; one check.y notrun\n'
              'case $* in *"--preset asan"*|*"--preset tsan"*) [ -e "$FAKE/whole" ] && { read -r how <"$FAKE/whole"; one test_whole "$how"; '
              '[ -e "$FAKE/cases" ] && mkdir -p "build/$2/cases" && cp "$FAKE/cases" "build/$2/cases/test_whole.xml"; } ;; esac\n'
              'echo "5/5 Test"; [ "$bad" = 0 ]',
