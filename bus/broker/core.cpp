@@ -140,7 +140,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
 std::vector<PitInfo> BrokerCore::status() const {
   std::vector<PitInfo> all;
   for (const Pit& p : pits_) {
-    if (p.heir_of || p.alone_of || (p.removed && !p.alive)) continue;
+    if (p.heir_of || p.alone_of || p.moved_to || (p.removed && !p.alive)) continue;  // of a swapped pit one is told
     const std::string& name = p.config.name;
     all.push_back({name.empty() ? "(removed)" : name, name_of(p.state), p.pid, p.instance,
                    static_cast<std::uint32_t>(p.links.size())});
