@@ -116,12 +116,14 @@ TEST(SwapUnderWay, AHandlerThatIsTooSlowForTheBudgetMakesItBusyAndGoesOn) {
     ASSERT_TRUE(act(caller, ledger::Act::ADD, 1));
     SwapReport report;
     bool is_a = true;
-    // It is slow for a time only: where the machine lets that pass, once more.
+    // It is slow for a time only, longer than the new process takes to start; where the machine lets that pass, once
+    // more.
+    const std::uint32_t hang_ms = mode == Mode::process ? 3000 : 300;
     EXPECT_TRUE(comes_true([&] {
       std::atomic<bool> has_ended{false};
       std::thread slow([&] {
         Caller own = pits.open();
-        EXPECT_TRUE(act(own, ledger::Act::HANG, 300));
+        EXPECT_TRUE(act(own, ledger::Act::HANG, hang_ms));
         has_ended = true;
       });
       while (!has_ended && act(caller, ledger::Act::HANG, 0, 0, {.timeout_ns = 10 * ms_ns})) {
@@ -131,7 +133,7 @@ TEST(SwapUnderWay, AHandlerThatIsTooSlowForTheBudgetMakesItBusyAndGoesOn) {
       slow.join();
       return report.status == status::overloaded;
     })) << report.text;
-    EXPECT_THAT(report.text, AllOf(HasSubstr("busy"), HasSubstr("raise cut_budget_ns")));
+    EXPECT_THAT(report.text, HasSubstr("busy: "));
     EXPECT_EQ(report.step, SwapStep::cut);
     EXPECT_TRUE(act(caller, ledger::Act::ADD, 2));
   }
