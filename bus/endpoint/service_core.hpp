@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include <symphony/service.hpp>
 
@@ -46,6 +47,13 @@ struct Rang {
 }  // namespace service_event
 using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Nudge,
                                   service_event::Freeze, service_event::Thaw, service_event::Rang>;
+
+// A swap, from Freeze to Thaw. What the broker says of links meanwhile waits.
+struct Frost {
+  service_event::Freeze asked;
+  bool is_frozen = false;  // answered so
+  std::vector<ServiceEvent> held;
+};
 
 class ServiceCore {
  public:
@@ -104,12 +112,6 @@ class ServiceCore {
   ServiceCounters counters_;  // wakes: of links that are gone
   SleepCounters sleep_;
   bool stopping_ = false;
-  // A swap, from Freeze to Thaw. What the broker says of links meanwhile waits.
-  struct Frost {
-    service_event::Freeze asked;
-    bool is_frozen = false;  // answered so
-    std::vector<ServiceEvent> held;
-  };
   std::optional<Frost> frost_;
   // The last answer to CallerWanted.
   struct CallerAnswer {
