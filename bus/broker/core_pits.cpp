@@ -227,7 +227,6 @@ void BrokerCore::on(const PitHungUp& e) {
   Pit* const pit = live_pit(e.pit, e.instance);
   if (pit == nullptr) return;
   if (pit->state != PitState::starting && pit->state != PitState::ready && pit->state != PitState::swapping) return;
-  if (pit->heir_of) return kill(*pit, AfterExit::stop, "it closed its control socket", DeathCause::hang_up);
   if (pit->state == PitState::swapping) end_swap(*pit, errc::closed, "it closed its control socket");
   pit->hung_up = true;
   set_timer(*pit, now_ns_ + hang_up_grace_ns);

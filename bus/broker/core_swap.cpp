@@ -67,7 +67,6 @@ bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& w
   heir->alive = true;
   heir->instance = std::max(heir->instance, from.instance) + 1;
   heir->started_with = fingerprint(config);
-  heir->links.clear();
   from.swap = Swap{heir->index, SwapPhase::preparing, ++next_swap_, m.grace_ns == 0 ? swap_pause_ns : m.grace_ns, 0};
   waiting.instance = heir->instance;
   set_timer(*heir, now_ns_ + config.restart.start_timeout_ns);

@@ -162,7 +162,7 @@ struct Stop {
 
 struct PitStatus {
   std::string name;
-  std::string state;  // known starting ready backoff quarantined stopped
+  std::string state;  // known starting ready swapping backoff quarantined stopping stopped
   std::int32_t pid = 0;
   std::uint32_t instance = 0;  // how often it was started
   std::uint32_t links = 0;

@@ -6,6 +6,7 @@
 #include <symphony/operator.hpp>
 
 #include "bench/support/figure.hpp"
+#include "ledger_generated.h"
 #include "tests/e2e/counter.hpp"
 #include "tests/support/samples.hpp"
 
@@ -60,6 +61,59 @@ TEST_F(SwapTest, ThatCannotBeLeavesThePitAsItWas) {
   // And what failed is in nobody's way.
   EXPECT_TRUE(swap().ok());
   EXPECT_EQ(count_in(ask(*link)), ++count);
+}
+
+// A request that the pit left for later.
+struct Deferred {
+  Deferred(Link& link, Link& other) : link_(link), other_(other) {
+    flatbuffers::FlatBufferBuilder b;
+    b.Finish(ledger::CreateDo(b, ledger::Act::LATER));
+    id = link_.try_start(type_id_of<ledger::Do>, bytes_of(b), {.timeout_ns = 120 * second_ns}).value();
+    EXPECT_TRUE(act(ledger::Act::ADD)) << "both links are served: it was taken";
+  }
+  TypedReply<ledger::Done> act(ledger::Act what) {
+    flatbuffers::FlatBufferBuilder b;
+    return call<ledger::Done>(other_, b, ledger::CreateDo(b, what, 0, what == ledger::Act::ADD ? ++number_ : 0),
+                              {.timeout_ns = 120 * second_ns});
+  }
+  static std::span<const std::byte> bytes_of(const flatbuffers::FlatBufferBuilder& b) {
+    return std::as_bytes(std::span(b.GetBufferPointer(), b.GetSize()));
+  }
+  CallId id = 0;
+
+ private:
+  Link& link_;
+  Link& other_;
+  std::uint64_t number_ = 0;
+};
+
+TEST_F(SwapTest, ARequestThatWaitsForALaterAnswerGoesAlongWithAStateThatIsKept) {
+  PitConfig config = pit_config("ledger");
+  config.state.durability = Durability::journal;
+  start({config});
+  ops.emplace(Operator::adopt(broker->connect().value()).value());
+  Link waits = open("ledger"), other = open("ledger");
+  Deferred later(waits, other);
+  const OperatorAnswer answer = ops->swap("ledger", {}, 60 * second_ns, 30 * second_ns);
+  ASSERT_TRUE(answer.ok()) << answer.text;
+  EXPECT_TRUE(later.act(ledger::Act::ADD)) << "the state went along";
+  EXPECT_TRUE(later.act(ledger::Act::END));
+  const Reply reply = waits.wait(later.id);
+  EXPECT_TRUE(reply.ok()) << reply.status << " " << reply.text;
+}
+
+TEST_F(SwapTest, ARequestThatWaitsForALaterAnswerIsWaitedForWhereNothingIsKept) {
+  start({pit_config("ledger")});
+  ops.emplace(Operator::adopt(broker->connect().value()).value());
+  Link waits = open("ledger"), other = open("ledger");
+  Deferred later(waits, other);
+  const OperatorAnswer busy = ops->swap("ledger", {}, 60 * second_ns, 100 * ms_ns);
+  EXPECT_EQ(busy.code, errc::busy);
+  EXPECT_NE(busy.text.find("goes on as it was"), std::string::npos) << busy.text;
+  EXPECT_TRUE(later.act(ledger::Act::END));
+  EXPECT_TRUE(waits.wait(later.id).ok());
+  EXPECT_TRUE(ops->swap("ledger", {}, 60 * second_ns, 30 * second_ns).ok());
+  EXPECT_TRUE(later.act(ledger::Act::ADD)) << "the state went along";
 }
 
 // While callers call without a break; a `once` call is answered too: nothing is being executed at the cut.

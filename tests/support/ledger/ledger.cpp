@@ -72,6 +72,7 @@ struct Ledger {
   symphony::Status snapshot(symphony::Sink out) const {
     if (fault_ == "refuse_snapshot") return symphony::fail(14, "snapshot is refused");
     out.write_value(ticks_);
+    out.write_value(waiting_);
     out.write_value(std::uint64_t{last_.size()});
     for (const auto& [thread, number] : last_) {
       out.write_value(std::uint64_t{thread});
@@ -85,6 +86,7 @@ struct Ledger {
     if (fault_ == "hang_in_restore") hang(60'000);
     std::uint64_t count = 0;
     if (const auto read = in.read_value(ticks_); !read.ok()) return read;
+    if (const auto read = in.read_value(waiting_); !read.ok()) return read;
     if (const auto read = in.read_value(count); !read.ok()) return read;
     for (; count > 0; --count) {
       std::uint64_t entry[2] = {};

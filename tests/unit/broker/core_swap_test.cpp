@@ -41,13 +41,13 @@ struct Swap : CoreDriver {
   void heir_spawned() { step(PitSpawned{1, 2, 202}); }
   void heir_says(control::Message m) { step(PitMessage{1, 2, std::move(m)}); }
   void pit_says_0(control::Message m) { step(PitMessage{0, 1, std::move(m)}); }
-  void until_frozen() {
-    ask();
+  void until_frozen(TimeNs pause = 0) {
+    ask("/new.so", pause);
     heir_spawned();
     heir_says(Prepared{});
   }
-  void until_restoring() {
-    until_frozen();
+  void until_restoring(TimeNs pause = 0) {
+    until_frozen(pause);
     pit_says_0(Frozen{number, control::code_done, {}});
   }
   std::optional<control::Answer> answered() { return to_caller<control::Answer>(); }
@@ -200,9 +200,12 @@ TEST(Swapping, ThatFailsAtAnyStepLeavesThePitServing) {
       {"longer than calls may wait", [](Swap& d) { d.until_restoring(); },
        [](Swap& d) { d.now += swap_pause_ns, d.step(TimerFired{}); }},
       {"broke the control protocol", [](Swap& d) { d.until_frozen(); }, [](Swap& d) { d.heir_says(d.ready()); }},
-      {"closed its control socket", [](Swap& d) { d.until_restoring(); },
+      {"closed its control socket", [](Swap& d) { d.until_restoring(5 * second_ns); },
        [](Swap& d) {
          d.step(PitHungUp{1, 2});
+         EXPECT_FALSE(d.said_to_pit<control::Thaw>()) << "it is dying, most likely, and its end says how";
+         d.now += hang_up_grace_ns;
+         d.step(TimerFired{});
        }},
       {"while it was made ready: cannot start", [](Swap& d) { d.ask(); },
        [](Swap& d) {
@@ -271,7 +274,7 @@ TEST(Swapping, IsEndedByWhateverElseBecomesOfThePit) {
   for (const auto& happens : std::vector<std::function<void(Swap&)>>{died, stopped, all_stop, removed}) {
     for (const auto& until : {&Swap::until_frozen, &Swap::until_restoring}) {
       Swap d;
-      (d.*until)();
+      (d.*until)(0);
       d.out.clear();
       happens(d);
       bool heir_killed = false;
