@@ -118,7 +118,10 @@ class Swap {
   // Everything for which callers wait.
   bool cut_over() {
     const std::uint64_t alive = old_.host->incarnation();
-    if (alive == 0) return fail(SwapStep::cut, status::overloaded, "busy: the running instance gives no sign of life");
+    if (alive == 0)
+      return fail(
+          SwapStep::cut, status::overloaded,
+          "busy: the running instance does not answer: it is in a long call or stopped; try again when it answers");
     const TimeNs began = now_ns();
     route_.close();
     is_closed_ = true;

@@ -67,7 +67,9 @@ struct AloneTest : testing::Test {
   std::unique_ptr<HandPit> pit;
   std::unique_ptr<LinkCore> link;
   std::atomic<control::Epoch> opened{0};
-  std::shared_ptr<HandPit> second;  // the server's, until it has ended
+  // What the server uses until TearDown() has joined it.
+  std::shared_ptr<HandPit> second;
+  std::atomic<bool> may_go_on{false};
   std::thread server;
 };
 
@@ -117,9 +119,8 @@ TEST_F(AloneTest, OnlyWhatWasBeingExecutedIsTold) {
 }
 
 TEST_F(AloneTest, ItsNeighboursAreServedMeanwhile) {
-  std::atomic<bool> may_die{false};
   instance_is([&](HandPit& hand, LinkMailbox& box) {
-    while (!may_die) std::this_thread::yield();
+    while (!may_go_on) std::this_thread::yield();
     dies(hand, box);
   });
   const CallId id = start("poison");
@@ -131,7 +132,7 @@ TEST_F(AloneTest, ItsNeighboursAreServedMeanwhile) {
     EXPECT_EQ(text_of(link->wait(other)), "served");
   }
   EXPECT_FALSE(link->try_take(id));
-  may_die = true;
+  may_go_on = true;
   EXPECT_EQ(link->wait(id).status, status::poisoned);
 }
 
@@ -219,16 +220,15 @@ TEST_F(AloneTest, OneThatHangsAloneEndsAtItsDeadlineAndIsParked) {
 }
 
 TEST_F(AloneTest, AClosedLinkDoesNotWaitForIt) {
-  std::atomic<bool> is_over{false};
   instance_is([&](HandPit&, LinkMailbox&) {
-    while (!is_over) std::this_thread::yield();
+    while (!may_go_on) std::this_thread::yield();
   });
   const CallId id = start("poison");
   kills_twice(id);
   link->close();
   EXPECT_EQ(link->wait(id).status, status::closed);
   link.reset();
-  is_over = true;
+  may_go_on = true;
   ASSERT_EQ(control->letters().size(), 1u) << "what is known of it is not lost";
   EXPECT_EQ(control->letters()[0].outcome, AloneOutcome::not_run);
 }
