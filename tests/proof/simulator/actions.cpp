@@ -1,0 +1,273 @@
+// What the shell and the keeper do of each action of the core, and what must hold when the core asks for it.
+// After bus/broker/shell.cpp and shell_keeper.cpp, line for line where order matters.
+#include <algorithm>
+#include <cerrno>
+
+#include "tests/proof/simulator/world.hpp"
+
+namespace symphony::proof {
+namespace {
+
+bool is_read_only(FdName fd) { return fd == FdName::caller_segment_ro || fd == FdName::pit_segment_ro; }
+
+// What a message is about, if it is about an attachment.
+std::optional<control::Attachment> subject_of(const Message& message) {
+  return std::visit(
+      [](const auto& m) -> std::optional<control::Attachment> {
+        if constexpr (requires { m.at; }) return m.at;
+        return std::nullopt;
+      },
+      message);
+}
+
+}  // namespace
+
+void World::check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller,
+                      ProcessId process) {
+  for (const FdName fd : fds) {
+    if (fd == FdName::pit_pidfd || fd == FdName::handed_state) continue;
+    const Segments* const s = segments_of(link, epoch);
+    if (s == nullptr || !s->made) return violation("an action names segments that are not there");
+    if (is_read_only(fd) && !s->sealed) violation("a side gets the other's segment before the seal");
+    Memory& memory = *memory_of(link, epoch);
+    if (caller != nobody) {
+      if (memory.given_to_caller != nobody && memory.given_to_caller != caller)
+        violation("one epoch's segments go to two callers");
+      memory.given_to_caller = caller;
+    }
+    if (process != nobody) {
+      if (memory.given_to_process != nobody && memory.given_to_process != process)
+        violation("one epoch's segments go to two processes");
+      memory.given_to_process = process;
+    }
+  }
+}
+
+void World::check_named(PitIndex pit, std::uint32_t instance) {
+  if (instance <= told_dead_[pit]) violation("an action names an instance that is dead, and the core knows it");
+}
+
+void World::execute(const SendToCaller& a) {
+  if (const auto at = subject_of(a.message); at && at->generation != generation_) {
+    violation("the broker speaks of another generation");
+  }
+  if (const auto* own = std::get_if<control::Own>(&a.message)) {
+    for (OpenAsked& asked : asked_) {
+      if (asked.conn == a.conn && asked.correlation == own->correlation) asked.link = own->at.link;
+    }
+    const auto record = records_.find(link_key(own->at.link));
+    const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
+    if (!keeper_lost_ && is_alone_link(own->at.link) != !link)
+      violation("only a link to an instance alone is on no record");
+    if (!keeper_lost_ && link && link->attaching != own->at.epoch) violation("an Own comes before its record");
+  } else if (const auto* go = std::get_if<control::Go>(&a.message)) {
+    const auto record = records_.find(link_key(go->at.link));
+    const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
+    if (!keeper_lost_ && !is_alone_link(go->at.link) && (!link || link->open != go->at.epoch || link->attaching != 0)) {
+      violation("a Go comes before its record");
+    }
+    const Memory* const memory = memory_of(go->at.link, go->at.epoch);
+    if (memory == nullptr || !memory->caller_ready || !memory->pit_ready) {
+      violation("a Go comes before both sides are ready");
+    } else if (memory->last_id != go->last_id) {
+      violation("a Go names another last id than the pit");
+    }
+    std::erase_if(asked_, [&](const OpenAsked& asked) { return asked.link == go->at.link && asked.conn == a.conn; });
+  } else if (const auto* refused = std::get_if<control::Refused>(&a.message)) {
+    const auto answers = [&](const OpenAsked& asked) {
+      return asked.conn == a.conn &&
+             (asked.correlation == refused->correlation || (refused->link != 0 && asked.link == refused->link));
+    };
+    const Conn* const to = conn_of(a.conn);
+    const bool is_honest = to != nullptr && !callers_[to->caller]->is_stranger;
+    if (std::erase_if(asked_, answers) == 0 && refused->correlation != 0 && is_honest) {
+      violation("an open is answered twice");
+    }
+  }
+  if (const auto* answer = std::get_if<control::Answer>(&a.message)) {
+    const auto is_it = [&](const CommandAsked& asked) {
+      return asked.conn == a.conn && asked.correlation == answer->correlation;
+    };
+    if (std::erase_if(commands_, is_it) != 1) violation("a command is answered twice");
+  }
+  Conn* const conn = conn_of(a.conn);
+  if (conn == nullptr || conn->broker_closed) return;
+  check_fds(a.fds, a.link, a.epoch, conn->caller, nobody);
+  ToCaller out{a.message, a.fds, a.link, a.epoch, nobody};
+  if (std::find(a.fds.begin(), a.fds.end(), FdName::pit_pidfd) != a.fds.end()) {
+    if (!adopted_[a.pit].known) return violation("an action names the descriptor of a process that is not there");
+    out.process = adopted_[a.pit].process;
+  }
+  conn->to_caller.push(std::move(out));
+}
+
+void World::execute(const DisconnectCaller& a) {
+  forget_asked(a.conn);
+  Conn* const conn = conn_of(a.conn);
+  if (conn == nullptr) return;
+  conn->broker_closed = true;
+  conn->to_broker.clear();
+}
+
+void World::execute(const SendToPit& a) {
+  check_named(a.pit, a.instance);
+  if (const auto at = subject_of(a.message); at && at->generation != generation_) {
+    violation("the broker speaks of another generation");
+  }
+  if (const auto* own = std::get_if<control::Own>(&a.message)) {
+    const auto record = records_.find(link_key(own->at.link));
+    const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
+    if (!keeper_lost_ && !is_alone_link(own->at.link) && (!link || link->attaching != own->at.epoch)) {
+      violation("an Own comes before its record");
+    }
+  }
+  const AdoptedPit& adopted = adopted_[a.pit];
+  if (!adopted.known || adopted.instance != a.instance) return;
+  check_fds(a.fds, a.link, a.epoch, nobody, adopted.process);
+  Process& p = *processes_[adopted.process];
+  if (!p.is_known_ready && std::holds_alternative<control::Own>(a.message)) {
+    violation("a pit is given a link before it is ready");
+  }
+  if (std::holds_alternative<control::TakeState>(a.message)) p.was_told_to_take = true;
+  if (p.alive && !p.hung_up) p.from_broker.push(a.message);
+}
+
+void World::execute(const ConnectPit& a) {
+  check_named(a.pit, a.instance);
+  const AdoptedPit& adopted = adopted_[a.pit];
+  if (!adopted.known || adopted.instance != a.instance) return;
+  Process& p = *processes_[adopted.process];
+  if (!p.alive || p.hung_up) return;
+  p.from_broker.push(control::CallerSocket{a.correlation, true});
+  Caller& c = add_caller(1000, false);
+  c.process = p.id;
+  Conn& conn = add_conn(c);
+  conn.pit = a.pit;
+  conn.accepted = true;
+  local_.push(CallerConnected{conn.id, conn.uid, conn.pit});
+}
+
+void World::execute(const KillPit& a) {
+  check_named(a.pit, a.instance);
+  const AdoptedPit& adopted = adopted_[a.pit];
+  if (!adopted.known || adopted.instance != a.instance) return;
+  Process& p = *processes_[adopted.process];
+  if (p.alive) pit_dies(p, true, 9);
+}
+
+void World::execute(const SpawnPit& a) {
+  if (a.instance <= spawned_[a.pit]) violation("an instance's number comes twice");
+  spawned_[a.pit] = a.instance;
+  if (keeper_lost_) return;
+  const bool is_durable = core_->config_of(a.pit).state.durability != Durability::none;
+  if (is_durable) records_[state_key(a.pit, a.instance)] = {};  // the shell's: memory for its state
+  journals_[a.pit].is_kept = is_durable;
+  started_[a.pit] = {core_->config_of(a.pit).name, !core_->config_of(a.pit).calls.empty()};
+  if (!is_durable && a.waits) records_[state_key(a.pit, 0)] = {};
+  if (is_durable && a.state_instance != 0 && records_.count(state_key(a.state_pit, a.state_instance)) == 0) {
+    violation("an instance is to begin with a state that nobody holds");
+  }
+  spawns_.push(a);
+}
+
+// What there is to keep in a file is the shell's to know; here it can only fail.
+void World::execute(const KeepState& a) {
+  if (meets(Fault::state_not_kept, 12)) local_.push(StateFailed{a.pit, a.instance, "no folder"});
+}
+
+// Whoever configures this broker has changed something, or not.
+void World::execute(const ReadConfig& a) {
+  ConfigRead read{a.conn, a.correlation, {}, in_use(pits_)};
+  if (dice_.one_in(4)) read.trouble = "a manifest that makes no sense";
+  if (dice_.one_in(2)) read.pits[dice_.below(read.pits.size())].args = {std::to_string(dice_.below(100))};
+  local_.push(std::move(read));
+}
+
+// Who takes over is in it: from here on it is the pit.
+void World::execute(const KeepConfig& a) {
+  for (PitIndex i = 0; i < a.slots.size(); ++i) {
+    const bool is_new = !a.slots[i].name.empty() && (i >= pits_.size() || pits_[i].name.empty());
+    if (!is_new || !adopted_[i].known) continue;
+    const Process& p = *processes_[adopted_[i].process];
+    if (p.waits && !p.was_told_to_take) violation("a pit takes over without the state");
+    if (p.waits && !p.lies && !p.took_whole_state) violation("a pit takes over with the state of one that went on");
+    for (const Process* q : active_) {
+      if (q->alive && q != &p && q->name == p.name && !q->frozen) violation("two processes of one pit serve");
+    }
+  }
+  pits_ = a.slots;
+  while (pits_.back().name.empty()) pits_.pop_back();  // places for messages alone
+}
+
+void World::execute(const MakeSegments& a) {
+  if (segments_of(a.link, a.epoch) != nullptr) violation("segments of an epoch are made twice");
+  LinkHistory* history = history_of(a.link);
+  const auto found = core_->links_.find(a.link);
+  if (found == core_->links_.end()) {  // its deadline was over in the same step: they are forgotten in it too
+    segments_.push_back({a.link, a.epoch, false, false});
+    return;
+  }
+  const BrokerCore::Link& link = found->second;
+  const Conn* const conn = conn_of(link.conn);
+  if (conn == nullptr) return violation("segments are made for nobody");
+  if (history == nullptr) {
+    history = histories_.emplace_back(std::make_unique<LinkHistory>()).get();
+    history->link = a.link;
+    history->caller = conn->caller;
+  }
+  // A stranger may ask for the number of a link that is gone; nobody else knows it.
+  if (history->caller != conn->caller && !callers_[conn->caller]->is_stranger &&
+      !callers_[history->caller]->is_stranger) {
+    violation("the number of a link serves another caller");
+  }
+  history->caller = conn->caller;
+  history->pit = link.pit;
+  if (a.epoch <= history->last_epoch) violation("an epoch's number comes twice, or goes back");
+  history->last_epoch = a.epoch;
+  Segments& s = segments_.emplace_back();
+  s.link = a.link;
+  s.epoch = a.epoch;
+  if (meets(Fault::segments_fail, 12)) {
+    local_.push(SegmentsFailed{a.link, a.epoch, dice_.one_in(2) ? EMFILE : ENOMEM});
+    return;
+  }
+  s.made = true;
+  Memory& memory = *memories_.emplace_back(std::make_unique<Memory>());
+  memory.link = a.link;
+  memory.epoch = a.epoch;
+  local_.push(SegmentsMade{a.link, a.epoch});
+}
+
+void World::execute(const SealSegments& a) {
+  Segments* const s = segments_of(a.link, a.epoch);
+  if (s == nullptr) return violation("segments are sealed that are not there");
+  const Memory* const memory = memory_of(a.link, a.epoch);
+  if (memory == nullptr || !memory->caller_mapped || !memory->pit_mapped) {
+    violation("segments are sealed before both sides have mapped theirs");
+  }
+  if (meets(Fault::seal_fails, 12)) {
+    local_.push(SegmentsFailed{a.link, a.epoch, EMFILE});
+    return;
+  }
+  s->sealed = true;
+  local_.push(SegmentsSealed{a.link, a.epoch});
+}
+
+void World::execute(const ForgetSegments& a) {
+  const auto is_it = [&](const Segments& s) { return s.link == a.link && s.epoch == a.epoch; };
+  if (std::erase_if(segments_, is_it) == 0) violation("segments are forgotten twice");
+}
+
+void World::execute(const PutRecord& a) {
+  check_fds(a.fds, a.link, a.epoch, nobody, nobody);
+  if (a.blob.size() > record_size_max) violation("a record is too long for the keeper");
+  if (!keeper_lost_) records_[a.key] = a.blob;
+}
+
+void World::execute(const DeleteRecord& a) {
+  if (records_.erase(a.key) == 0 && !keeper_lost_) violation("a record is deleted that is not there");
+}
+
+void World::execute(const ArmTimer& a) { armed_ns_ = a.at_ns; }
+
+}  // namespace symphony::proof
