@@ -61,8 +61,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   // Whether an instance can be made at all, before the one that serves is asked to stand still.
   Outcome rehearse() {
     std::unique_ptr<Instance> made;
-    if (Outcome o = Instance::make(entry_, {.config = config_, .log = &log_}, made); !o.ok()) return o;
-    return made->init();
+    return make_inited(nullptr, made);
   }
   // With the memory for its state, and what is there of it; null: neither.
   Outcome start(const detail::StateHandover* handover) {
@@ -80,10 +79,8 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
                                             {handover->policy.snapshot_size_max, handover->policy.journal_size},
                                             handover->is_file && handover->policy.is_synced);
     if (!own) return {SYMPHONY_OVERLOADED, own.error().text};
-    const auto make_instance = [this](InstanceServices* services, std::unique_ptr<Instance>& out) -> Outcome {
-      if (Outcome o = Instance::make(entry_, {.config = config_, .services = services, .log = &log_}, out); !o.ok())
-        return o;
-      return out->init();
+    const auto make_instance = [this](InstanceServices* services, std::unique_ptr<Instance>& out) {
+      return make_inited(services, out);
     };
     return DurablePit::make(make_instance, *this, handover->policy, *std::move(own),
                             handover->old_fd >= 0 ? &old : nullptr, &log_, durable_);
@@ -196,12 +193,16 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   }
 
  private:
+  // With the clock and the random() of the one that is there, if those were fed.
+  Outcome make_inited(InstanceServices* services, std::unique_ptr<Instance>& out) {
+    if (Outcome o = Instance::make(entry_, {.config = config_, .services = services, .log = &log_}, out); !o.ok())
+      return o;
+    if (instance_ != nullptr && instance_->is_fed()) out->feed(instance_->seed(), instance_->clock_ns());
+    return out->init();
+  }
   Outcome make(const Snapshot* from, std::unique_ptr<Instance>& out) {
     std::unique_ptr<Instance> made;
-    if (Outcome o = Instance::make(entry_, {.config = config_, .services = this, .log = &log_}, made); !o.ok())
-      return o;
-    if (instance_ != nullptr && instance_->is_fed()) made->feed(instance_->seed(), instance_->clock_ns());
-    if (Outcome o = made->init(); !o.ok()) return o;
+    if (Outcome o = make_inited(this, made); !o.ok()) return o;
     if (from != nullptr) {
       if (Outcome o = made->restore(*from); !o.ok()) return o;
     }
@@ -212,9 +213,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
 
   Outcome take_over(const detail::StateMemory& old) {
     std::unique_ptr<Instance> made;
-    if (Outcome o = Instance::make(entry_, {.config = config_, .services = this, .log = &log_}, made); !o.ok())
-      return o;
-    if (Outcome o = made->init(); !o.ok()) return o;
+    if (Outcome o = make_inited(this, made); !o.ok()) return o;
     StateFrame frame;
     if (Outcome o = read_handed_state(old, made->info().name, frame); !o.ok()) return o;
     if (Outcome o = made->restore(frame.snapshot); !o.ok()) return o;
