@@ -92,7 +92,7 @@ TEST_P(FromEveryMode, ARehearsalFindsWhatARestoreForgets) {
   const SwapReport report = pits.conductor->swap("ledger", pits.in(Mode::static_, "b", "forget"), options);
   EXPECT_EQ(report.step, SwapStep::rehearse);
   EXPECT_EQ(report.status, status::bad_message);
-  EXPECT_THAT(report.text, HasSubstr("the first difference at 8"));
+  EXPECT_THAT(report.text, HasSubstr("24 bytes for 40, the first difference at 16")) << "the number of entries";
   EXPECT_EQ(report.pause_ns, 0) << "nobody waited";
   EXPECT_TRUE(act(caller, ledger::Act::ADD, 2));
 }
