@@ -74,6 +74,9 @@ class Executor {
     return queued_.load(std::memory_order_relaxed);
   }
 
+  // This thread is inside.
+  [[nodiscard]] bool is_held_here() const noexcept { return door_.holds(this_thread()); }
+
   // Runs `task` on this thread or lets the holder run it. Returns when it has run, or when the deadline passed before
   // anybody began it; a task that began is waited for. Does not allocate once the seat has been used.
   Ran run(Task& task, Seat& seat, TimeNs deadline_ns) noexcept {

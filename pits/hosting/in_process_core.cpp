@@ -34,6 +34,16 @@ InProcessCore::~InProcessCore() {
   if (options_.keeper) options_.keeper->end();
 }
 
+void let_go(std::shared_ptr<InProcessCore>& core) noexcept {
+  if (core == nullptr) return;
+  const bool is_inside = core->executor.is_held_here();  // the service thread may wait for this thread to leave
+  const std::shared_ptr<ServiceThread> services = core->services();
+  const std::weak_ptr<InProcessCore> left = core;
+  core.reset();
+  // Where there is one owner, it is the service thread, or one that comes here itself.
+  if (left.use_count() == 1 && !is_inside) services->let_go(left);
+}
+
 Outcome InProcessCore::begin() {
   const Snapshot* const from = std::exchange(options_.restore, nullptr);
   Outcome begun = options_.keeper ? begin_kept(from) : make_running(from);

@@ -79,6 +79,8 @@ class InProcessCore final : public ServiceClient,
   // The pit's clock stands at `now_ns` and its random() begins anew; what is due by then runs before this returns.
   Outcome feed(std::uint64_t seed, TimeNs now_ns);
 
+  [[nodiscard]] const std::shared_ptr<ServiceThread>& services() const noexcept { return options_.services; }
+
   TimeNs run_timers(TimeNs now) noexcept override;
   void on_answer(std::uint64_t cookie, const Reply& reply) noexcept override;
 
@@ -142,6 +144,21 @@ class InProcessCore final : public ServiceClient,
   bool is_plain_ = false;                // there is an instance to run, and no keeper
 
   std::atomic<std::uint64_t> last_link_;
+};
+
+// Gives up an owner. Where it was the last, the core has ended when this returns, with what it keeps: the service
+// thread may be at work for it, and would be the one to end it, at some later time. [inside the pit it returns at once;
+// the service thread ends the core]
+void let_go(std::shared_ptr<InProcessCore>& core) noexcept;
+
+struct CoreOwner {
+  explicit CoreOwner(std::shared_ptr<InProcessCore> owned) noexcept : core(std::move(owned)) {}
+  CoreOwner(const CoreOwner&) = default;
+  CoreOwner& operator=(const CoreOwner&) = delete;
+  ~CoreOwner() { let_go(core); }
+  InProcessCore* operator->() const noexcept { return core.get(); }
+
+  std::shared_ptr<InProcessCore> core;
 };
 
 // Work of the control side, run in the executor like a call.

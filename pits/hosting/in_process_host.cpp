@@ -11,13 +11,13 @@
 namespace symphony::pit {
 
 InProcessHost::InProcessHost(std::shared_ptr<InProcessCore> core) noexcept : core_(std::move(core)) {}
-InProcessHost::~InProcessHost() = default;
+InProcessHost::~InProcessHost() { let_go(core_); }
 
 Outcome InProcessHost::begin(std::string_view mode, std::unique_ptr<InstanceFactory> factory,
                              const InProcessOptions& options, std::shared_ptr<InProcessCore>& out) {
-  auto core = std::make_shared<InProcessCore>(mode, std::move(factory), options);
-  if (Outcome o = core->begin(); !o.ok()) return o;
-  out = std::move(core);
+  CoreOwner made(std::make_shared<InProcessCore>(mode, std::move(factory), options));
+  if (Outcome o = made->begin(); !o.ok()) return o;
+  out = std::move(made.core);
   return {};
 }
 
@@ -45,7 +45,9 @@ Outcome InProcessHost::open(std::unique_ptr<Link>& out) { return make_link(core_
 
 Outcome InProcessHost::share(std::unique_ptr<SharedLink>& out) {
   ThreadLinks::Options options;
-  options.own = [core = core_](TimeNs, std::unique_ptr<Caller>& made) { return make_link(core, made); };
+  options.own = [owner = CoreOwner(core_)](TimeNs, std::unique_ptr<Caller>& made) {
+    return make_link(owner.core, made);
+  };
   options.own_max = Executor::default_queue_max;
   out = std::make_unique<ThreadLinks>(std::move(options));
   return {};

@@ -32,7 +32,7 @@ bool InProcessLink::enter(std::unique_ptr<CallTask>& task, const Request& reques
 
 void InProcessLink::run(const Request& request, Reply& reply) noexcept {
   if (task_ == nullptr) [[unlikely]] {
-    task_.reset(new (std::nothrow) CallTask(*core_, link_));
+    task_.reset(new (std::nothrow) CallTask(*core_.core, link_));
     if (task_ == nullptr) {
       ++last_id_;
       reply = {SYMPHONY_OVERLOADED, 0, {}, "no memory for a call: try later"};
@@ -67,7 +67,7 @@ bool InProcessLink::try_start(const Request& request, std::uint64_t tag) noexcep
     Started& started = started_.emplace_back();
     started.tag = tag;
     started.deadline_ns = request.deadline_ns;
-    started.task.reset(new (std::nothrow) CallTask(*core_, link_));
+    started.task.reset(new (std::nothrow) CallTask(*core_.core, link_));
     if (started.task == nullptr) {
       started_.pop_back();
       return false;

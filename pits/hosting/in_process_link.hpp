@@ -18,7 +18,7 @@ class InProcessLink final : public Link {
   InProcessLink(std::shared_ptr<InProcessCore> core, Executor::Seat seat)
       : core_(std::move(core)),
         link_(core_->next_link()),
-        task_(std::make_unique<CallTask>(*core_, link_)),
+        task_(std::make_unique<CallTask>(*core_.core, link_)),
         seat_(std::move(seat)) {}
   ~InProcessLink() override;
 
@@ -52,7 +52,7 @@ class InProcessLink final : public Link {
   [[nodiscard]] bool enter(std::unique_ptr<CallTask>& task, const Request& request, Reply& reply) noexcept;
   void take_back(CallTask& task) noexcept;
 
-  std::shared_ptr<InProcessCore> core_;  // first, so that it goes last: the members below use what it keeps
+  CoreOwner core_;  // first, so that it goes last: the members below use what it keeps
   const std::uint64_t link_;
   std::unique_ptr<CallTask> task_;
   Executor::Seat seat_;

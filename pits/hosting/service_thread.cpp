@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <list>
 #include <map>
@@ -23,8 +24,12 @@ namespace {
 constexpr TimeNs wait_max_ns = second_ns;  // also the longest that a client's death goes unseen
 constexpr int endings_per_turn_max = 64;   // of one link, before the next one's turn
 
+using Client = std::weak_ptr<ServiceClient>;
+
+bool is_same(const Client& a, const Client& b) noexcept { return !a.owner_before(b) && !b.owner_before(a); }
+
 struct Call {
-  std::weak_ptr<ServiceClient> client;
+  Client client;
   std::string service;
   std::uint32_t type = 0;
   std::uint32_t effect = 0;
@@ -34,14 +39,19 @@ struct Call {
   std::uint64_t cookie = 0;
 };
 struct Due {
-  std::weak_ptr<ServiceClient> client;
+  Client client;
   TimeNs due_ns = no_deadline_ns;
 };
 using Mail = std::variant<Call, Due>;
 
 // One client's way to one service.
+using WayKey = std::pair<Client, std::string>;
+struct WayOrder {
+  bool operator()(const WayKey& a, const WayKey& b) const noexcept {
+    return a.first.owner_before(b.first) || (!b.first.owner_before(a.first) && a.second < b.second);
+  }
+};
 struct Way {
-  std::weak_ptr<ServiceClient> client;
   std::unique_ptr<Link> link;
   std::list<Call> waiting;  // for room on the link
 };
@@ -74,9 +84,42 @@ class ServiceThread::Loop {
     }
     wake();
   }
+  void let_go(const Client& client) noexcept {
+    std::unique_lock lock(mutex_);
+    freed_.wait(lock, [&] { return !is_same(held_, client) || client.use_count() > 1; });
+  }
   void run() noexcept;
 
  private:
+  // Keeps a client alive while the thread works for it, one at a time; let_go() waits for its end.
+  class Held {
+   public:
+    Held(Loop& loop, const Client& client) : loop_(loop) {
+      {
+        const std::lock_guard lock(loop_.mutex_);
+        loop_.held_ = client;
+      }
+      client_ = client.lock();
+    }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    ~Held() {
+      client_.reset();
+      {
+        const std::lock_guard lock(loop_.mutex_);
+        loop_.held_.reset();
+      }
+      loop_.freed_.notify_all();
+    }
+    explicit operator bool() const noexcept { return client_ != nullptr; }
+    ServiceClient* operator->() const noexcept { return client_.get(); }
+    ServiceClient& operator*() const noexcept { return *client_; }
+
+   private:
+    Loop& loop_;
+    std::shared_ptr<ServiceClient> client_;
+  };
+
   void wake() const noexcept {
     const std::uint64_t one = 1;
     (void)!::write(wake_->get(), &one, sizeof one);
@@ -97,9 +140,11 @@ class ServiceThread::Loop {
   std::mutex mutex_;
   std::vector<Mail> mail_;
   bool ending_ = false;
+  Client held_;  // written by the thread alone
+  std::condition_variable freed_;
   // The thread's own:
-  std::map<std::pair<const ServiceClient*, std::string>, Way> ways_;
-  std::map<const ServiceClient*, Due> timers_;
+  std::map<WayKey, Way, WayOrder> ways_;
+  std::map<Client, TimeNs, std::owner_less<>> timers_;  // when the earliest is due
 };
 
 ServiceThread::ServiceThread(Resolve resolve) : loop_(std::make_shared<Loop>(std::move(resolve))) {}
@@ -158,6 +203,14 @@ std::int32_t ServiceThread::due(const std::weak_ptr<ServiceClient>& client, Time
   });
 }
 
+void ServiceThread::let_go(const std::weak_ptr<ServiceClient>& client) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!thread_.joinable() || thread_.get_id() == std::this_thread::get_id()) return;
+  }
+  loop_->let_go(client);
+}
+
 // ---- the thread
 
 void ServiceThread::Loop::run() noexcept {
@@ -166,7 +219,7 @@ void ServiceThread::Loop::run() noexcept {
       take_mail();
       take_endings();
       run_timers();
-      std::erase_if(ways_, [](const auto& entry) { return entry.second.client.expired(); });
+      std::erase_if(ways_, [](const auto& entry) { return entry.first.first.expired(); });
     } catch (const std::bad_alloc&) {
       // What was taken in stays; the next turn goes on with it.
     }
@@ -183,21 +236,20 @@ void ServiceThread::Loop::take_mail() {
   for (Mail& item : mail) {
     if (auto* call = std::get_if<Call>(&item)) {
       begin(std::move(*call));
-    } else if (auto& due = std::get<Due>(item); const auto client = due.client.lock()) {
-      timers_[client.get()] = std::move(due);
+    } else if (const auto& due = std::get<Due>(item); !due.client.expired()) {
+      timers_[due.client] = due.due_ns;
     }
   }
 }
 
 void ServiceThread::Loop::begin(Call call) {
-  const auto client = call.client.lock();
-  if (client == nullptr) return;
-  Way& way = ways_[{client.get(), call.service}];
-  if (way.link == nullptr || way.client.lock() != client) {
-    way = {call.client, nullptr, {}};
+  const Held client(*this, call.client);
+  if (!client) return;
+  Way& way = ways_[{call.client, call.service}];
+  if (way.link == nullptr) {
     const Outcome opened = resolve_(call.service, call.deadline_ns, way.link);
     if (!opened.ok()) {
-      ways_.erase({client.get(), call.service});
+      ways_.erase({call.client, call.service});
       return client->on_answer(call.cookie, {opened.status, 0, {}, opened.text});
     }
     way.link->wake_with(wake_);
@@ -221,8 +273,8 @@ void ServiceThread::Loop::start_waiting(Way& way, ServiceClient& client) {
 
 void ServiceThread::Loop::take_endings() {
   for (auto& [key, way] : ways_) {
-    const auto client = way.client.lock();
-    if (client == nullptr) continue;
+    const Held client(*this, key.first);
+    if (!client) continue;
     std::uint64_t cookie = 0;
     Reply reply;
     for (int i = 0; i < endings_per_turn_max && way.link->try_take(cookie, reply); ++i) {
@@ -236,15 +288,17 @@ void ServiceThread::Loop::run_timers() {
   const TimeNs now = now_ns();
   // A timer that arms others tells by mail.
   for (auto at = timers_.begin(); at != timers_.end();) {
-    const auto client = at->second.client.lock();
-    if (client != nullptr && at->second.due_ns <= now) at->second.due_ns = client->run_timers(now);
-    at = client == nullptr || at->second.due_ns == no_deadline_ns ? timers_.erase(at) : std::next(at);
+    if (at->second <= now) {
+      const Held client(*this, at->first);
+      at->second = client ? client->run_timers(now) : no_deadline_ns;
+    }
+    at = at->second == no_deadline_ns || at->first.expired() ? timers_.erase(at) : std::next(at);
   }
 }
 
 void ServiceThread::Loop::wait() noexcept {
   TimeNs until = now_ns() + wait_max_ns;
-  for (const auto& [client, due] : timers_) until = std::min(until, due.due_ns);
+  for (const auto& [client, due_ns] : timers_) until = std::min(until, due_ns);
   std::vector<pollfd> fds;
   try {
     fds.push_back({wake_->get(), POLLIN, 0});

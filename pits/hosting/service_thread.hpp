@@ -2,7 +2,7 @@
 // (contract, bus/base). In a program it serves all pits that run in it; in a process pit it makes that pit's calls.
 // Nothing here waits for an answer: a call is started, and its ending is taken when it is there, so a pit that answers
 // late holds up nobody else. What does hold the others up is a handler that runs long in a pit of this process.
-// Threads: post() and due() from any, also from inside a pit; the rest on the thread itself.
+// Threads: post(), due() and let_go() from any, the first two also from inside a pit; the rest on the thread itself.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,10 @@ class ServiceThread {
   std::int32_t post(const std::weak_ptr<ServiceClient>& client, const AsyncCall& call) noexcept;
   // From now on the client's earliest timer is due then; no_deadline_ns: it has none. OVERLOADED as post().
   std::int32_t due(const std::weak_ptr<ServiceClient>& client, TimeNs due_ns) noexcept;
+  // Returns when the thread is not at work for the client, if it is the last to own it: who gave up the last other owner
+  // before this knows then that the client is gone. On the thread itself it returns at once.
+  // [not while what the client waits for is held]
+  void let_go(const std::weak_ptr<ServiceClient>& client) noexcept;
 
  private:
   class Loop;

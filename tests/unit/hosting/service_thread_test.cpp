@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <string>
@@ -101,6 +102,30 @@ TEST_F(Calls, EachCallHasOneAnswerWithItsCookie) {
   std::sort(client->answers.begin(), client->answers.end());
   EXPECT_EQ(std::unique(client->answers.begin(), client->answers.end()), client->answers.end());
   EXPECT_EQ(opened, 1) << "a client keeps its link to a service";
+}
+
+TEST_F(Calls, WhoGaveUpTheLastOtherOwnerOfAClientKnowsThatItHasEnded) {
+  struct Slow final : ServiceClient {
+    TimeNs run_timers(TimeNs) noexcept override {
+      entered.set_value();
+      go_on.get_future().wait();
+      return no_deadline_ns;
+    }
+    void on_answer(std::uint64_t, const Reply&) noexcept override {}
+    std::promise<void> entered, go_on;
+  };
+  auto slow = std::make_shared<Slow>();
+  Slow& at_work = *slow;
+  ASSERT_EQ(thread->due(slow, 1), SYMPHONY_OK);
+  at_work.entered.get_future().wait();
+  thread->let_go(slow);  // another owner is there: nothing is waited for
+  const std::weak_ptr<ServiceClient> left = slow;
+  slow.reset();
+  std::future<void> let_go = std::async(std::launch::async, [&] { thread->let_go(left); });
+  EXPECT_EQ(let_go.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout) << "the thread works for it";
+  at_work.go_on.set_value();
+  ASSERT_EQ(let_go.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  EXPECT_TRUE(left.expired());
 }
 
 TEST_F(Calls, ACallThatIsAnsweredLateHoldsUpNoOther) {
