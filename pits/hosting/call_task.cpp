@@ -15,22 +15,14 @@ constexpr std::size_t first_reply_size = 1024;
 
 }  // namespace
 
-bool CallTask::claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept {
-  const std::size_t words = (std::size_t{size_min} + 7) / 8;
-  if (words > bytes_.size()) {
-    try {
-      bytes_.resize(std::max(words, first_reply_size / 8));
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
+bool CallTask::make_room(std::uint32_t size_min) noexcept {
+  try {
+    bytes_.resize(std::max((std::size_t{size_min} + 7) / 8, first_reply_size / 8));
+  } catch (const std::bad_alloc&) {
+    return false;
   }
-  out = std::as_writable_bytes(std::span(bytes_));
+  room_ = std::as_writable_bytes(std::span(bytes_));
   return true;
-}
-
-void CallTask::commit(std::uint32_t used, std::uint32_t type) noexcept {
-  *reply = {SYMPHONY_OK, type, std::as_bytes(std::span(bytes_)).first(used), {}};
-  tell();
 }
 
 void CallTask::fail(std::int32_t status, std::string_view text) noexcept {
@@ -47,9 +39,7 @@ ReplySink* CallTask::defer(std::uint64_t request) noexcept {
   return this;
 }
 
-// A call that was not deferred is told by the executor.
-void CallTask::tell() noexcept {
-  if (request_ == 0) return;
+void CallTask::tell_waiting() noexcept {
   const std::shared_ptr<const UniqueFd> wake = wake_;
   // sync call_task.ending release: the reply, for the caller that waits for it. The task may be gone after this.
   ending_.store(1, std::memory_order_release);

@@ -50,13 +50,27 @@ class CallTask final : public ReplySink, public Executor::Task {
   // An eventfd to be written to when a deferred call has its reply. Before run().
   void wake_with(std::shared_ptr<const UniqueFd> wake) noexcept { wake_ = std::move(wake); }
 
-  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override;
-  void commit(std::uint32_t used, std::uint32_t type) noexcept override;
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+    if (size_min > room_.size() && !make_room(size_min)) [[unlikely]]
+      return false;
+    out = room_;
+    return true;
+  }
+  void commit(std::uint32_t used, std::uint32_t type) noexcept override {
+    *reply = {SYMPHONY_OK, type, room_.first(used), {}};
+    tell();
+  }
   void fail(std::int32_t status, std::string_view text) noexcept override;
   ReplySink* defer(std::uint64_t request) noexcept override;
 
  private:
-  void tell() noexcept;
+  // A call that was not deferred is told by the executor.
+  void tell() noexcept {
+    if (request_ != 0) [[unlikely]]
+      tell_waiting();
+  }
+  void tell_waiting() noexcept;
+  [[nodiscard]] bool make_room(std::uint32_t size_min) noexcept;
 
   InProcessCore& core_;
   const std::uint64_t link_;
@@ -64,6 +78,7 @@ class CallTask final : public ReplySink, public Executor::Task {
   std::atomic<std::uint32_t> ending_{0};  // of a deferred call; 1: the reply is there
   std::shared_ptr<const UniqueFd> wake_;
   std::vector<std::uint64_t> bytes_;
+  std::span<std::byte> room_;  // all of them
   std::array<char, error_text_max> text_;
 };
 

@@ -22,12 +22,7 @@ class InProcessLink final : public Link {
         seat_(std::move(seat)) {}
   ~InProcessLink() override;
 
-  Reply call(const Request& request) noexcept override {
-    Reply reply;  // written where it is returned: copying what was just stored in parts waits for the stores
-    run(request, reply);
-    ++ended_;
-    return reply;
-  }
+  Reply call(const Request& request) noexcept override;
   [[nodiscard]] std::uint64_t incarnation() const noexcept override {
     // relaxed: the number of a call's instance is written before the call returns.
     return core_->rebuilds.load(std::memory_order_relaxed) + 1;
@@ -46,7 +41,7 @@ class InProcessLink final : public Link {
     bool waits = false;  // for the pit to end it; else `reply` is its ending
     Reply reply;
   };
-  void run(const Request& request, Reply& reply) noexcept;
+  void call_slowly(const Request& request, Reply& reply) noexcept;
   // Hands the request to the instance. True: it has ended, as `reply` says; false: the pit left it for later, and
   // `reply` is written then. A task whose deadline passed in the queue is the executor's from then on.
   [[nodiscard]] bool enter(std::unique_ptr<CallTask>& task, const Request& request, Reply& reply) noexcept;

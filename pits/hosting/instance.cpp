@@ -233,6 +233,8 @@ void Instance::handle(const symphony_envelope& envelope, std::span<const std::by
     status = table_.handle(self_, &message);
     sink_ = nullptr;
   }
+  if (status == SYMPHONY_OK && committed_) [[likely]]
+    return sink.commit(used_, type_);
   end_request(status, request, sink);
 }
 

@@ -166,6 +166,7 @@ class Instance {
   void tell_due() noexcept;
   void write_log(std::int32_t level, std::string_view line) noexcept;
   void blame_pit(std::string_view what) noexcept;
+  std::int32_t blame_claim() noexcept;
   [[nodiscard]] std::string_view reason() const noexcept { return {reason_.data(), reason_size_}; }
   std::span<const std::byte> aligned(std::span<const std::byte> body) {
     if (body.empty() || (reinterpret_cast<std::uintptr_t>(body.data()) & 7U) == 0) [[likely]]

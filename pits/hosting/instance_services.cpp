@@ -175,29 +175,35 @@ std::uint64_t Instance::on_now(void* context) noexcept {
 
 std::int32_t Instance::on_claim(void* context, std::uint32_t size_min, symphony_mut_span* out) noexcept {
   auto& self = *static_cast<Instance*>(context);
-  *out = {};
-  if (self.sink_ == nullptr) {
-    self.blame_pit("claim() outside handle()");
-    return SYMPHONY_BAD_STATE;
+  if (self.sink_ == nullptr || self.committed_ || size_min > self.info_.reply_size_max) [[unlikely]] {
+    *out = {};
+    return self.blame_claim();
   }
-  if (self.committed_) {
-    self.blame_pit("claim() after commit(): a request has one reply");
-    return SYMPHONY_BAD_STATE;
-  }
-  if (size_min > self.info_.reply_size_max) {
-    self.blame_pit("claim() of more than the reply_size_max in its note");
-    return SYMPHONY_TOO_LARGE;
-  }
-  self.claimed_ = {};
   const bool was_refused = self.replayed_ != nullptr && size_min >= self.replayed_->claim_refused;
   self.has_claim_ = !was_refused && self.sink_->claim(size_min, self.claimed_);
-  if (!self.has_claim_) {
+  if (!self.has_claim_) [[unlikely]] {
+    *out = {};
+    self.claimed_ = {};
     self.heard_.claim_refused = std::min(self.heard_.claim_refused, size_min);
     return SYMPHONY_OVERLOADED;
   }
   const std::size_t n = std::min<std::size_t>(self.claimed_.size(), self.info_.reply_size_max);
   *out = {reinterpret_cast<std::uint8_t*>(self.claimed_.data()), static_cast<std::uint32_t>(n), 0};
   return SYMPHONY_OK;
+}
+
+// A claim that no host grants, by what is wrong with it.
+std::int32_t Instance::blame_claim() noexcept {
+  if (sink_ == nullptr) {
+    blame_pit("claim() outside handle()");
+    return SYMPHONY_BAD_STATE;
+  }
+  if (committed_) {
+    blame_pit("claim() after commit(): a request has one reply");
+    return SYMPHONY_BAD_STATE;
+  }
+  blame_pit("claim() of more than the reply_size_max in its note");
+  return SYMPHONY_TOO_LARGE;
 }
 
 std::int32_t Instance::on_commit(void* context, std::uint32_t used, std::uint32_t type) noexcept {

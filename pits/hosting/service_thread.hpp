@@ -48,9 +48,9 @@ class ServiceThread {
   std::int32_t post(const std::weak_ptr<ServiceClient>& client, const AsyncCall& call) noexcept;
   // From now on the client's earliest timer is due then; no_deadline_ns: it has none. OVERLOADED as post().
   std::int32_t due(const std::weak_ptr<ServiceClient>& client, TimeNs due_ns) noexcept;
-  // Returns when the thread is not at work for the client, if it is the last to own it: who gave up the last other owner
-  // before this knows then that the client is gone. On the thread itself it returns at once.
-  // [not while what the client waits for is held]
+  // Returns when the thread is not at work for the client, if it is the last to own it: who gave up the last other
+  // owner before this knows then that the client is gone. On the thread itself it returns at once. [not while what the
+  // client waits for is held]
   void let_go(const std::weak_ptr<ServiceClient>& client) noexcept;
 
  private:
