@@ -55,6 +55,7 @@ struct Call {
   std::uint8_t attempt = 0;
   Effect effect = Effect::once;
   bool redelivered = false;
+  bool was_in_state = false;  // of an instance that began after it was sent: it stands in no request ring
   std::uint32_t type = 0;
   std::uint64_t id = 0;
   std::uint64_t position = 0;  // sent: where it stands in the request ring
@@ -79,7 +80,7 @@ class CallTable {
   void open(Call& call) noexcept {
     call.id = next_id_++;
     call.attempt = 0;
-    call.redelivered = false;
+    call.redelivered = call.was_in_state = false;
     ++live_;
     reusable_ = large_.size();
     if (!taken_aside_.empty()) taken_aside_.clear();

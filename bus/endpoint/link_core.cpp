@@ -265,8 +265,8 @@ DeadEpoch LinkCore::autopsy() noexcept {
 }
 
 Verdict LinkCore::judged(const Call& call, const DeadEpoch& dead, std::uint64_t last_id) const noexcept {
-  const Verdict verdict =
-      judge({call.id, call.position, call.effect, call.attempt}, dead, last_id, options_.attempts_max);
+  const Verdict verdict = judge({call.id, call.position, call.effect, call.attempt, call.was_in_state}, dead, last_id,
+                                options_.attempts_max);
   return is_alone_ && verdict == Verdict::attempt_alone ? Verdict::attempt_again : verdict;
 }
 
@@ -307,7 +307,10 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
   const std::uint64_t last_id = attached_->last_id;
   calls_.for_each(Call::State::sent, Call::State::sent, [&](Call& call) {  // D4
     const Verdict verdict = judged(call, dead, last_id);
-    if (verdict == Verdict::in_state) return;
+    if (verdict == Verdict::in_state) {
+      call.was_in_state = true;
+      return;
+    }
     note_executing(call, old->at, dead);
     if (end_by_verdict(call, verdict)) return;
     const auto body = record_body(old_channel, call);

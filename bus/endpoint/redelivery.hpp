@@ -23,6 +23,8 @@ struct SentCall {
   std::uint64_t position = 0;  // in the dead epoch's request ring
   Effect effect = Effect::once;
   std::uint8_t attempt = 0;
+  // At an earlier death it was in_state: it stands in no ring since then, and its position says nothing.
+  bool was_in_state = false;
 };
 
 struct DeadEpoch {
@@ -37,6 +39,7 @@ struct DeadEpoch {
 [[nodiscard]] constexpr Verdict judge(const SentCall& call, const DeadEpoch& dead, std::uint64_t last_id,
                                       std::uint8_t attempts_max) noexcept {
   if (call.id <= last_id) return Verdict::in_state;
+  if (call.was_in_state) return Verdict::crashed_accepted;  // and that state is gone
   const bool repeatable = call.effect != Effect::once;
   const auto again = [&] {
     if (call.attempt + 1 >= attempts_max) return Verdict::poisoned;

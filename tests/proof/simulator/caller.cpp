@@ -277,7 +277,10 @@ void World::on_new_epoch(Caller& c, Owner& o, std::unique_ptr<detail::Attached> 
   for (SimCall& call : o.calls) {  // D4
     if (call.state != SimCall::State::sent) continue;
     const Verdict verdict = judged(o, call, dead, o.attached->last_id);
-    if (verdict == Verdict::in_state) continue;
+    if (verdict == Verdict::in_state) {
+      call.was_in_state = true;
+      continue;
+    }
     note_executing(c, call, before, dead);
     if (end_by_verdict(c, o, call, verdict)) continue;
     if (verdict == Verdict::attempt_alone && o.alone_for == 0) {
@@ -294,14 +297,15 @@ void World::on_new_epoch(Caller& c, Owner& o, std::unique_ptr<detail::Attached> 
 
 void World::note_executing(Caller& c, const SimCall& call, const control::Attachment& at,
                            const detail::DeadEpoch& dead) {
+  if (call.was_in_state) return;
   const std::uint64_t handled = dead.trust == Trust::hostile ? dead.freed : dead.handled;
   if (call.position < handled || call.position >= dead.begun) return;
   c.words.emplace_back(control::Executing{at, call.request.id, 1, 4, call.attempt, call.request.effect});
 }
 
 Verdict World::judged(const Owner& o, const SimCall& call, const detail::DeadEpoch& dead, std::uint64_t last_id) {
-  Verdict verdict =
-      judge({call.request.id, call.position, call.request.effect, call.attempt}, dead, last_id, o.attempts_max);
+  Verdict verdict = judge({call.request.id, call.position, call.request.effect, call.attempt, call.was_in_state}, dead,
+                          last_id, o.attempts_max);
   if (o.alone_for != 0 && verdict == Verdict::attempt_alone) verdict = Verdict::attempt_again;
   ++seen.verdicts[static_cast<std::size_t>(verdict)];
   return verdict;

@@ -139,6 +139,7 @@ struct SimCall {
   Request request;
   std::uint64_t position = 0;
   std::uint8_t attempt = 0;
+  bool was_in_state = false;
 };
 // A thread with a link: LinkCore, or the open() before it.
 struct Owner {

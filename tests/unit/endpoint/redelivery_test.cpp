@@ -20,6 +20,18 @@ TEST(Redelivery, WhatTheNewStateContainsWaitsForItsAnswer) {
   EXPECT_NE(judge({.id = 11, .position = 0}, dead, 10, 3), Verdict::in_state);
 }
 
+TEST(Redelivery, WhatAStateContainedThatIsGoneDoesNotRunAgainWherever) {
+  for (const Effect effect : {Effect::once, Effect::read, Effect::idempotent}) {
+    for (const DeadEpoch& epoch : {dead, liar}) {
+      for (std::uint64_t position = 0; position < 320; position += 64) {
+        const SentCall call{.id = 10, .position = position, .effect = effect, .was_in_state = true};
+        EXPECT_EQ(judge(call, epoch, 9, 3), Verdict::crashed_accepted);
+        EXPECT_EQ(judge(call, epoch, 10, 3), Verdict::in_state);
+      }
+    }
+  }
+}
+
 TEST(Redelivery, WhatWasNeverBegunIsSentAgainWhateverItsEffect) {
   for (const Effect e : {Effect::once, Effect::read, Effect::idempotent}) {
     EXPECT_EQ(judged(192, e), Verdict::send_again);
