@@ -9,7 +9,8 @@
 namespace symphony::detail::broker {
 namespace {
 
-constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2, timer_of_command = 3;
+constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2, timer_of_command = 3,
+                       timer_of_probation = 4;
 
 template <class State, std::size_t n>
 using Table = std::array<std::array<bool, n>, n>;
@@ -117,7 +118,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
           p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
           p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol, p.heir_of.value_or(places_max),
-          p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size());
+          p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size(), p.probation_timer_ns);
     if (p.swap) h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns);
     for (const TimeNs t : p.failures) h.all(t);
     for (const LinkId id : p.gone_links) h.all(id);
@@ -180,6 +181,10 @@ void BrokerCore::on(const Begin& e) {
     } else if (auto record = decode_pit(r.blob)) {
       pit_records[pit] = *std::move(record);
     }
+  }
+  for (const Probation& p : config_.probations) {
+    if (p.pit >= pits_.size() || pits_[p.pit].removed || p.until_ns <= now_ns_) continue;
+    begin_probation(pits_[p.pit], std::min(p.until_ns, now_ns_ + probation_max_ns), p.file);
   }
   for (Pit& pit : pits_) {
     const auto process =
@@ -434,6 +439,8 @@ void BrokerCore::on(const TimerFired&) {
       refuse(link, errc::timeout,
              "pit " + pit.config.name + " is " + name_of(pit.state) +
                  ": the deadline to open it is over, allow more time");
+    } else if (due.kind == timer_of_probation) {
+      probation_is_over(pits_.at(due.id));
     } else if (due.kind == timer_of_command) {
       command_late(due.id);
     } else {
@@ -454,6 +461,9 @@ void BrokerCore::set_timer(Conn& conn, TimeNs at_ns) { replace_timer(conn.timer_
 void BrokerCore::set_timer(Link& link, TimeNs at_ns) { replace_timer(link.timer_ns, at_ns, timer_of_link, link.id); }
 void BrokerCore::set_timer(Pit& pit, TimeNs at_ns) { replace_timer(pit.timer_ns, at_ns, timer_of_pit, pit.index); }
 
+void BrokerCore::set_probation_timer(Pit& pit, TimeNs at_ns) {
+  replace_timer(pit.probation_timer_ns, at_ns, timer_of_probation, pit.index);
+}
 void BrokerCore::set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns) {
   replace_timer(waiting.timer_ns, at_ns, timer_of_command, id);
 }

@@ -24,6 +24,7 @@
 // started with with what is configured, so it goes on with a reload that the last one did not live to end.
 // A swap (core_swap.cpp) makes another process ready in another place of the table, has the one that serves stand still
 // and keep its state, and commits when the other has it; then the links attach there.
+// On probation (core_probation.cpp) it goes back to the file before when it dies.
 // A message that kills (core_dead_letters.cpp): its caller says so at each death and, having had enough, opens a link
 // to an instance for that message alone, a place without a name that is emptied with the link, on no record and not
 // started again; then it hands over the message as a dead letter.
@@ -52,7 +53,8 @@ struct CoreConfig {
   bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
   pid_t daemon = 0;            // the process that ends last; 0: a program's own broker, which it ends and configures
   std::string log_folder{};    // where a pit's stderr is kept, as NAME.log; empty: nowhere
-  std::vector<std::byte> letters{};  // what KeepLetters said last
+  std::vector<std::byte> letters{};     // what KeepLetters said last
+  std::vector<Probation> probations{};  // and KeepConfig
 };
 
 // Those of several instances once for each, with the instance's name; `instances` is 1 then, or what it was where it
@@ -89,6 +91,7 @@ class BrokerCore {
     std::uint32_t number = 0;  // no two of a pit have the same: an answer may come late, to the next broker even
     TimeNs pause_max_ns = 0;
     TimeNs froze_at_ns = 0;
+    TimeNs probation_ns = 0;
   };
   struct Arriving {  // of a swap that has happened
     TimeNs since_ns = 0;
@@ -96,7 +99,7 @@ class BrokerCore {
   };
   struct Timer {
     TimeNs at_ns;
-    std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command
+    std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command, 4 probation
     std::uint64_t id;
     auto operator<=>(const Timer&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
   };
@@ -134,6 +137,8 @@ class BrokerCore {
     std::optional<PitIndex> heir_of;   // it is that process
     std::optional<PitIndex> moved_to;  // it was swapped
     Arriving arriving;
+    std::optional<Probation> probation;  // it was swapped lately
+    TimeNs probation_timer_ns = no_deadline_ns;
     std::optional<PitIndex> alone_of;  // an instance of that one, for one message
     TimeNs alone_until_ns = no_deadline_ns;
     std::uint64_t runs_alone = 0;  // such instances of this one
@@ -273,6 +278,13 @@ class BrokerCore {
   void end_swap(Pit& pit, errc code, const std::string& text);
   bool heir_failed(Pit& heir, const std::string& how);
   void forget_handed(const Pit& heir);
+  // core_probation.cpp
+  bool may_be_on_probation(const Pit& pit, const PitConfig& config, const control::Command& m, std::string& why) const;
+  void begin_probation(Pit& pit, TimeNs until_ns, const std::string& file);
+  void end_probation(Pit& pit);
+  void probation_is_over(Pit& pit);
+  bool roll_back(Pit& pit, const std::string& how);
+  void never_again(Pit& pit, const std::string& reason);
   // core_dead_letters.cpp
   void note_fatal(const Pit& pit);  // it died, and its links are as they were
   void caller_says(Conn& conn, const control::Executing& m);
@@ -299,6 +311,7 @@ class BrokerCore {
   void set_timer(Conn& conn, TimeNs at_ns);
   void set_timer(Link& link, TimeNs at_ns);
   void set_timer(Pit& pit, TimeNs at_ns);
+  void set_probation_timer(Pit& pit, TimeNs at_ns);
   void set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns);
   void replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, std::uint64_t id);
   void act(Action action) { actions_.push_back(std::move(action)); }

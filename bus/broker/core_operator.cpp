@@ -148,7 +148,7 @@ std::optional<errc> BrokerCore::outcome_of(const PendingCommand& waiting, std::s
     text = waiting.failure_text;
     return waiting.failure;
   }
-  if (pit.swap || pit.arriving.since_ns != 0) {
+  if (pit.swap || pit.arriving.since_ns != 0 || pit.probation) {
     if (waiting.verb == Verb::swap) return std::nullopt;
   }
   if (waiting.verb == Verb::stop) {

@@ -87,7 +87,7 @@ void BrokerCore::on(const SpawnFailed& e) {
   if (pit->state == PitState::stopping && pit->after_exit == AfterExit::stop) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
   } else if (is_permanent(e.sys_errno)) {
-    end_pit(*pit, PitState::quarantined, errc::quarantined, reason);
+    never_again(*pit, reason);
   } else {
     failed(*pit, reason);
   }
@@ -123,14 +123,13 @@ void BrokerCore::on(const PitExited& e) {
     pit->failures.clear();
     start(*pit);
   } else if (asked && pit->after_exit == AfterExit::quarantine) {
-    end_pit(*pit, PitState::quarantined, errc::quarantined, pit->reason);
+    never_again(*pit, std::string(pit->reason));
   } else if (asked) {
     failed(*pit, pit->reason);
   } else if (!e.signalled && e.value == exit_finished) {
     end_pit(*pit, PitState::stopped, errc::closed, "it finished (exit status 0) and is not started again");
   } else if (!e.signalled && e.value == exit_never_again) {
-    end_pit(*pit, PitState::quarantined, errc::quarantined,
-            "it ended with status 125, never again: see its last lines on stderr");
+    never_again(*pit, "it ended with status 125, never again: see its last lines on stderr");
   } else {
     failed(*pit, how);
   }
@@ -138,6 +137,7 @@ void BrokerCore::on(const PitExited& e) {
 
 void BrokerCore::failed(Pit& pit, const std::string& reason) {
   if (pit.alone_of) return end_pit(pit, PitState::stopped, errc::quarantined, "alone with one message: " + reason);
+  if (roll_back(pit, reason)) return;
   const RestartPolicy& policy = pit.config.restart;
   if (pit.was_ready && now_ns_ - pit.ready_since_ns >= stable_after_ns) pit.failures.clear();
   std::erase_if(pit.failures, [&](TimeNs t) { return now_ns_ - t >= policy.window_ns; });
@@ -449,7 +449,7 @@ void BrokerCore::restore_on_its_way_out(Pit& pit, const PitRecord& record, bool 
     case AfterExit::stop:
       return end_pit(pit, PitState::stopped, errc::closed, pit.reason);
     case AfterExit::quarantine:
-      return end_pit(pit, PitState::quarantined, errc::quarantined, pit.reason);
+      return never_again(pit, std::string(pit.reason));
     case AfterExit::restart:
       return failed(pit, pit.reason);
   }

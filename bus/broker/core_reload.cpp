@@ -36,8 +36,9 @@ void BrokerCore::on(const ConfigRead& e) {
       changed.emplace_back(&pit, found->second);
     }
   }
-  for (Pit* pit : gone) pit->removed = true;  // first: their places and names are settled before anything is said
-  for (const auto& [pit, config] : changed) pit->config = *config;
+  for (Pit* pit : gone)
+    pit->removed = true, end_probation(*pit);  // first: their places and names are settled before anything is said
+  for (const auto& [pit, config] : changed) pit->config = *config, end_probation(*pit);
   std::vector<PitIndex> added;
   for (const PitConfig& config : e.pits) {
     if (index_of(config.name)) continue;
@@ -111,6 +112,9 @@ BrokerCore::Pit* BrokerCore::free_place(bool used_first) {
 void BrokerCore::keep_config() {
   KeepConfig keep;
   for (const Pit& pit : pits_) keep.slots.push_back(pit.removed ? PitConfig{} : pit.config);
+  for (const Pit& pit : pits_) {
+    if (pit.probation && !pit.removed) keep.probations.push_back(*pit.probation);
+  }
   act(std::move(keep));
 }
 

@@ -12,23 +12,10 @@
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
+#include "bus/broker/pit_file.hpp"
 #include "bus/broker/pit_slots.hpp"
 
 namespace symphony::detail::broker {
-namespace {
-
-constexpr std::string_view pit_host = "symphony-pit-host";
-
-// The same pit from another file: the argument of the program that loads pits, or a program itself.
-PitConfig with_file(PitConfig config, const std::string& file) {
-  if (file.empty()) return config;
-  const std::string_view program = std::string_view(config.executable).substr(config.executable.rfind('/') + 1);
-  (program == pit_host && config.args.size() == 1 ? config.args[0] : config.executable) = file;
-  return config;
-}
-
-}  // namespace
-
 // Whether it was begun; else it is answered.
 bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& waiting) {
   const auto no = [&](errc code, const std::string& text) {
@@ -39,11 +26,13 @@ bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& w
   if (pit.instance > m.instance && m.instance != 0 && pit.config == config) return true;  // done for the same Command
   if (const auto checked = check_pits({config}); !checked) return no(checked.error().code, checked.error().text);
   if (!m.file.empty() && m.file.front() != '/') return no(errc::invalid_argument, "the file to swap to is no path");
+  if (std::string why; !may_be_on_probation(pit, config, m, why)) return no(errc::invalid_argument, why);
   if (pit.swap) return no(errc::busy, "a swap of this pit is under way: wait for it");
   if (pit.state == PitState::stopping) return no(errc::busy, "the pit is being stopped: swap it when it is ready");
   if (pit.state != PitState::ready) {  // nobody has to hand over anything
     if (!(pit.config == config)) {
       pit.config = config;
+      end_probation(pit);
       keep_config();
     }
     restart_now(pit, stop_grace_ns, "it is swapped");
@@ -67,7 +56,8 @@ bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& w
   heir->alive = true;
   heir->instance = std::max(heir->instance, from.instance) + 1;
   heir->started_with = fingerprint(config);
-  from.swap = Swap{heir->index, SwapPhase::preparing, ++next_swap_, m.grace_ns == 0 ? swap_pause_ns : m.grace_ns, 0};
+  from.swap = Swap{heir->index, SwapPhase::preparing, ++next_swap_, m.grace_ns == 0 ? swap_pause_ns : m.grace_ns,
+                   0,           m.probation_ns};
   waiting.instance = heir->instance;
   set_timer(*heir, now_ns_ + config.restart.start_timeout_ns);
   act(SpawnPit{heir->index, heir->instance, from.state_instance, old, true});
@@ -127,6 +117,10 @@ void BrokerCore::take_over(Pit& heir) {
   heir.log_lines_lost = pit.log_lines_lost;
   heir.failures.clear();
   if (heir.is_durable()) heir.state_instance = heir.instance;
+  if (swap.probation_ns != 0 && file_of(heir.config) != file_of(pit.config)) {  // a reload may have come in between
+    begin_probation(heir, now_ns_ + swap.probation_ns, file_of(pit.config));
+  }
+  end_probation(pit);
   record_pit(heir);
   record_pit(pit);
   keep_config();  // from here it has happened

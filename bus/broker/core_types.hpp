@@ -37,6 +37,7 @@ inline constexpr TimeNs reconnect_grace_ns = 2 * second_ns;    // for a caller b
 inline constexpr TimeNs stop_grace_ns = 2 * second_ns;         // from Stop to SIGKILL
 inline constexpr TimeNs stop_grace_max_ns = 3600 * second_ns;  // that an operator may give
 inline constexpr TimeNs swap_pause_ns = 1 * second_ns;         // that calls may have to wait for a swap
+inline constexpr TimeNs probation_max_ns = 3600 * second_ns;   // after a swap
 inline constexpr TimeNs alone_time_max_ns = 60 * second_ns;    // of an instance for one message
 inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
 inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
@@ -237,9 +238,17 @@ struct ReadConfig {
   ConnId conn = 0;
   std::uint64_t correlation = 0;
 };
+// What was swapped lately: should it die before that time, the pit goes on from that file.
+struct Probation {
+  PitIndex pit = 0;
+  TimeNs until_ns = 0;
+  std::string file;  // as PitConfig had it in the place of the new one
+  friend bool operator==(const Probation&, const Probation&) = default;
+};
 // The pits by their index, for the next broker; a place without a name is free.
 struct KeepConfig {
   std::vector<PitConfig> slots;
+  std::vector<Probation> probations{};
 };
 // The dead letters and who may add to them, for the next broker.
 struct KeepLetters {

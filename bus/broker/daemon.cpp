@@ -198,7 +198,9 @@ class Daemon {
     keeper_.forget_all();
     ShellOptions options;
     ::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is a full disk
-    options.core.pits = slots_->read().value_or(options_.pits);
+    KeptPits kept = slots_->read().value_or(KeptPits{options_.pits, {}});
+    options.core.pits = std::move(kept.slots);
+    options.core.probations = std::move(kept.probations);
     options.core.daemon = parent;
     options.core.log_folder = log_folder_;
     options.read_pits = options_.read_pits;

@@ -120,6 +120,40 @@ std::optional<std::vector<PitConfig>> decode_slots(std::span<const std::byte> by
   return slots;
 }
 
+std::vector<std::byte> encode_pits(const std::vector<PitConfig>& slots, const std::vector<Probation>& probations) {
+  SlotWriter w;
+  w.bytes(encode_slots(slots));
+  w.number(static_cast<std::uint32_t>(probations.size()));
+  for (const Probation& p : probations) {
+    w.number(p.pit);
+    w.number(p.until_ns);
+    w.text(p.file);
+  }
+  return std::move(w.out);
+}
+
+std::optional<KeptPits> decode_pits(std::span<const std::byte> bytes) {
+  SlotReader r{{bytes}};
+  KeptPits kept;
+  if (auto slots = decode_slots(r.bytes(bytes.size())); r.ok && slots) {
+    kept.slots = *std::move(slots);
+  } else {
+    return std::nullopt;
+  }
+  std::uint32_t count = 0;
+  r.number(count);
+  r.ok = r.ok && count <= kept.slots.size();
+  for (std::uint32_t i = 0; r.ok && i < count; ++i) {
+    Probation& p = kept.probations.emplace_back();
+    r.number(p.pit);
+    r.number(p.until_ns);
+    r.text(p.file);
+    r.ok = r.ok && p.pit < kept.slots.size() && !kept.slots[p.pit].name.empty() && !p.file.empty();
+  }
+  if (!r.ok || !r.in.empty()) return std::nullopt;
+  return kept;
+}
+
 std::uint64_t fingerprint(const PitConfig& pit) {
   SlotWriter w;
   w.pit(pit);
@@ -132,13 +166,13 @@ result<SlotStore> SlotStore::make() {
   return SlotStore(*std::move(file));
 }
 
-std::optional<std::vector<PitConfig>> SlotStore::read() const {
+std::optional<KeptPits> SlotStore::read() const {
   const auto bytes = file_.read();
-  return bytes ? decode_slots(*bytes) : std::nullopt;
+  return bytes ? decode_pits(*bytes) : std::nullopt;
 }
 
-result<void> SlotStore::write(const std::vector<PitConfig>& slots) const {
-  const auto written = file_.write(encode_slots(slots));
+result<void> SlotStore::write(const std::vector<PitConfig>& slots, const std::vector<Probation>& probations) const {
+  const auto written = file_.write(encode_pits(slots, probations));
   if (written || written.error().code != errc::too_large) return written;
   return unexpected(errc::too_large, "the manifests are larger than 4 MiB together: the next broker has the old ones");
 }

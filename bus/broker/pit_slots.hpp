@@ -11,6 +11,7 @@
 
 #include <symphony/broker.hpp>
 
+#include "bus/broker/core_types.hpp"
 #include "bus/broker/kept_file.hpp"
 
 namespace symphony::detail::broker {
@@ -21,13 +22,22 @@ namespace symphony::detail::broker {
 // Of everything that a process of this pit depends on: another number is another configuration.
 [[nodiscard]] std::uint64_t fingerprint(const PitConfig& pit);
 
-// Those of the last reload, in a file that outlives a broker.
+struct KeptPits {
+  std::vector<PitConfig> slots;
+  std::vector<Probation> probations;
+};
+[[nodiscard]] std::vector<std::byte> encode_pits(const std::vector<PitConfig>& slots,
+                                                 const std::vector<Probation>& probations);
+[[nodiscard]] std::optional<KeptPits> decode_pits(std::span<const std::byte> bytes);
+
+// Those of the last reload or swap, in a file that outlives a broker.
 class SlotStore {
  public:
   [[nodiscard]] static result<SlotStore> make();
-  // Nothing: no reload has happened yet.
-  [[nodiscard]] std::optional<std::vector<PitConfig>> read() const;
-  [[nodiscard]] result<void> write(const std::vector<PitConfig>& slots) const;
+  // Nothing: no reload or swap has happened yet.
+  [[nodiscard]] std::optional<KeptPits> read() const;
+  [[nodiscard]] result<void> write(const std::vector<PitConfig>& slots,
+                                   const std::vector<Probation>& probations = {}) const;
 
  private:
   explicit SlotStore(KeptFile file) noexcept : file_(std::move(file)) {}

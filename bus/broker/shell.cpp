@@ -228,7 +228,7 @@ void Shell::execute(const ReadConfig& a) {
 
 void Shell::execute(const KeepConfig& a) {
   if (slots_ == nullptr) return;
-  if (const auto kept = slots_->write(a.slots); !kept) execute(Note{kept.error().text});
+  if (const auto kept = slots_->write(a.slots, a.probations); !kept) execute(Note{kept.error().text});
 }
 
 void Shell::execute(const KeepLetters& a) {

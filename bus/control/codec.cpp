@@ -125,8 +125,9 @@ struct Encoder {
   Built operator()(const Command& m) {
     const auto pit = text(m.pit, pit_name_size_max);
     const auto file = text(m.file, path_size_max);
-    return done(wire::Body::Command, wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit,
-                                                         m.instance, m.deadline_ns, m.grace_ns, file, m.letter));
+    return done(wire::Body::Command,
+                wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit, m.instance, m.deadline_ns,
+                                    m.grace_ns, file, m.letter, m.probation_ns));
   }
   Built operator()(const Executing& m) {
     const auto at = to_wire(m.at);
@@ -240,7 +241,8 @@ struct Decoder {
                    w.deadline_ns(),
                    w.grace_ns(),
                    text(w.file(), path_size_max),
-                   w.letter()};
+                   w.letter(),
+                   w.probation_ns()};
   }
   Message executing(const wire::Executing& w) {
     return Executing{from_wire(*w.at()), w.id(), w.type(), w.size(), w.attempt(), effect(w.effect())};

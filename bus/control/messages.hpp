@@ -228,6 +228,7 @@ struct Command {
   TimeNs grace_ns = 0;  // from Stop to SIGKILL; swap: how long calls may have to wait; 0: the broker's own
   std::string file{};   // swap: what to run, an absolute path; empty: what it runs now, read anew
   std::uint64_t letter = 0;
+  TimeNs probation_ns = 0;  // swap: dying sooner after it, the pit goes on from the file before; 0: it does not
 };
 inline constexpr errc code_done{};  // of an Answer: no error
 struct Answer {

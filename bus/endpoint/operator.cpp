@@ -42,6 +42,7 @@ struct Operator::Request {
   TimeNs grace_ns = 0;
   std::string_view file{};
   std::uint64_t letter = 0;
+  TimeNs probation_ns = 0;
 };
 
 result<Operator> Operator::connect(const ConnectOptions& options) {
@@ -87,8 +88,9 @@ result<void> Operator::open(TimeNs deadline_ns) {
 
 OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const std::uint64_t correlation = ++correlation_;
-  const Command command{correlation, request.verb,     std::string(request.pit),  request.instance,
-                        deadline_ns, request.grace_ns, std::string(request.file), request.letter};
+  const Command command{correlation,         request.verb,     std::string(request.pit),  request.instance,
+                        deadline_ns,         request.grace_ns, std::string(request.file), request.letter,
+                        request.probation_ns};
   if (command.pit.size() > pit_name_size_max) {
     return failed(errc::not_found, "there is no pit of this name: a name has at most 63 letters");
   }
@@ -139,11 +141,12 @@ OperatorAnswer Operator::restart(std::string_view pit, TimeNs timeout_ns, TimeNs
   return ask({Verb::restart, pit, before.pit.info.instance, grace_ns}, deadline);
 }
 
-OperatorAnswer Operator::swap(std::string_view pit, std::string_view file, TimeNs timeout_ns, TimeNs pause_ns) {
+OperatorAnswer Operator::swap(std::string_view pit, std::string_view file, TimeNs timeout_ns, TimeNs pause_ns,
+                              TimeNs probation_ns) {
   const TimeNs deadline = deadline_after(timeout_ns);
   OperatorAnswer before = ask({Verb::show, pit}, deadline);  // which instance it is that has to go
   if (!before.ok()) return before;
-  return ask({Verb::swap, pit, before.pit.info.instance, pause_ns, file}, deadline);
+  return ask({Verb::swap, pit, before.pit.info.instance, pause_ns, file, 0, probation_ns}, deadline);
 }
 
 OperatorAnswer Operator::reload(TimeNs timeout_ns) { return ask({Verb::reload}, deadline_after(timeout_ns)); }

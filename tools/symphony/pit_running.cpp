@@ -127,6 +127,7 @@ struct RunningArguments {
   std::string file;
   std::string mode = "process";
   double pause_s = 1;
+  double probation_s = 0;
   std::string format = "table";
 };
 
@@ -175,7 +176,8 @@ int swap_command(RunningArguments& arguments) {
     arguments.file = path.string();
   }
   return command("swap", arguments, [](Operator& broker, const RunningArguments& a) {
-    return broker.swap(a.pit, a.file, a.place.timeout_ns(), at_least_1_ns(a.pause_s));
+    const auto probation_ns = static_cast<TimeNs>(a.probation_s * static_cast<double>(second_ns));
+    return broker.swap(a.pit, a.file, a.place.timeout_ns() + probation_ns, at_least_1_ns(a.pause_s), probation_ns);
   });
 }
 
@@ -288,6 +290,10 @@ void add_pit_running_verbs(CLI::App& pit, int& exit_status) {
       ->capture_default_str();
   swap->add_option("--pause", arguments->pause_s, "Seconds that calls may have to wait; else it goes on as it was")
       ->check(CLI::Range(0.001, 3600.0))
+      ->capture_default_str();
+  swap->add_option("--probation", arguments->probation_s,
+                   "Seconds to wait and see: dying sooner, the pit goes on from the file before; 0: none")
+      ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   add_place_options(*swap, arguments->place);
   add_timeout_option(*swap, arguments->place);

@@ -60,8 +60,11 @@ class Operator {
   // is one, else of a program; empty: what it runs now, read anew. Whatever goes wrong before, the pit goes on as it
   // was: busy (it could not stop in time), refused (it keeps no snapshots), closed (the new process failed; the text
   // says how). A pit that is not ready is started with the new file. Holds until the manifests are read again.
+  // With `probation_ns` (another file, at most an hour) it returns when that time is over. A pit that dies within it,
+  // of whatever but an operator's word or its own end with status 0, goes on from the file before, with what its
+  // durability keeps: closed, and the text says how.
   OperatorAnswer swap(std::string_view pit, std::string_view file = {}, TimeNs timeout_ns = 60 * second_ns,
-                      TimeNs pause_ns = 0);
+                      TimeNs pause_ns = 0, TimeNs probation_ns = 0);
   // Has the broker read its manifests again. invalid_argument: one is broken, and nothing has changed.
   OperatorAnswer reload(TimeNs timeout_ns = 30 * second_ns);
   // Dead letters of that pit, or of all where it is empty, with ids above `after`: a page of them, without bodies;

@@ -195,7 +195,16 @@ void World::execute(const KeepConfig& a) {
       if (q->alive && q != &p && q->name == p.name && !q->frozen) violation("two processes of one pit serve");
     }
   }
+  for (const Probation& p : probations_) {
+    const bool goes_on = p.pit < a.slots.size() && pits_[p.pit] == a.slots[p.pit];
+    if (goes_on && std::find(a.probations.begin(), a.probations.end(), p) == a.probations.end()) ++seen.passed;
+  }
+  for (const Probation& p : a.probations) {
+    const PitConfig& pit = a.slots.at(p.pit);
+    if (pit.name.empty() || pit.executable == p.file) violation("a pit is on probation without a file to go back to");
+  }
   pits_ = a.slots;
+  probations_ = a.probations;
   while (pits_.back().name.empty()) pits_.pop_back();  // places for messages alone
 }
 

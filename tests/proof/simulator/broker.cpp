@@ -51,7 +51,7 @@ void World::start_broker() {
     return !p->alive && std::none_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.process == p->id; });
   });
   core_ = std::make_unique<BrokerCore>(
-      CoreConfig{pits_, generation_, options_.seed, 1000, by_path_, by_path_ ? 1 : 0, {}, letters_});
+      CoreConfig{pits_, generation_, options_.seed, 1000, by_path_, by_path_ ? 1 : 0, {}, letters_, probations_});
   adopted_.assign(places_max, {});
   // A place of which nobody knows anything begins anew.
   for (PitIndex i = 0; i < places_max; ++i) {
@@ -71,7 +71,22 @@ void World::start_broker() {
   }
   std::erase_if(kept_, [](const Kept& k) { return k.exited; });
   const auto before = DeadLetters::decode(letters_);
+  // Of those that died while no broker ran.
+  std::vector<Probation> failed;
+  for (const Probation& p : probations_) {
+    const auto blob = records_.find(pit_key(p.pit));
+    const auto record = blob == records_.end() ? std::nullopt : decode_pit(blob->second);
+    if (!record || adopted_[p.pit].known || p.until_ns <= now_ns_) continue;
+    const bool served =
+        record->state == PitState::starting || record->state == PitState::ready || record->state == PitState::swapping;
+    if (served) failed.push_back(p);
+  }
   feed(begin);
+  for (const Probation& p : failed) {
+    if (!core_) break;
+    check_rolled_back(p, "while no broker ran");
+    ++seen.rolled_back_by_the_next;
+  }
   if (!core_ || !before) return;
   const std::size_t kept = before->list("", 0, 100000).size(), found = core_->letters_.list("", 0, 100000).size();
   if (kept != found) violation("dead letters are lost with a broker");
@@ -289,9 +304,33 @@ void World::keeper_says() {
       std::erase(active_, p);
       told_dead_[word.pit] = std::max(told_dead_[word.pit], word.instance);
       const PitState before = core_->pit_state(word.pit);
+      const auto& pit = core_->pits_[word.pit];
+      const bool is_asked = pit.state == PitState::stopping &&
+                            (pit.after_exit == AfterExit::stop || pit.after_exit == AfterExit::start_again);
+      const bool has_finished = pit.state != PitState::stopping && word.value == 0;
+      const bool fails = pit.alive && pit.instance == word.instance && !is_asked && !has_finished && !stopping_;
+      const Probation* const kept = fails && !keeper_lost_ ? probation_at(word.pit) : nullptr;
+      const auto was = kept != nullptr && kept->until_ns > now_ns_ ? std::optional(*kept) : std::nullopt;
       feed(PitExited{word.pit, word.instance, word.value >= 256, word.value % 256});
-      return check_exit(word.pit, word.value, before);
+      if (!was || !core_) return check_exit(word.pit, word.value, before);
+      check_rolled_back(*was, "and its broker knew");
+      ++seen.rolled_back;
+      return;
   }
+}
+
+// As the next broker would find it.
+const Probation* World::probation_at(PitIndex pit) const {
+  const auto found =
+      std::find_if(probations_.begin(), probations_.end(), [&](const Probation& p) { return p.pit == pit; });
+  return found == probations_.end() ? nullptr : &*found;
+}
+
+void World::check_rolled_back(const Probation& was, const char* how) {
+  const std::string text = std::string("a pit died on probation, ") + how + ", and ";
+  if (core_->config_of(was.pit).executable != was.file) violation(text + "is started from its new file again");
+  if (core_->pit_state(was.pit) != PitState::starting) violation(text + "is not started");
+  if (probation_at(was.pit) != nullptr) violation(text + "is on probation still");
 }
 
 // 0 is finished, 125 is never again; neither is tried once more.

@@ -150,7 +150,9 @@ void World::command(Caller& c) {
   m.correlation = (std::uint64_t{1} << 32) + next_command_++;
   m.verb = commands_every_ < 20 ? Verb::swap : verbs[dice_.below(std::size(verbs))];
   m.pit = some_name();
-  if (m.verb == Verb::swap && dice_.one_in(2)) m.file = "/other";
+  constexpr const char* files[] = {"", "/pit", "/other", "/third", "/fourth"};
+  if (m.verb == Verb::swap) m.file = files[dice_.below(std::size(files))];
+  if (!m.file.empty() && !dice_.one_in(4)) m.probation_ns = dice_.one_in(4) ? 20 * ms_ns : 5 * second_ns;
   if (m.verb == Verb::swap && dice_.one_in(2)) m.grace_ns = 20 * ms_ns;
   m.deadline_ns = now_ns_ + deadlines[1 + dice_.below(3)];
   saw(Fault::operator_commands);

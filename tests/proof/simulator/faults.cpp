@@ -89,6 +89,17 @@ void World::break_something() {
   if (options_.tells) tell(std::string("!! ") + name_of(fault));
 }
 
+// A pit that was swapped lately, and where it can the broker before it hears so.
+void World::break_probation() {
+  for (Process* const p : active_) {
+    if (!p->alive || p->is_alone || probation_at(p->pit) == nullptr || !core_ || !meets(Fault::pit_killed, 20))
+      continue;
+    pit_dies(*p, true, 9);
+    if (by_path_ && meets(Fault::broker_killed, 1)) broker_dies();
+    return;
+  }
+}
+
 bool World::break_this(Fault fault) {
   if (fault <= Fault::pit_reports_a_fault) return break_pit(fault);
   if (fault >= Fault::caller_killed && fault <= Fault::caller_reports_a_fault) return break_caller(fault);

@@ -35,6 +35,7 @@ void World::check_core() {
   for (const auto& [id, command] : c.commands_) timers += command.timer_ns != no_deadline_ns;
   for (const BrokerCore::Pit& pit : c.pits_) {
     timers += pit.timer_ns != no_deadline_ns;
+    timers += pit.probation_timer_ns != no_deadline_ns;
     of_pits += pit.links.size();
     check_pit(pit);
   }
@@ -95,6 +96,14 @@ void World::check_pit(const BrokerCore::Pit& pit) {
   if (pit.state == PitState::swapping && (!pit.swap || pit.timer_ns == no_deadline_ns)) {
     violation("a pit stands still without an end");
   }
+  const bool is_named = !pit.removed && !pit.alone_of && !pit.heir_of;
+  if (is_named && (pit.index >= pits_.size() || pits_[pit.index].executable != pit.config.executable)) {
+    violation("the next broker starts a pit from another file");
+  }
+  const bool is_kept = std::any_of(probations_.begin(), probations_.end(),
+                                   [&](const Probation& p) { return p.pit == pit.index && p.pit < pits_.size(); });
+  if (is_named && pit.probation && !is_kept) violation("the next broker does not know of a probation");
+  if (pit.probation.has_value() != (pit.probation_timer_ns != no_deadline_ns)) violation("a probation has no end");
   if (pit.swap && core_->pits_[pit.swap->heir].heir_of != pit.index) violation("a swap without who takes over");
   if (pit.heir_of && !core_->pits_[*pit.heir_of].swap) violation("a pit waits to take over from nobody");
   if (pit.removed && !pit.alone_of && !pit.links.empty()) violation("a place of no pit has links");

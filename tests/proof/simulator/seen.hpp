@@ -62,7 +62,8 @@ struct Seen {
       link_moves{};
   std::array<std::uint64_t, verdict_count> verdicts{};  // of judge(), on calls of a dead epoch
   std::uint64_t calls = 0, answered = 0;
-  std::uint64_t tried_alone = 0, harmless_alone = 0, parked = 0;  // calls; letters that a core took
+  std::uint64_t tried_alone = 0, harmless_alone = 0, parked = 0;           // calls; letters that a core took
+  std::uint64_t rolled_back = 0, rolled_back_by_the_next = 0, passed = 0;  // probations
 };
 inline Seen seen;
 

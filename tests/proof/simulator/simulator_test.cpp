@@ -79,7 +79,10 @@ std::uint64_t print_calls() {
   std::printf("  %-50s %10llu, answered %llu\n", "calls", printable(seen.calls), printable(seen.answered));
   std::printf("  %-50s %10llu, harmless %llu, parked %llu\n", "had an instance alone", printable(seen.tried_alone),
               printable(seen.harmless_alone), printable(seen.parked));
-  std::uint64_t fewest = std::min({seen.tried_alone, seen.harmless_alone, seen.parked});
+  std::printf("  %-50s %10llu, by the next broker %llu, passed %llu\n", "probations: the file before goes on",
+              printable(seen.rolled_back), printable(seen.rolled_back_by_the_next), printable(seen.passed));
+  std::uint64_t fewest = std::min({seen.tried_alone, seen.harmless_alone, seen.parked, seen.rolled_back,
+                                   seen.rolled_back_by_the_next, seen.passed});
   for (std::size_t v = 0; v < verdict_count; ++v) {
     std::printf("  judged: %-42s %10llu\n", names[v], printable(seen.verdicts[v]));
     fewest = std::min(fewest, seen.verdicts[v]);

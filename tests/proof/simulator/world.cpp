@@ -37,6 +37,7 @@ World::Result World::run(const Options& options) {
     const bool swaps =
         std::any_of(active_.begin(), active_.end(), [](const Process* p) { return p->alive && p->frozen; });
     if (!options.only && dice_.one_in(swaps ? 6 : break_every_)) break_something();
+    if (!options.only) break_probation();
     if (options.only && i == options.only_at) {
       enabled_ = ~std::uint64_t{0};
       if (break_this(*options.only)) saw(*options.only);
@@ -116,6 +117,7 @@ void World::begin() {
   pits_.assign(pits, {});
   journals_.assign(places_max, {});  // a place a pit, those of swaps, and of messages alone
   letters_.clear();
+  probations_.clear();
   letters_seen_ = 0;
   parked_.clear();
   next_serial_ = 1;

@@ -308,6 +308,9 @@ class World {
   void execute(const Note&) {}
   void execute(const ReadConfig& a);
   void execute(const KeepConfig& a);
+  void break_probation();
+  [[nodiscard]] const Probation* probation_at(PitIndex pit) const;
+  void check_rolled_back(const Probation& was, const char* how);
   void execute(const KeepLetters& a) { letters_ = a.bytes; }
   void execute(const Stopping&) { stopping_ = true; }
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
@@ -407,6 +410,7 @@ class World {
   // broker and shell
   std::unique_ptr<BrokerCore> core_;
   std::vector<PitConfig> pits_;
+  std::vector<Probation> probations_;
   bool by_path_ = true;
   bool stopping_ = false, broker_over_ = false, keeper_lost_ = false;
   Generation generation_ = 0;

@@ -30,6 +30,9 @@ struct Counter {
   symphony::Status on_raw(symphony::Raw raw, symphony::Ctx& ctx) {
     // A message of one byte kills it, but in an instance that was started for it alone.
     if (raw.bytes().n == 1 && std::getenv("SYMPHONY_PIT_ALONE") == nullptr) ::raise(SIGKILL);
+#if defined(COUNTER_DIES_AFTER)
+    if (Asked<int>::count() == COUNTER_DIES_AFTER) ::raise(SIGKILL);
+#endif
     const std::uint64_t answer[] = {++Asked<int>::count(), ++own_, COUNTER_REVISION};
     return ctx.reply_bytes(1, answer, sizeof answer);
   }

@@ -66,7 +66,7 @@ inline std::vector<Message> samples() {
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
       CallerWanted{12},
       CallerSocket{12, true},
-      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so", 3'000'000},
+      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so", 3'000'000, 4'000'000},
       Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000, sample_letters()},
       Prepared{1, 2},
       TakeState{14},
