@@ -40,7 +40,7 @@ bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& w
     return true;
   }
   if (pit.hung_up) return no(errc::closed, "the pit closed its control socket and is about to end: try again");
-  if (pit.protocol < 2) {
+  if (pit.protocol < control::protocol_of_swap) {
     return no(errc::version_mismatch, "the pit's process is of a release that cannot be swapped: restart it once");
   }
   const PitIndex old = pit.index;
@@ -72,7 +72,8 @@ void BrokerCore::pit_says(Pit& heir, const control::Prepared& m) {
   if (pit.swap->phase != SwapPhase::preparing) {
     return kill(heir, AfterExit::quarantine, "it broke the control protocol");
   }
-  if (m.protocol_min > control::protocol_max || m.protocol_max < 2 || m.protocol_min > m.protocol_max) {
+  if (m.protocol_min > control::protocol_max || m.protocol_max < control::protocol_of_swap ||
+      m.protocol_min > m.protocol_max) {
     return end_swap(pit, errc::version_mismatch, "the new process speaks no protocol version of this broker");
   }
   const TimeNs until = now_ns_ + pit.swap->pause_max_ns;

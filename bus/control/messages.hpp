@@ -19,7 +19,10 @@
 namespace symphony::detail::control {
 
 inline constexpr std::uint16_t protocol_min = 1;
-inline constexpr std::uint16_t protocol_max = 2;  // 2: a pit can be swapped (Freeze, TakeState)
+inline constexpr std::uint16_t protocol_max = 3;
+// From which version on the other side knows what a message needs. It is not said to one that speaks less.
+inline constexpr std::uint16_t protocol_of_swap = 2;     // Prepared, TakeState, Freeze, Frozen, Thaw
+inline constexpr std::uint16_t protocol_of_letters = 3;  // Executing, Park, Open with `alone`
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;

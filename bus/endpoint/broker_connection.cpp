@@ -15,7 +15,10 @@ result<Welcome> greet(ControlSocket& socket, std::vector<HeldLink> links, TimeNs
   if (const auto sent = socket.wait_send(hello, {}, deadline_ns); !sent) return unexpected(sent.error());
   auto answer = socket.wait_receive(FdPolicy::refuse, deadline_ns);
   if (!answer) return unexpected(answer.error());
-  if (const auto* welcome = std::get_if<Welcome>(&answer->message)) return *welcome;
+  if (const auto* welcome = std::get_if<Welcome>(&answer->message)) {
+    if (welcome->protocol >= protocol_min && welcome->protocol <= protocol_max) return *welcome;
+    return unexpected(errc::version_mismatch, "the broker chose a protocol version that this endpoint did not offer");
+  }
   if (const auto* refused = std::get_if<Refused>(&answer->message)) {
     return unexpected(refused->code, "the broker refused this endpoint: another protocol version or time namespace");
   }
@@ -29,7 +32,8 @@ void BrokerConnection::watch(int operation, bool for_room) noexcept {
   ::epoll_ctl(epoll_, operation, socket_.fd(), &event);
 }
 
-void BrokerConnection::connect(ControlSocket socket) noexcept {
+void BrokerConnection::connect(ControlSocket socket, std::uint16_t protocol) noexcept {
+  protocol_ = protocol;
   socket_ = std::move(socket);
   watch(EPOLL_CTL_ADD, false);
 }

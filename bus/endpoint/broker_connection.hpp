@@ -20,9 +20,13 @@ class BrokerConnection {
   BrokerConnection(int epoll, std::uint64_t tag) noexcept : epoll_(epoll), tag_(tag) {}
 
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
-  // Precondition: greeted, and not connected.
-  void connect(control::ControlSocket socket) noexcept;
+  // Precondition: greeted, and not connected. `protocol`: of its Welcome.
+  void connect(control::ControlSocket socket, std::uint16_t protocol) noexcept;
   void disconnect() noexcept;
+
+  // Whether the broker takes Executing, Park and an Open with `alone`; an older one would hang up on the first two and
+  // make an ordinary link of the third. While there is none, as the last one did.
+  [[nodiscard]] bool keeps_letters() const noexcept { return protocol_ >= control::protocol_of_letters; }
 
   // Never blocks: what the broker does not take now goes out as it reads. One that is gone is not told.
   void send(const control::Message& message) noexcept;
@@ -36,6 +40,7 @@ class BrokerConnection {
   const int epoll_;
   const std::uint64_t tag_;
   control::ControlSocket socket_;
+  std::uint16_t protocol_ = 0;
   Outbox outbox_;
 };
 

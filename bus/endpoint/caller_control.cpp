@@ -50,7 +50,8 @@ result<std::shared_ptr<CallerControl>> CallerControl::start(ControlSocket socket
   if (!epoll || !wake) {
     return unexpected(errc::out_of_descriptors, "epoll_create1, eventfd: no descriptors left for an endpoint", errno);
   }
-  if (const auto welcome = greet(socket, {}, deadline_ns); !welcome) return unexpected(welcome.error());
+  const auto welcome = greet(socket, {}, deadline_ns);
+  if (!welcome) return unexpected(welcome.error());
   // In a forked child nothing of it may run, not even the destructor: its thread does not exist there.
   const auto destroy = [](CallerControl* control) {
     if (!control->guard_.in_child()) delete control;
@@ -61,7 +62,7 @@ result<std::shared_ptr<CallerControl>> CallerControl::start(ControlSocket socket
   event.events = EPOLLIN;
   event.data.u64 = tag_wake;
   ::epoll_ctl(self->epoll_.get(), EPOLL_CTL_ADD, self->wake_.get(), &event);
-  self->broker_.connect(std::move(socket));
+  self->be_connected(std::move(socket), *welcome);
   try {
     self->thread_ = std::thread([raw = self.get()] { raw->run(); });
   } catch (const std::system_error& e) {
@@ -86,6 +87,12 @@ CallerControl::~CallerControl() {
   }
   wake();
   if (thread_.joinable()) thread_.join();
+}
+
+void CallerControl::be_connected(ControlSocket socket, const Welcome& welcome) noexcept {
+  broker_.connect(std::move(socket), welcome.protocol);
+  // relaxed: a text is chosen by it, nothing is read behind it
+  keeps_letters_.store(broker_.keeps_letters(), std::memory_order_relaxed);
 }
 
 // ---- any thread
@@ -188,9 +195,9 @@ void CallerControl::hear() {
     if (const auto* fault = std::get_if<Fault>(&told)) {
       links_.report_fault(fault->at, fault->kind);
     } else if (const auto* executing = std::get_if<Executing>(&told)) {
-      broker_.send(*executing);
+      if (broker_.keeps_letters()) broker_.send(*executing);
     } else if (auto* letter = std::get_if<Park>(&told)) {
-      broker_.send(std::move(*letter));
+      if (broker_.keeps_letters()) broker_.send(std::move(*letter));
     } else {
       links_.close(std::get<LinkId>(told));
     }

@@ -6,6 +6,7 @@
 // box of its own and is heard by whoever holds the mutex next.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -43,6 +44,9 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   [[nodiscard]] result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,
                                                              TimeNs deadline_ns, const OpenCancel& cancel) override;
   void wake_openings() noexcept override;
+  [[nodiscard]] bool keeps_letters() const noexcept override {
+    return keeps_letters_.load(std::memory_order_relaxed);  // relaxed: see be_connected()
+  }
   [[nodiscard]] const ForkGuard& fork_guard() const noexcept override { return guard_; }
 
  private:
@@ -62,6 +66,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   // Precondition: `lock` holds mutex_.
   [[nodiscard]] result<std::unique_ptr<LinkCore>> open(std::unique_lock<std::mutex>& lock, Opening& opening,
                                                        TimeNs deadline_ns, const OpenCancel* cancel);
+  void be_connected(control::ControlSocket socket, const control::Welcome& welcome) noexcept;
   void tell(Told told) noexcept;
   void wake() noexcept;
   void hear();  // precondition: mutex_ is held
@@ -85,6 +90,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   BrokerConnection broker_;
   CallerLinks links_;
   bool stopping_ = false;
+  std::atomic<bool> keeps_letters_{false};  // what broker_ says, for threads without the mutex
   std::map<std::uint64_t, Query> queries_;
 
   std::mutex told_mutex_;   // held for a push or a swap

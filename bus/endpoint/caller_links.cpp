@@ -23,9 +23,13 @@ CallStatus ending_of(errc code) noexcept {
   }
 }
 
+constexpr char text_older_broker[] = "the broker is of an older release, which starts no instance for one message";
+
 }  // namespace
 
 // ---- asked by the program
+
+bool CallerLinks::is_impossible(bool alone) const noexcept { return alone && broker_ && !broker_.keeps_letters(); }
 
 void CallerLinks::ask(const std::string& pit, const LinkOptions& options, bool alone, LinkId link,
                       std::uint64_t correlation, TimeNs deadline_ns) {
@@ -36,6 +40,10 @@ void CallerLinks::ask(const std::string& pit, const LinkOptions& options, bool a
 std::uint64_t CallerLinks::begin_opening(Opening& opening, TimeNs deadline_ns) {
   const std::uint64_t correlation = next_correlation();
   openings_[correlation] = &opening;
+  if (is_impossible(opening.alone)) {
+    opening.failure = error{errc::version_mismatch, 0, text_older_broker};
+    return correlation;
+  }
   ask(opening.pit, opening.options, opening.alone, 0, correlation, deadline_ns);
   return correlation;
 }
@@ -153,6 +161,10 @@ void CallerLinks::on_drop(const Drop& drop) {
 
 // Asks for the next epoch of a link that has none, under the number its open() waits with.
 void CallerLinks::reopen(LinkId link, Entry& entry) {
+  if (is_impossible(entry.alone)) {
+    entry.mailbox->post(link_event::Ended{status::unreachable, text_older_broker, entry.saw_death});
+    return;
+  }
   entry.correlation = 0;
   for (const auto& [correlation, opening] : openings_) {
     if (opening->link == link) entry.correlation = correlation;
@@ -241,7 +253,12 @@ void CallerLinks::ask_again(const std::vector<HeldLink>& told) {
     if (!entry.live) reopen(id, entry);
   }
   for (auto& [correlation, opening] : openings_) {
-    if (opening->link == 0) ask(opening->pit, opening->options, opening->alone, 0, correlation, no_deadline_ns);
+    if (opening->link != 0) continue;
+    if (is_impossible(opening->alone)) {
+      opening->failure = error{errc::version_mismatch, 0, text_older_broker};
+    } else {
+      ask(opening->pit, opening->options, opening->alone, 0, correlation, no_deadline_ns);
+    }
   }
 }
 

@@ -79,6 +79,8 @@ class CallerLinks {
   [[nodiscard]] Entry* entry_of(const control::Attachment& at);
   void ask(const std::string& pit, const LinkOptions& options, bool alone, control::LinkId link,
            std::uint64_t correlation, TimeNs deadline_ns);
+  // An Open that the broker there is would take for another one.
+  [[nodiscard]] bool is_impossible(bool alone) const noexcept;
   void reopen(control::LinkId link, Entry& entry);
   void forget(control::LinkId link);
   void went_down(Entry& entry);

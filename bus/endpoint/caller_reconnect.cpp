@@ -58,13 +58,15 @@ bool CallerControl::find_next_broker() {
     const std::lock_guard lock(mutex_);
     held = links_.held();
   }
-  if (!greet(socket, held, deadline_after(welcome_timeout_ns))) return false;
+  const auto welcome = greet(socket, held, deadline_after(welcome_timeout_ns));
+  if (!welcome) return false;
   const std::lock_guard lock(mutex_);
-  broker_.connect(std::move(socket));
+  be_connected(std::move(socket), *welcome);
   links_.ask_again(held);
   for (const auto& [correlation, query] : queries_) {
     if (!query.answer) broker_.send(StatusQuery{correlation});
   }
+  changed_.notify_all();  // an older broker cannot do all that is asked again
   return true;
 }
 

@@ -72,6 +72,8 @@ class LinkControl {
   // Tells the broker, which may not be there.
   virtual void report_executing(const control::Executing&) noexcept {}
   virtual void park(control::Park&&) noexcept {}
+  // Whether the broker keeps what is parked, and starts instances for one message; an older one does neither.
+  [[nodiscard]] virtual bool keeps_letters() const noexcept { return true; }
   // A link to an instance that the broker starts for it, of the pit that `of` is a link to. Waits; from any thread.
   // wake_openings(): so that a cancel is seen.   Errors: busy (try again later), and those of open().
   [[nodiscard]] virtual result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,

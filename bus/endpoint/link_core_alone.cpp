@@ -15,7 +15,12 @@ constexpr std::string_view text_harmless_alone =
 constexpr std::string_view text_not_alone =
     "this message killed the pit, and could not be tried alone: it is parked as a dead letter (symphony dlq)";
 
-std::string_view text_of(AloneOutcome outcome) noexcept {
+constexpr std::string_view text_no_letter =
+    "this message killed the pit, and is not tried again: the broker is of an older release and keeps no dead letters; "
+    "update it";
+
+std::string_view text_of(AloneOutcome outcome, bool keeps_letters) noexcept {
+  if (!keeps_letters) return text_no_letter;
   switch (outcome) {
     case AloneOutcome::killed:
       return text_killed_alone;
@@ -56,7 +61,7 @@ void LinkCore::end_poisoned(Call& call, std::span<const std::byte> body) noexcep
   } catch (const std::bad_alloc&) {
     // It has no letter.
   }
-  end(call, status::poisoned, text_not_alone);
+  end(call, status::poisoned, text_of(AloneOutcome::not_run, control_->keeps_letters()));
 }
 
 void LinkCore::try_alone(Call& call, std::span<const std::byte> body) noexcept {
@@ -82,7 +87,7 @@ void LinkCore::on_tried_alone(link_event::TriedAlone& tried) noexcept {
   if (call == nullptr) return;                      // its deadline came first, or the link was closed
   if (tried.outcome == AloneOutcome::late) return;  // its deadline is about to come
   if (tried.outcome != AloneOutcome::answered || call->effect != Effect::read) {
-    return end(*call, status::poisoned, text_of(tried.outcome));
+    return end(*call, status::poisoned, text_of(tried.outcome, control_->keeps_letters()));
   }
   try {
     const auto text = std::as_bytes(std::span(tried.text));

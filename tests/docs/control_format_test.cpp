@@ -94,7 +94,9 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"letters_in_answer_max", {letters_in_answer_max}},
                                                 {"realm_size_max", {realm_size_max}},
                                                 {"protocol_min", {protocol_min}},
-                                                {"protocol_max", {protocol_max}}}));
+                                                {"protocol_max", {protocol_max}},
+                                                {"protocol_of_swap", {protocol_of_swap}},
+                                                {"protocol_of_letters", {protocol_of_letters}}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {

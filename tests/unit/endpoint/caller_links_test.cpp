@@ -24,7 +24,7 @@ UniqueFd dead_process() {
 }
 
 struct CallerLinksTest : testing::Test {
-  void SetUp() override { connection.connect(ControlSocket(std::move(broker.theirs))); }
+  void SetUp() override { connection.connect(ControlSocket(std::move(broker.theirs)), protocol_max); }
 
   // Up to Go; the open() that asked has not looked yet.
   Attachment open_link(Opening& opening) {
@@ -95,7 +95,7 @@ TEST_F(CallerLinksTest, WhatIsClosedWhileTheNextBrokerIsGreetedIsClosedThereToo)
   ASSERT_EQ(told.size(), 1U);
   links.close(11);  // nobody hears it
   FakeBroker next;
-  connection.connect(ControlSocket(std::move(next.theirs)));
+  connection.connect(ControlSocket(std::move(next.theirs)), protocol_max);
   links.ask_again(told);
   EXPECT_EQ(next.expect<Close>().link, 11U);
 }

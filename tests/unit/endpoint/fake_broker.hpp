@@ -70,8 +70,8 @@ class FakeBroker {
   // ---- towards a caller
 
   // An endpoint that is connected to this broker. The welcome waits for it in the socket.
-  Endpoint endpoint() {
-    say(control::Welcome{1, control::protocol_max});
+  Endpoint endpoint(std::uint16_t protocol = control::protocol_max) {
+    say(control::Welcome{1, protocol});
     Endpoint made = Endpoint::adopt(std::move(theirs)).value();
     (void)expect<control::Hello>();
     return made;

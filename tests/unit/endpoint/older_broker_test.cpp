@@ -1,0 +1,98 @@
+// An endpoint whose broker is of an older release, or becomes one. What could go wrong: the broker is told what it does
+// not know and hangs up; it takes an Open for another one and a message that kills runs where everybody is served; or
+// the caller is promised a dead letter that nobody keeps.
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+
+#include "bus/endpoint/caller_links.hpp"
+#include "tests/unit/endpoint/fake_broker.hpp"
+
+namespace symphony::detail {
+namespace {
+
+using namespace control;
+
+constexpr CallOptions read_call_of_older{.timeout_ns = 60 * second_ns, .effect = Effect::read};
+
+struct OlderBroker : testing::Test {
+  // The message is begun, and the epoch dropped: for its caller the pit has died with it.
+  void kill_with_message(Link& link, std::unique_ptr<HandPit>& pit, CallId id) {
+    ASSERT_EQ(pit->begin(), id);
+    Attachment at = pit->attached->at;
+    broker.say(Drop{at, false});
+    const auto asked = broker.expect<Open>();
+    EXPECT_EQ(asked.link, at.link);
+    ++at.epoch;
+    pit = broker.attach({at, asked.correlation}, pit_process.get());
+    // Go is on its way: until the link has it, the pit sees nothing of the call.
+    const TimeNs give_up = FakeBroker::deadline();
+    while (link.epoch() != at.epoch && now_ns() < give_up) (void)link.try_take(0);
+    ASSERT_EQ(link.epoch(), at.epoch);
+  }
+  FakeBroker broker;
+  UniqueFd pit_process = this_process();
+};
+
+TEST_F(OlderBroker, IsToldNothingOfMessagesThatKillAndTheirCallerIsToldSo) {
+  Endpoint endpoint = broker.endpoint(protocol_of_letters - 1);
+  auto [link, pit] = broker.open(endpoint, 11, pit_process.get());
+  const CallId id = link.try_start(5, bytes_of("poison"), read_call_of_older).value();
+  kill_with_message(link, pit, id);
+  kill_with_message(link, pit, id);
+  const Reply ended = link.wait(id);
+  EXPECT_EQ(ended.status, status::poisoned);
+  EXPECT_NE(ended.text.find("the broker is of an older release and keeps no dead letters"), std::string_view::npos)
+      << ended.text;
+  link = Link();
+  EXPECT_EQ(broker.expect<Close>().link, 11U) << "what was told before it would have come before it";
+}
+
+TEST_F(OlderBroker, OfThisReleaseIsTold) {
+  Endpoint endpoint = broker.endpoint(protocol_of_letters);
+  auto [link, pit] = broker.open(endpoint, 11, pit_process.get());
+  const CallId id = link.try_start(5, bytes_of("poison"), read_call_of_older).value();
+  kill_with_message(link, pit, id);
+  EXPECT_EQ(broker.expect<Executing>().id, id);
+  kill_with_message(link, pit, id);
+  EXPECT_EQ(broker.expect<Executing>().id, id);
+  const auto alone = broker.expect<Open>();
+  EXPECT_TRUE(alone.alone);
+  broker.say(Refused{alone.correlation, 0, errc::unreachable, ""});
+  EXPECT_EQ(link.wait(id).status, status::poisoned);
+  EXPECT_EQ(broker.expect<Park>().id, id);
+}
+
+TEST_F(OlderBroker, ThatComesAfterANewerOneIsNotAskedForAnInstanceForOneMessage) {
+  const UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
+  BrokerConnection connection{epoll.get(), 0};
+  CallerLinks links{connection, epoll.get()};
+  connection.connect(ControlSocket(std::move(broker.theirs)), protocol_of_letters);
+  Opening alone, ordinary;
+  alone.pit = ordinary.pit = "pit";
+  alone.alone = true;
+  const std::uint64_t first = links.begin_opening(alone, no_deadline_ns);
+  const std::uint64_t second = links.begin_opening(ordinary, no_deadline_ns);
+  EXPECT_TRUE(broker.expect<Open>().alone);
+  EXPECT_FALSE(broker.expect<Open>().alone);
+  connection.disconnect();
+  FakeBroker older;
+  connection.connect(ControlSocket(std::move(older.theirs)), protocol_of_letters - 1);
+  links.ask_again({});
+  ASSERT_TRUE(alone.failure);
+  EXPECT_EQ(alone.failure->code, errc::version_mismatch);
+  EXPECT_FALSE(ordinary.failure);
+  EXPECT_EQ(older.expect<Open>().correlation, second) << "an Open of the other came first";
+  links.end_opening(first, alone);
+  links.end_opening(second, ordinary);
+}
+
+TEST_F(OlderBroker, ThatChoosesAVersionWhichWasNotOfferedIsRefused) {
+  for (const int chosen : {protocol_min - 1, protocol_max + 1}) {
+    FakeBroker other;
+    other.say(Welcome{1, static_cast<std::uint16_t>(chosen)});
+    EXPECT_EQ(Endpoint::adopt(std::move(other.theirs)).error().code, errc::version_mismatch);
+  }
+}
+
+}  // namespace
+}  // namespace symphony::detail
