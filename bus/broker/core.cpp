@@ -293,8 +293,13 @@ void BrokerCore::on(const CallerMessage& e) {
   } else if (const auto* failed = std::get_if<control::MapFailed>(&e.message)) {
     Link* link = current(failed->at);
     if (link != nullptr && link->state != LinkState::open) {
-      refuse(*link, errc::out_of_memory,
-             "the caller could not map its ring: raise its memory limit or open a smaller link");
+      if (failed->lacks_descriptors()) {
+        refuse(*link, errc::out_of_descriptors,
+               "the caller has no file descriptor left for its link: raise its limit (ulimit -n)");
+      } else {
+        refuse(*link, errc::out_of_memory,
+               "the caller could not map its ring: raise its memory limit or open a smaller link");
+      }
     }
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
     Link* link = link_of(conn, fault->at.link);

@@ -6,6 +6,7 @@
 // docs/formats/control.md.   Threads: plain values.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -97,6 +98,7 @@ struct Ready {
 struct MapFailed {
   Attachment at;
   std::int32_t sys_errno = 0;
+  [[nodiscard]] bool lacks_descriptors() const noexcept { return sys_errno == EMFILE || sys_errno == ENFILE; }
 };  // the attach cannot go on on this side
 struct Drained {
   Attachment at;

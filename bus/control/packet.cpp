@@ -119,7 +119,11 @@ result<std::optional<Packet>> receive_packet(int socket, std::span<std::byte> bu
   if ((header.msg_flags & MSG_CTRUNC) != 0) {
     if (packet.fds.size() == fds_room)
       return unexpected(errc::peer_fault, "control: a message with too many descriptors");
-    return unexpected(errc::out_of_descriptors, "control: no file descriptor left: raise the limit (ulimit -n)");
+    if (policy != FdPolicy::accept_or_tell) {
+      return unexpected(errc::out_of_descriptors, "control: no file descriptor left: raise the limit (ulimit -n)");
+    }
+    packet.fds.clear();
+    packet.fds_lost = true;
   }
   return std::optional<Packet>(std::move(packet));
 }

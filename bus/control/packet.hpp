@@ -16,11 +16,13 @@ namespace symphony::detail::control {
 
 // Whether descriptors in a datagram are taken. The broker refuses them from callers and pits: it only hands out its
 // own.
-enum class FdPolicy { refuse, accept };
+// `accept_or_tell`: where the receiver has no number left for them the datagram is worth having without: fds_lost.
+enum class FdPolicy { refuse, accept, accept_or_tell };
 
 struct Packet {
   std::size_t size = 0;  // bytes of the caller's buffer that were filled
   std::vector<UniqueFd> fds;
+  bool fds_lost = false;  // there were some that this process had no room for: `fds` is empty
 };
 
 // Sends all bytes as one datagram, `fds` (borrowed, at most fds_max) beside it.
@@ -33,7 +35,9 @@ struct Packet {
 //   errc::peer_fault  the datagram was longer than `buffer`, carried more than fds_max descriptors, or any under
 //   `refuse`.
 //                     It is consumed and its descriptors are closed.
-//   errc::out_of_descriptors  this process has none left: the datagram is consumed, what came of its fds is closed
+//   errc::out_of_descriptors  this process has none left, under `accept`: the datagram is consumed, what came of its
+//   fds is
+//                     closed
 [[nodiscard]] result<std::optional<Packet>> receive_packet(int socket, std::span<std::byte> buffer, FdPolicy policy);
 
 // Whether the socket is readable (data or the end) or writable before the deadline; errc::timeout.

@@ -49,7 +49,7 @@ result<std::optional<Received>> ControlSocket::receive(FdPolicy policy) const {
   if (!*packet) return std::optional<Received>();
   auto message = within_memory([&] { return decode(std::span<const std::byte>(buffer.data(), (*packet)->size)); });
   if (!message) return unexpected(message.error());
-  return std::optional<Received>(Received{*std::move(message), std::move((*packet)->fds)});
+  return std::optional<Received>(Received{*std::move(message), std::move((*packet)->fds), (*packet)->fds_lost});
 }
 
 result<Received> ControlSocket::wait_receive(FdPolicy policy, TimeNs deadline_ns) const {

@@ -16,6 +16,7 @@ namespace symphony::detail::control {
 struct Received {
   Message message;
   std::vector<UniqueFd> fds;  // close-on-exec, owned by the receiver
+  bool fds_lost = false;      // as in Packet
 };
 
 class ControlSocket {

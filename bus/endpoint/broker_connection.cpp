@@ -57,6 +57,6 @@ void BrokerConnection::flush() noexcept {
   if (outbox_.empty()) watch(EPOLL_CTL_MOD, false);
 }
 
-result<std::optional<Received>> BrokerConnection::receive() const { return socket_.receive(FdPolicy::accept); }
+result<std::optional<Received>> BrokerConnection::receive() const { return socket_.receive(FdPolicy::accept_or_tell); }
 
 }  // namespace symphony::detail

@@ -258,6 +258,7 @@ void CallerControl::on_message(Received received) {
   const std::lock_guard lock(mutex_);
   auto& fds = received.fds;
   if (const auto* own = std::get_if<Own>(&received.message)) {
+    if (received.fds_lost) return broker_.send(MapFailed{own->at, EMFILE});  // it answers, and that ends the wait
     if (!fds.empty()) links_.on_own(*own, std::move(fds));
   } else if (const auto* peer = std::get_if<Peer>(&received.message)) {
     links_.on_peer(*peer, std::move(fds));

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "bus/endpoint/waiting.hpp"
@@ -114,7 +115,8 @@ void CallerLinks::on_peer(const Peer& peer, std::vector<UniqueFd> fds) {
   Entry* const entry = entry_of(peer.at);
   if (entry == nullptr || !entry->forming || entry->forming->at != peer.at) return;
   if (fds.size() < 2) {
-    broker_.send(MapFailed{peer.at, 0});
+    entry->forming.reset();
+    broker_.send(MapFailed{peer.at, EMFILE});
     return;
   }
   if (const auto mapped = map_peer(*entry->forming, std::move(fds[0]), Side::caller); !mapped) {

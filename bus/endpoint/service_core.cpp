@@ -256,6 +256,9 @@ result<UniqueFd> ServiceCore::wait_caller_socket(TimeNs deadline_ns) {
   if (!caller_answer_.granted) {
     return unexpected(errc::refused, "the operator lets this pit call nobody: add the other pit to its `calls`");
   }
+  if (!caller_answer_.socket) {
+    return unexpected(errc::out_of_descriptors, "no descriptor left for a caller's connection: raise the pit's limit");
+  }
   return std::move(caller_answer_.socket);
 }
 
@@ -290,7 +293,7 @@ void ServiceCore::run_control() noexcept {
     std::uint64_t count = 0;
     if (fds[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
     if ((fds[1].revents & ~POLLOUT) == 0) continue;
-    auto received = socket_.receive(FdPolicy::accept);
+    auto received = socket_.receive(FdPolicy::accept_or_tell);
     if (!received && is_passing(received.error().code)) continue;  // that attach runs into its timeout
     if (!received) {
       // Broker and keeper are both gone (the keeper holds the other end as well): nobody will attach or stop us.
@@ -308,6 +311,7 @@ void ServiceCore::run_control() noexcept {
 void ServiceCore::on_message(Received received) {
   auto& fds = received.fds;
   if (const auto* own = std::get_if<Own>(&received.message)) {
+    if (received.fds_lost) return send(MapFailed{own->at, EMFILE});
     if (fds.empty()) return;
     fds.resize(2);  // the second, if any: the caller's segment, of a link of write-back
     auto mapped = map_own(*own, std::move(fds[0]), Side::pit, std::move(fds[1]));
@@ -316,9 +320,10 @@ void ServiceCore::on_message(Received received) {
     send(Mapped{own->at});
   } else if (const auto* peer = std::get_if<Peer>(&received.message)) {
     const auto found = forming_.find(peer->at.link);
-    if (found == forming_.end() || found->second->at != peer->at || fds.empty()) return;
+    if (found == forming_.end() || found->second->at != peer->at) return;
     auto attached = std::move(found->second);
     forming_.erase(found);
+    if (fds.empty()) return send(MapFailed{peer->at, EMFILE});
     if (const auto mapped = map_peer(*attached, std::move(fds[0]), Side::pit); !mapped) {
       return send(MapFailed{peer->at, mapped.error().sys_errno});
     }
@@ -333,13 +338,15 @@ void ServiceCore::on_message(Received received) {
   } else if (const auto* answer = std::get_if<CallerSocket>(&received.message)) {
     {
       const std::lock_guard lock(caller_mutex_);
-      caller_answer_ = {answer->correlation, answer->granted && !fds.empty(),
-                        fds.empty() ? UniqueFd() : std::move(fds[0])};
+      caller_answer_ = {answer->correlation, answer->granted, fds.empty() ? UniqueFd() : std::move(fds[0])};
     }
     caller_answered_.notify_all();
   } else if (std::holds_alternative<Stop>(received.message)) {
     mailbox_.post(service_event::Stop{});
   } else if (const auto* freeze = std::get_if<Freeze>(&received.message)) {
+    if (received.fds_lost) {
+      return send(Frozen{freeze->number, errc::out_of_descriptors, "no descriptor left for the memory of its state"});
+    }
     mailbox_.post(
         service_event::Freeze{freeze->number, freeze->deadline_ns, fds.empty() ? UniqueFd() : std::move(fds[0])});
   } else if (std::holds_alternative<Thaw>(received.message)) {
