@@ -169,7 +169,7 @@ result<StateMemory> StateMemory::map(UniqueFd fd, std::uint64_t size, bool writa
   return out;
 }
 
-result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced) {
+result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced, bool appends) {
   struct stat about {};
   const bool is_ours = is_state_geometry(geometry) && ::fstat(fd.get(), &about) == 0 &&
                        static_cast<std::uint64_t>(about.st_size) == state_size(geometry);
@@ -180,7 +180,8 @@ result<StateMemory> StateMemory::map_own(UniqueFd fd, const StateGeometry& geome
   out->is_synced_ = is_synced;
   if (auto ok = out->reserve(0, state_page); !ok) return unexpected(ok.error());
   for (const std::uint64_t generation : {std::uint64_t{0}, std::uint64_t{1}}) {
-    auto ok = out->reserve(state_journal_offset(geometry, generation), geometry.journal_capacity);
+    auto ok =
+        out->reserve(state_journal_offset(geometry, generation), appends ? geometry.journal_capacity : state_page);
     if (!ok) return unexpected(ok.error());
   }
   return out;

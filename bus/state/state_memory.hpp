@@ -43,10 +43,12 @@ class StateMemory {
   StateMemory& operator=(StateMemory&&) noexcept;
   ~StateMemory();
 
-  // To be written by this process, of this geometry; takes all of both journals from the system now, so that append()
-  // never meets a lack of memory. `is_synced`: sync() waits for the disk; else it does nothing. Errors: out_of_memory
-  // (also: a full disk), invalid_argument (the descriptor is of another size), system.
-  [[nodiscard]] static result<StateMemory> map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced);
+  // To be written by this process, of this geometry. `appends`: takes all of both journals from the system now, so that
+  // append() never meets a lack of memory; else the first page of each, which is all that write_snapshot() writes
+  // there. `is_synced`: sync() waits for the disk; else it does nothing. Errors: out_of_memory (also: a full disk),
+  // invalid_argument (the descriptor is of another size), system.
+  [[nodiscard]] static result<StateMemory> map_own(UniqueFd fd, const StateGeometry& geometry, bool is_synced,
+                                                   bool appends = true);
   // Left by another process; whatever its size is.   Errors: out_of_memory, system.
   // `is_file`: its machine may have stopped in the middle of a write.
   [[nodiscard]] static result<StateMemory> map_old(UniqueFd fd, bool is_file);

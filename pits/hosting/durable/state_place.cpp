@@ -34,7 +34,8 @@ Outcome StatePlace::make_next(detail::StateMemory& out) const {
   auto fd =
       is_folder() ? detail::create_state_file(policy_.folder, name_, geometry) : detail::create_state_memory(geometry);
   if (!fd) return failed(fd.error());
-  auto mapped = detail::StateMemory::map_own(*std::move(fd), geometry, is_folder() && policy_.is_synced);
+  auto mapped = detail::StateMemory::map_own(*std::move(fd), geometry, is_folder() && policy_.is_synced,
+                                             policy_.durability == Durability::journal);
   if (!mapped) {
     drop_next();
     return failed(mapped.error());

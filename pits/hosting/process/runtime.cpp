@@ -75,9 +75,9 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
       old = *std::move(mapped);
     }
     if (handover->policy.durability == Durability::none) return take_over(old);
-    auto own = detail::StateMemory::map_own(UniqueFd(handover->own_fd),
-                                            {handover->policy.snapshot_size_max, handover->policy.journal_size},
-                                            handover->is_file && handover->policy.is_synced);
+    auto own = detail::StateMemory::map_own(
+        UniqueFd(handover->own_fd), {handover->policy.snapshot_size_max, handover->policy.journal_size},
+        handover->is_file && handover->policy.is_synced, handover->policy.durability == Durability::journal);
     if (!own) return {SYMPHONY_OVERLOADED, own.error().text};
     const auto make_instance = [this](InstanceServices* services, std::unique_ptr<Instance>& out) {
       return make_inited(services, out);

@@ -32,6 +32,19 @@ TEST(StateMemory, IsAllZeroAndTakesRoomOnlyWhereItIsUsed) {
   EXPECT_EQ(about.st_blocks * 512, 3 * 4096) << "of 4 GiB: page 0 and both journals";
 }
 
+TEST(StateMemory, OfWhoAppendsNothingHoldsOnePageOfEachJournal) {
+  const StateGeometry with_journals{4096, std::uint64_t{1} << 20};
+  for (const bool appends : {false, true}) {
+    UniqueFd fd = create_state_memory(with_journals).value();
+    const UniqueFd same = fd.duplicate();
+    ASSERT_TRUE(StateMemory::map_own(std::move(fd), with_journals, false, appends));
+    struct stat about {};
+    ASSERT_EQ(::fstat(same.get(), &about), 0);
+    const std::uint64_t journal = appends ? with_journals.journal_capacity : state_page;
+    EXPECT_EQ(static_cast<std::uint64_t>(about.st_blocks) * 512, state_page + 2 * journal);
+  }
+}
+
 TEST(StateMemory, OfAnotherSizeThanAgreedIsRefused) {
   const auto own = StateMemory::map_own(create_state_memory({4096, 4096}).value(), geometry, false);
   ASSERT_FALSE(own);
