@@ -2,7 +2,7 @@
 //
 // It must not die, so it does little: it starts processes, reaps them, and keeps what a broker gives it for the next
 // one. It never reads a byte that a pit or a caller wrote. When it dies, its children die with it (PR_SET_PDEATHSIG).
-// Threads: one; its process must have no other when start_process() forks.
+// Threads: one; its process has no other, and no handlers of signals, when start_process() lends it to a child.
 #pragma once
 
 #include <deque>
