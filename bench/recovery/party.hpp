@@ -39,6 +39,7 @@ class Party {
   [[nodiscard]] Link open();
   [[nodiscard]] PitInfo pit();         // once it is ready
   [[nodiscard]] pid_t broker() const;  // once there is one
+  [[nodiscard]] pid_t daemon() const noexcept { return daemon_; }
   [[nodiscard]] const Row& row_of(std::uint32_t instance) const { return moments_->rows[instance % rows_max]; }
 
  private:

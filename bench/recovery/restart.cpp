@@ -1,6 +1,8 @@
 #include <poll.h>
 
+#include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <utility>
 
 #include <symphony/operator.hpp>
@@ -10,6 +12,10 @@
 
 namespace symphony::bench::recovery {
 namespace {
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 double ms(TimeNs from, TimeNs to) { return static_cast<double>(to - from) * 1e-6; }
 
@@ -59,7 +65,7 @@ void measure_restart(std::size_t kills) {
                                    "-> GO at the caller",
                                    "-> reply"};
   constexpr std::size_t count = std::size(names);
-  std::vector<double> parts[count], whole, own, loading;
+  std::vector<double> parts[count], whole, split, own, loading;
   std::size_t without_split = 0;
   for (std::size_t i = 0; i < kills + 3; ++i) {
     const Times t = once(party, link, *broker);
@@ -72,15 +78,21 @@ void measure_restart(std::size_t kills) {
     without_split += is_whole ? 0 : 1;
     if (!is_whole) continue;
     for (std::size_t k = 0; k < count; ++k) parts[k].push_back(ms(at[k], at[k + 1]));
+    split.push_back(ms(t.kill, t.reply));
     loading.push_back(ms(t.forked, t.main));
     own.push_back(ms(t.kill, t.reply) - loading.back());
   }
   if (own.empty()) give_up("restart", "no split: is the kernel without /proc/self/schedstat?");
   std::printf("SIGKILL of a process pit to its first reply, empty snapshot: p50 %.2f ms, p99 %.2f ms, %zu kills\n",
               quantile(whole, 0.5), quantile(whole, 0.99), whole.size());
+  double sum = 0;  // means add up, medians do not
   for (std::size_t k = 0; k < count; ++k) {
-    std::printf("  %-28s p50 %6.2f ms  p99 %6.2f ms\n", names[k], quantile(parts[k], 0.5), quantile(parts[k], 0.99));
+    sum += mean(parts[k]);
+    std::printf("  %-28s mean %6.2f ms  p50 %6.2f ms  p99 %6.2f ms\n", names[k], mean(parts[k]),
+                quantile(parts[k], 0.5), quantile(parts[k], 0.99));
   }
+  std::printf("  %-28s mean %6.2f ms, of the whole %.2f ms\n", "sum", sum, mean(split));
+  if (std::abs(sum - mean(split)) > 0.001) give_up("restart", "the parts are not the whole");
   std::printf("  own code (all but exec and linking): p50 %.2f ms, p99 %.2f ms; without a split: %zu\n",
               quantile(own, 0.5), quantile(own, 0.99), without_split);
   write("bus.recovery_ms_p50", quantile(whole, 0.5), "ms", whole.size(), begun,
