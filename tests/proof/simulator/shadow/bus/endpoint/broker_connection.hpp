@@ -12,6 +12,8 @@ class BrokerConnection {
   [[nodiscard]] explicit operator bool() const noexcept { return out_ != nullptr; }
   void connect(proof::Queue<control::Message>& out) noexcept { out_ = &out; }
   void disconnect() noexcept { out_ = nullptr; }
+  // All brokers here are of this version.
+  [[nodiscard]] static constexpr bool keeps_letters() noexcept { return true; }
   // One that is gone is not told.
   void send(const control::Message& message) noexcept {
     if (out_ != nullptr) out_->push(message);
