@@ -82,10 +82,6 @@ bool has_one_thread() {
   return !failed && count == 1;
 }
 
-// Ids and epochs start above those of every earlier keeper since the machine started (core.hpp), so that its callers
-// may come back with the links they know: one a second is more than brokers are started.
-Generation first_generation() { return 1 + static_cast<Generation>(now_ns() / second_ns); }
-
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
@@ -152,7 +148,7 @@ class Daemon {
   }
 
   int watch_over() {
-    Generation generation = first_generation();
+    Generation generation = keeper::first_generation();
     std::deque<TimeNs> deaths;
     for (;; ++generation) {
       if (!start_broker(generation)) return complain(exit_os, "the broker process could not be started", path_);

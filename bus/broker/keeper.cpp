@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace symphony::detail::broker::keeper {
@@ -235,12 +236,22 @@ void raise_descriptor_limit() noexcept {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+Generation first_generation() noexcept {
+  constexpr TimeNs tick_ns = second_ns / 64;  // 32 bits of them: two years
+  const TimeNs tick = now_ns() / tick_ns + 1;
+  for (TimeNs left = tick * tick_ns - now_ns(); left > 0; left = tick * tick_ns - now_ns()) {
+    const timespec rest{0, left};
+    ::nanosleep(&rest, nullptr);  // allowed: it is the time itself that is waited for
+  }
+  return static_cast<Generation>(tick);
+}
+
 int run_for_application(UniqueFd broker, pid_t application) {
   const UniqueFd pidfd = pidfd_of(application);
   if (!pidfd || ::getppid() != application) return 0;  // it is gone already
   raise_descriptor_limit();
   Keeper keeper;
-  keeper.attach_broker(std::move(broker), 1);
+  keeper.attach_broker(std::move(broker), first_generation());
   std::vector<pollfd> fds;
   for (;;) {
     fds.assign(1, pollfd{pidfd.get(), POLLIN, 0});

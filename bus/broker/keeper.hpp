@@ -29,6 +29,12 @@ void hold_standard_descriptors() noexcept;
 [[nodiscard]] result<Process> start_process(const SpawnRequest& request, UniqueFd socket,
                                             std::span<const UniqueFd> inherited, int output = -1);
 
+// A number for a first broker. Ids and epochs start above those of every earlier keeper since the machine started
+// (core.hpp): its callers may come back with the links they know, and no new link has the number of one that a kept
+// state knows. For who has realm and state folders to himself: it returns when the number's own sixty-fourth of a
+// second has begun, so whoever has them next finds a later one; more of them pass than brokers are started again.
+[[nodiscard]] Generation first_generation() noexcept;
+
 class Keeper {
  public:
   Keeper() = default;
