@@ -50,6 +50,7 @@ Outcome DurablePit::begin_with(const detail::StateMemory* old) {
   Outcome outcome = adopt(*frame);
   if (outcome.ok()) outcome = replay(reader);
   if (outcome.ok()) keep_time(*frame);
+  if (frame->boot != boot_of_this_machine()) all_gone();  // and this run's links may have their numbers
   replaying_ = false;
   instance_->replay(nullptr);
   return outcome;

@@ -10,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "bus/state/state_reader.hpp"
+#include "bus/state/state_writer.hpp"
 #include "pits/hosting/durable/durable_pit.hpp"
+#include "pits/hosting/durable/state_frame.hpp"
 #include "tests/proof/state/ledger.hpp"
 
 namespace symphony::proof {
@@ -124,6 +127,33 @@ TEST_F(TroubleTest, AnAnswerLeavesWhenTheDiskHasWhatLedToIt) {
     const Sink sink = ask(Way::at_once);
     EXPECT_EQ(sink.status, SYMPHONY_OK);
     EXPECT_GT(sink.synced, before);
+  }
+}
+
+// The numbers of links begin anew with the machine.
+TEST_F(TroubleTest, NoLinkOfAnotherRunOfTheMachineIsKnownButWhatItsCallsDid) {
+  for (const bool is_another : {false, true}) {
+    start(64 * 1024);
+    id = 0;
+    ASSERT_EQ(ask(Way::at_once).status, SYMPHONY_OK);
+    ASSERT_TRUE(pit->keep().ok());
+    const std::vector<std::byte> before = state();
+
+    const auto old = detail::StateMemory::map_old(std::move(left), false).value();
+    auto frame = pit::read_state_frame(detail::StateReader<detail::RealMem>(old.bytes(), false).snapshot());
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->last_ids.at(1), 1u);
+    if (is_another) ++frame->boot;
+    const detail::StateGeometry geometry{policy.snapshot_size_max, policy.journal_size};
+    UniqueFd fd = detail::create_state_memory(geometry).value();
+    UniqueFd again = fd.duplicate();
+    const auto rewritten = detail::StateMemory::map_own(std::move(fd), geometry, false).value();
+    detail::StateWriter<detail::RealMem> writer(rewritten.bytes().data(), geometry);
+    ASSERT_TRUE(writer.write_snapshot(pit::write_state_frame(*frame)));
+    left = std::move(again);
+    kill_and_start(64 * 1024);
+    EXPECT_EQ(state(), before);
+    EXPECT_EQ(pit->last_id(1), is_another ? 0u : 1u);
   }
 }
 
