@@ -49,7 +49,7 @@ result<std::unique_ptr<LinkCore>> LinkControl::open_alone(control::LinkId, const
 
 void LinkCore::note_executing(const Call& call, const control::Attachment& at, const DeadEpoch& dead) noexcept {
   if (call.was_in_state) return;  // it was handled, and its position is not of this epoch
-  if (is_alone_) return;  // the broker knows what it started that instance for
+  if (is_alone_) return;          // the broker knows what it started that instance for
   const std::uint64_t handled = dead.trust == Trust::hostile ? dead.freed : dead.handled;
   if (call.position < handled || call.position >= dead.begun) return;
   control_->report_executing({at, call.id, call.type, call.body_size, call.attempt, call.effect});

@@ -42,13 +42,27 @@ TEST(EmbeddedBroker, WhatAPitStartedDiesWithIt) {
 TEST(EmbeddedBroker, OpensALinkToAPitItStarted) {
   auto broker = broker_of({fake_pit("echo")});
   FakeCaller caller(broker.connect().value());
-  EXPECT_EQ(caller.greet(), 1U);
+  caller.greet();
   const Go go = caller.open("echo");
   EXPECT_EQ(go.last_id, 40U);
   EXPECT_EQ(caller.last_own.request_capacity, detail::ring_capacity_default);
   EXPECT_EQ(caller.last_own.reply_size_max, 1000U);
   EXPECT_EQ(state_of(broker), "ready");
   EXPECT_EQ(broker.status().at(0).links, 1U);
+}
+
+// What a pit keeps in a folder knows the links of the broker before.
+TEST(EmbeddedBroker, GivesNoLinkTheNumberOfOneOfTheBrokerBefore) {
+  LinkId last = 0;
+  for (int i = 0; i < 3; ++i) {
+    auto broker = broker_of({fake_pit("echo")});
+    FakeCaller caller(broker.connect().value());
+    caller.greet();
+    const Go go = caller.open("echo");
+    EXPECT_GT(go.at.link, last);
+    EXPECT_GT(go.at.epoch, last);
+    last = std::max(go.at.link, go.at.epoch);
+  }
 }
 
 TEST(EmbeddedBroker, GivesEachSideTheOthersSegmentSealedAndReadOnly) {

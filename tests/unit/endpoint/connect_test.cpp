@@ -44,6 +44,7 @@ TEST_F(Connect, GoesOnToTheNextBrokerWhereOneHangsUpBeforeItsWelcome) {
     ASSERT_TRUE(hello && std::holds_alternative<Hello>(hello->message));
     Welcome welcome;
     welcome.generation = 7;
+    welcome.protocol = protocol_max;
     ASSERT_TRUE(next.wait_send(welcome, {}, deadline_after(60 * second_ns)));
     // Until the endpoint is gone.
     EXPECT_EQ(next.wait_receive(FdPolicy::refuse, deadline_after(60 * second_ns)).error().code, errc::closed);
