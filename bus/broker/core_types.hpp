@@ -64,7 +64,7 @@ struct RecordFound {
   std::uint64_t key = 0;
   std::vector<std::byte> blob;
 };
-struct Begin {  // first event: what the keeper held over the death of an earlier broker; empty for generation 1
+struct Begin {  // first event: what the keeper held over the death of an earlier broker; empty for the first one
   std::vector<ProcessFound> processes;
   std::vector<RecordFound> records;
 };
