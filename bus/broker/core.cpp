@@ -292,15 +292,7 @@ void BrokerCore::on(const CallerMessage& e) {
     if (Link* link = current(ready->at)) side_ready(*link, true, 0);
   } else if (const auto* failed = std::get_if<control::MapFailed>(&e.message)) {
     Link* link = current(failed->at);
-    if (link != nullptr && link->state != LinkState::open) {
-      if (failed->lacks_descriptors()) {
-        refuse(*link, errc::out_of_descriptors,
-               "the caller has no file descriptor left for its link: raise its limit (ulimit -n)");
-      } else {
-        refuse(*link, errc::out_of_memory,
-               "the caller could not map its ring: raise its memory limit or open a smaller link");
-      }
-    }
+    if (link != nullptr && link->state != LinkState::open) refuse_unmapped(*link, *failed, "the caller");
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
     Link* link = link_of(conn, fault->at.link);
     if (link != nullptr && link->epoch == fault->at.epoch && link->state == LinkState::open) {

@@ -224,6 +224,7 @@ class BrokerCore {
   void end_link(Link& link);                                    // erases, or leaves it closing
   void erase_link(Link& link, bool pit_knows = false);          // pit_knows: it has been told
   void refuse(Link& link, errc code, const std::string& text);  // and end_link
+  void refuse_unmapped(Link& link, const control::MapFailed& failed, const std::string& whose);
   void refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text);
   void record_link(const Link& link);
   void restore_link(LinkId id, const LinkRecord& record);

@@ -275,6 +275,14 @@ void BrokerCore::refuse(Link& link, errc code, const std::string& text) {
   end_link(link);
 }
 
+void BrokerCore::refuse_unmapped(Link& link, const control::MapFailed& failed, const std::string& whose) {
+  if (failed.lacks_descriptors()) {
+    return refuse(link, errc::out_of_descriptors,
+                  whose + " has no file descriptor left for the link: raise its limit (ulimit -n)");
+  }
+  refuse(link, errc::out_of_memory, whose + " could not map its ring: raise its memory limit or open a smaller link");
+}
+
 void BrokerCore::refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text) {
   act(SendToCaller{
       conn.id, control::Refused{correlation, 0, code, text.substr(0, control::text_size_max)}, 0, 0, 0, {}});

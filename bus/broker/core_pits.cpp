@@ -256,13 +256,7 @@ void BrokerCore::on(const PitMessage& e) {
   } else if (const auto* failed_map = std::get_if<control::MapFailed>(&e.message)) {
     Link* link = current(failed_map->at);
     if (link != nullptr && (link->state == LinkState::owning || link->state == LinkState::peering)) {
-      if (failed_map->lacks_descriptors()) {
-        refuse(*link, errc::out_of_descriptors,
-               "the pit has no file descriptor left for the link: raise its limit (ulimit -n)");
-      } else {
-        refuse(*link, errc::out_of_memory,
-               "the pit could not map its ring: raise its memory limit or open a smaller link");
-      }
+      refuse_unmapped(*link, *failed_map, "the pit");
     }
   } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
     Link* link = link_at(drained->at);

@@ -2,6 +2,8 @@
 // before it is sealed, or an open that cannot be fulfilled hangs.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/unit/broker/core_driver.hpp"
 
 namespace symphony::detail::broker {
@@ -228,6 +230,28 @@ TEST(Attach, RefusesWhenMemoryCannotBeMadeSealedOrMapped) {
     EXPECT_EQ(refused->code, errc::out_of_memory);
     if (who != 0) d.pit_says(Drained{at});
     EXPECT_EQ(d.core.link_count(), 0U);
+  }
+}
+
+TEST(Attach, RefusesByNameWhereASideHasNoDescriptorLeft) {
+  for (const int why : {EMFILE, ENFILE}) {
+    for (const bool is_caller : {true, false}) {
+      auto d = ready_driver();
+      const auto c = d.caller();
+      d.open(c);
+      const auto at = d.attach_until(c, LinkState::owning);
+      d.out.clear();
+      if (is_caller) d.say(c, MapFailed{at, why});
+      if (!is_caller) d.pit_says(MapFailed{at, why});
+      const auto refused = d.said_to_caller<Refused>();
+      ASSERT_TRUE(refused);
+      EXPECT_EQ(refused->code, errc::out_of_descriptors);
+      EXPECT_EQ(refused->text.find(is_caller ? "the caller has no file descriptor" : "the pit has no file descriptor"),
+                0U)
+          << refused->text;
+      d.pit_says(Drained{at});
+      EXPECT_EQ(d.core.link_count(), 0U);
+    }
   }
 }
 
