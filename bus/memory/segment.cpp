@@ -10,7 +10,6 @@
 #include <cstdio>
 
 #include "bus/memory/layout.hpp"
-#include "bus/memory/mapping.hpp"
 
 namespace symphony::detail {
 namespace {
@@ -52,9 +51,10 @@ result<UniqueFd> create_segment(const char* name, std::uint64_t size, SegmentRol
     return unexpected(code_of(failed), "fallocate: no memory for a link's segment; use smaller rings or free memory",
                       failed);
   }
-  const auto page = Mapping::map(fd.get(), segment_header_size, Access::read_write);
-  if (!page) return unexpected(page.error());
-  *reinterpret_cast<SegmentIdentity*>(page->data()) = {layout_fingerprint, segment_protocol, role, 0, nonce};
+  const SegmentIdentity identity{layout_fingerprint, segment_protocol, role, 0, nonce};
+  if (::pwrite(fd.get(), &identity, sizeof identity, 0) != ssize_t{sizeof identity}) {
+    return unexpected(errc::system, "pwrite: a link's segment does not take its identity", errno);
+  }
   return fd;
 }
 
