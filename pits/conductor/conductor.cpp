@@ -42,6 +42,10 @@ std::string broker_name_of(std::string_view name, const MountOptions& options) {
   return options.broker_name.empty() ? std::string(name) : options.broker_name;
 }
 
+pit::OverrunOptions overrun_of(const MountOptions& options) noexcept {
+  return {options.budget_ms, options.abort_on_overrun};
+}
+
 template <class AnyLink>
 Reply made_by(AnyLink& link, std::uint64_t key, std::uint32_t type, std::span<const std::byte> body,
               const CallOptions& options) noexcept {
@@ -150,7 +154,9 @@ StepResult Conductor::make_static(const MountOptions& options, std::shared_ptr<p
   if (StepResult missing = check_needs(info); !missing.ok()) return missing;
   std::unique_ptr<pit::StaticHost> made;
   auto outcome = pit::StaticHost::mount(
-      *options.entry, {.config = options.config, .services = services_, .keeper = std::move(keeper)}, made);
+      *options.entry,
+      {.config = options.config, .services = services_, .overrun = overrun_of(options), .keeper = std::move(keeper)},
+      made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -164,7 +170,9 @@ StepResult Conductor::make_dynamic(const MountOptions& options, std::shared_ptr<
   if (StepResult missing = check_needs(file.notes[0].info); !missing.ok()) return missing;
   std::unique_ptr<pit::DynamicHost> made;
   auto outcome = pit::DynamicHost::mount(
-      file, {.config = options.config, .services = services_, .keeper = std::move(keeper)}, made);
+      file,
+      {.config = options.config, .services = services_, .overrun = overrun_of(options), .keeper = std::move(keeper)},
+      made);
   out = std::move(made);
   return step(std::move(outcome));
 }
@@ -308,6 +316,14 @@ StepResult Conductor::feed(std::string_view name, std::uint64_t seed, TimeNs now
     if (fed.ok()) route->set_fed(seed, now_ns);
     return fed;
   }));
+}
+
+StepResult Conductor::health(std::string_view name, PitHealth& out) const {
+  const auto route = mounts_->find(name);
+  if (!route) return not_mounted(name);
+  pit::Health health = route->place().host->health();
+  out = {health.degraded, health.type, health.running_ns, health.overruns, std::move(health.stack)};
+  return {};
 }
 
 // ---- swap

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <symphony/clock.hpp>
 #include <symphony/unique_fd.hpp>
@@ -103,6 +104,15 @@ struct Snapshot {
   std::vector<ArmedTimer> timers{};  // in order of their ids
 };
 
+// How a pit's code keeps to its time, in modes that cannot end it.
+struct Health {
+  bool degraded = false;           // it runs longer than its budget now: who calls it waits
+  std::uint32_t type = 0;          // of the message that it runs then; 0: a timer or an answer
+  TimeNs running_ns = 0;           // for how long
+  std::uint64_t overruns = 0;      // how often that was so
+  std::vector<std::string> stack;  // of the last time, innermost first; see thread_stack.hpp
+};
+
 // A mounted pit. Threads: any; each function may wait for the call that is being handled.
 class Host {
  public:
@@ -148,6 +158,9 @@ class Host {
   // For replay: from now on the pit's clock stands at `now_ns`, above 0, until it is fed again, and its random() begins
   // anew with the seed, not 0. Timers that are due by then run before this returns.   [RUNNING]
   virtual Outcome feed(std::uint64_t seed, TimeNs now_ns) = 0;
+
+  // Waits for nobody. What there is a budget for; nothing of a pit that its mode can end.
+  [[nodiscard]] virtual Health health() const { return {}; }
 };
 
 // Hears what a pit publishes. Called on the thread that runs the pit, which lends the bytes; must not call the pit.

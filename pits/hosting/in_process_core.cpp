@@ -46,8 +46,13 @@ void let_go(std::shared_ptr<InProcessCore>& core) noexcept {
 
 Outcome InProcessCore::begin() {
   const Snapshot* const from = std::exchange(options_.restore, nullptr);
+  if (options_.overrun.budget_ms != 0) {
+    overrun_ = Overrun::make(mode, options_.overrun, options_.log);
+    if (overrun_ == nullptr) return {SYMPHONY_OVERLOADED, "no memory or thread to watch the pit's budget with"};
+  }
   Outcome begun = options_.keeper ? begin_kept(from) : make_running(from);
   if (begun.ok()) info = instance().info();
+  if (begun.ok() && overrun_) overrun_->set_name(info.name);
   return begun;
 }
 
@@ -80,7 +85,7 @@ Outcome InProcessCore::make_running(const Snapshot* from) {
   told_due_ns_ = no_deadline_ns;
   timer_due(instance_->next_timer_ns());
   broken_.clear();
-  is_plain_ = true;
+  is_plain_ = overrun_ == nullptr;
   kept_ = std::move(first);
   kept_at_change_ = instance_->changes();
   return {};
@@ -138,6 +143,20 @@ void InProcessCore::break_down(std::string why) noexcept {
   log_error(broken_);
 }
 
+void InProcessCore::handle_specially(std::uint64_t link, const symphony_envelope& envelope,
+                                     std::span<const std::byte> body, ReplySink& sink) noexcept {
+  if (!broken_.empty()) return sink.fail(SYMPHONY_QUARANTINED, broken_);
+  const Overrun::Turn turn(overrun_.get(), envelope.type);
+  if (options_.keeper) return handle_kept(link, envelope, body, sink);
+  instance_->handle(envelope, body, sink);
+  look_after();
+}
+
+bool InProcessCore::run_one_timer(TimeNs now) noexcept {
+  const Overrun::Turn turn(overrun_.get(), 0);
+  return instance_->run_timer(now);
+}
+
 // ---- what the pit asks, and what comes of it
 
 std::int32_t InProcessCore::call_async(const AsyncCall& call) noexcept {
@@ -176,9 +195,10 @@ TimeNs InProcessCore::run_timers(TimeNs now) noexcept {
   TimeNs next = no_deadline_ns;
   insist([&] {
     if (options_.keeper) {
+      const Overrun::Turn turn(overrun_.get(), 0);
       next = run_due_kept(now);
     } else if (!is_retired() && !instance_->is_fed()) {
-      for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now); ++i) look_after();
+      for (int i = 0; i < SYMPHONY_TIMERS_MAX && run_one_timer(now); ++i) look_after();
       next = instance_->state() == State::running ? instance_->next_timer_ns() : no_deadline_ns;
     }
     told_due_ns_ = next;
@@ -190,6 +210,7 @@ void InProcessCore::on_answer(std::uint64_t cookie, const Reply& reply) noexcept
   insist([&] {
     if (is_retired()) return;
     const auto body = reply.ok() ? reply.body : std::as_bytes(std::span(reply.text));
+    const Overrun::Turn turn(overrun_.get(), 0);
     if (options_.keeper) return answer_kept(cookie, reply.status, reply.type, body);
     instance_->answer(cookie, reply.status, reply.type, body);
     look_after();
@@ -201,7 +222,7 @@ Outcome InProcessCore::feed(std::uint64_t seed, TimeNs now_ns) {
     if (options_.keeper) return take([&] { return options_.keeper->feed(seed, now_ns); });
     if (is_retired()) return {SYMPHONY_BAD_STATE, std::string(text_retired)};
     instance_->feed(seed, now_ns);
-    for (int i = 0; i < SYMPHONY_TIMERS_MAX && instance_->run_timer(now_ns); ++i) look_after();
+    for (int i = 0; i < SYMPHONY_TIMERS_MAX && run_one_timer(now_ns); ++i) look_after();
     return {};
   });
 }

@@ -21,6 +21,7 @@
 #include "pits/hosting/executor.hpp"
 #include "pits/hosting/in_process_host.hpp"
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/overrun.hpp"
 #include "pits/hosting/service_thread.hpp"
 #include "pits/hosting/state_keeper.hpp"
 
@@ -42,7 +43,7 @@ class InProcessCore final : public ServiceClient,
   void handle(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
               ReplySink& sink) noexcept {
     if (!is_plain_) [[unlikely]]
-      return handle_kept(link, envelope, body, sink);
+      return handle_specially(link, envelope, body, sink);
     instance_->handle(envelope, body, sink);
     look_after();
   }
@@ -80,6 +81,7 @@ class InProcessCore final : public ServiceClient,
   Outcome feed(std::uint64_t seed, TimeNs now_ns);
 
   [[nodiscard]] const std::shared_ptr<ServiceThread>& services() const noexcept { return options_.services; }
+  [[nodiscard]] Health health() const { return overrun_ ? overrun_->health() : Health{}; }  // [any thread]
 
   TimeNs run_timers(TimeNs now) noexcept override;
   void on_answer(std::uint64_t cookie, const Reply& reply) noexcept override;
@@ -113,6 +115,10 @@ class InProcessCore final : public ServiceClient,
 
   Outcome make(InstanceServices* services, std::unique_ptr<Instance>& out);
 
+  void handle_specially(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
+                        ReplySink& sink) noexcept;
+  bool run_one_timer(TimeNs now) noexcept;
+
   // in_process_kept.cpp: with a keeper
   Outcome begin_kept(const Snapshot* from);
   void handle_kept(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
@@ -133,6 +139,7 @@ class InProcessCore final : public ServiceClient,
 
   const std::unique_ptr<InstanceFactory> factory_;
   InProcessOptions options_;
+  std::unique_ptr<Overrun> overrun_;  // null: no budget
 
   // Only inside the executor:
   std::unique_ptr<Instance> instance_;
@@ -141,7 +148,7 @@ class InProcessCore final : public ServiceClient,
   TimeNs told_due_ns_ = no_deadline_ns;  // what the service thread believes; it looks then, and asks anew
   bool at_rest_ = false;                 // drained, and not started again
   std::string broken_;                   // why there is nothing to run; empty: there is
-  bool is_plain_ = false;                // there is an instance to run, and no keeper
+  bool is_plain_ = false;                // there is an instance to run, and neither a keeper nor a budget
 
   std::atomic<std::uint64_t> last_link_;
 };

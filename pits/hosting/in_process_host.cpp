@@ -24,6 +24,8 @@ Outcome InProcessHost::begin(std::string_view mode, std::unique_ptr<InstanceFact
 std::string_view InProcessHost::mode() const noexcept { return core_->mode; }
 const PitInfo& InProcessHost::info() const noexcept { return core_->info; }
 
+Health InProcessHost::health() const { return core_->health(); }
+
 std::uint64_t InProcessHost::rebuilds() const noexcept {
   // relaxed: only a number for people.
   return core_->rebuilds.load(std::memory_order_relaxed);

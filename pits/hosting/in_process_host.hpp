@@ -17,6 +17,7 @@
 #include "pits/hosting/executor.hpp"
 #include "pits/hosting/host.hpp"
 #include "pits/hosting/instance.hpp"
+#include "pits/hosting/overrun.hpp"
 
 namespace symphony::pit {
 
@@ -35,6 +36,7 @@ struct InProcessOptions {
   // Modes whose pits can trap: after so many state-changing messages the state is kept anew for a rebuild. 0: the state
   // kept is that of mount(), restore() and snapshot().
   std::uint32_t checkpoint_after = 0;
+  OverrunOptions overrun{};  // modes that cannot end a pit's code
   // Keeps the state over the death of the process, and over traps; of this host alone. Null: it ends with the instance.
   std::shared_ptr<StateKeeper> keeper{};
 };
@@ -73,6 +75,7 @@ class InProcessHost : public Host {
   Outcome resume(const Snapshot& from, TimeNs deadline_ns) override;  // takes as long as the pit does
   Outcome retire() override;
   [[nodiscard]] std::uint64_t incarnation() override { return rebuilds() + 1; }
+  [[nodiscard]] Health health() const override;
 
   // How many instances were made in the place of one that trapped.   [any thread]
   [[nodiscard]] std::uint64_t rebuilds() const noexcept;

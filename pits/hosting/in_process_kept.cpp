@@ -27,7 +27,6 @@ Outcome InProcessCore::begin_kept(const Snapshot* from) {
 
 void InProcessCore::handle_kept(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
                                 ReplySink& sink) noexcept {
-  if (!broken_.empty()) return sink.fail(SYMPHONY_QUARANTINED, broken_);
   options_.keeper->handle(link, envelope, body, sink);
   look_after_kept();
 }

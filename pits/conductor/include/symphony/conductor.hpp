@@ -65,7 +65,11 @@ struct MountOptions {
   const symphony_pit_entry* entry = nullptr;  // static_: the linked-in pit (SYMPHONY_DECLARE_PIT)
   std::string file{};                         // dynamic: the path of the pit's .so; wasm: of its _wasm.so
   std::string config{};                       // JSON for the pit; a process pit has its broker's
-  std::uint32_t budget_ms = 0;                // wasm: of each call into the pit, longer ones trap; 0: none
+  // Of each call into the pit; 0: none. wasm: longer ones trap. static_, dynamic: nothing can end them; they are
+  // noticed (health()), or end this program where abort_on_overrun says so, with the pit's stack on stderr. A process
+  // pit has its broker's.
+  std::uint32_t budget_ms = 0;
+  bool abort_on_overrun = false;
   std::uint32_t checkpoint_after =
       0;  // wasm: changes of the state after which it is kept for the next instance; 0: none
   // What of the state outlives its instance. static_, dynamic: over the death of this program, and so only with a
@@ -99,6 +103,17 @@ struct PitState {
   std::uint32_t revision = 0;
   std::vector<std::byte> bytes{};
   std::vector<PitTimer> timers{};
+};
+
+// How a static or dynamic pit keeps to its budget (MountOptions::budget_ms), which nothing can make it do.
+struct PitHealth {
+  bool degraded = false;       // it runs longer than that now; callers wait
+  std::uint32_t type = 0;      // of the message that it runs then; 0: a timer or an answer
+  TimeNs running_ns = 0;       // for how long
+  std::uint64_t overruns = 0;  // how often that was so since it was mounted
+  // Of the last time, the innermost frame first: `object+0xOFFSET`, for addr2line, and the function where it is known.
+  // Its thread was interrupted for that by the signal SIGRTMAX-1.
+  std::vector<std::string> stack{};
 };
 
 // One thread's way to a pit. A Caller that could not be opened answers each call with the reason.
@@ -181,6 +196,8 @@ class Conductor {
   // Of a pit with several instances bad_state: each has its own, to be had under its own name (instance_name()).
   StepResult snapshot(std::string_view name, PitState& out);
   StepResult restore(std::string_view name, const PitState& from);
+  // Waits for nobody, not for the pit's code either. Nothing to tell of a pit without a budget, or that can be ended.
+  StepResult health(std::string_view name, PitHealth& out) const;
   // Where callers can place the bodies of requests so that a wasm pit reads them there, whatever their size
   // (MountOptions::window_size); empty for every other pit, and for one that is not mounted. All callers share it, and
   // the pit can read all of it. Lifetime: while it is mounted or has a caller that is open.
