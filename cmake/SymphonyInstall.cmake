@@ -13,7 +13,8 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/SymphonyConfig.cmake.
   "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" INSTALL_DESTINATION "${package}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" "${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/SymphonySchemas.cmake" "${PROJECT_SOURCE_DIR}/cmake/SymphonyPit.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/SymphonySchemas.cmake" "${PROJECT_SOURCE_DIR}/cmake/SymphonyConform.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/SymphonyPit.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/pit_exports.map" DESTINATION "${package}")
 
 # Where the programs look, beside their own folder: lib, whatever the system calls its folder of libraries.

@@ -1,4 +1,5 @@
-# symphony_add_pit(NAME dag_tracker SOURCES … SCHEMAS … [USES …] [MODES …] [RESTORES n m]): one source, the forms of a pit.
+# symphony_add_pit(NAME dag_tracker SOURCES … SCHEMAS … [RELEASED …] [USES …] [MODES …] [RESTORES n m]): one source, the
+# forms of a pit.
 #   symphony_schema_<name>   generated headers of its messages, for the pit and its callers
 #   symphony_static_<name>   the pit as a library; find it with SYMPHONY_DECLARE_PIT(<name>) and symphony_pit_<name>()
 #   symphony_shared_<name>   <build>/pits/<name>.so, for the modes dynamic (loaded into a program) and process (loaded by
@@ -8,7 +9,8 @@
 #   symphony_wasm_<name>     what symphony_wasm_module (cmake/SymphonyWasm.cmake) makes of it
 # MODES are of: static dynamic process wasm; without it all that can be built here. RESTORES are the oldest and the newest
 # revision of snapshots that it restores; its class must agree. USES are further libraries of the pit itself; a pit that
-# should run everywhere has none. <build>/pits/<name>.pit.json says which modes were built and why others were not.
+# should run everywhere has none. RELEASED are schemas as they were released, files of the same names in another folder: a
+# change of SCHEMAS with which callers of before could not go on fails the build. <build>/pits/<name>.pit.json says which modes were built and why others were not.
 set(SYMPHONY_PIT_MODES static dynamic process wasm)
 set(SYMPHONY_PIT_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/pit_exports.map")
 
@@ -92,9 +94,9 @@ function(symphony_pit_report name built missing)
 endfunction()
 
 function(symphony_add_pit)
-  cmake_parse_arguments(arg "" "NAME" "SOURCES;SCHEMAS;USES;MODES;RESTORES" ${ARGN})
+  cmake_parse_arguments(arg "" "NAME" "SOURCES;SCHEMAS;RELEASED;USES;MODES;RESTORES" ${ARGN})
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_NAME OR NOT arg_SOURCES OR NOT arg_SCHEMAS)
-    message(FATAL_ERROR "symphony_add_pit: want NAME name SOURCES files SCHEMAS files [USES libraries] [MODES modes] [RESTORES oldest newest], got: ${ARGN}")
+    message(FATAL_ERROR "symphony_add_pit: want NAME name SOURCES files SCHEMAS files [RELEASED files] [USES libraries] [MODES modes] [RESTORES oldest newest], got: ${ARGN}")
   endif()
   if(NOT arg_NAME MATCHES "^[a-z][a-z0-9_]*$")
     message(FATAL_ERROR "symphony_add_pit: '${arg_NAME}' is no pit name: a lower-case letter, then lower-case letters, digits or _")
@@ -134,6 +136,7 @@ function(symphony_add_pit)
   endif()
 
   symphony_schema(symphony_schema_${name} ${arg_SCHEMAS})
+  symphony_schema_conforms(symphony_schema_${name} RELEASED ${arg_RELEASED} SCHEMAS ${arg_SCHEMAS})
   symphony_schema_hash(hash ${arg_SCHEMAS})
   if(NOT why_static)
     add_library(symphony_static_${name} STATIC)
