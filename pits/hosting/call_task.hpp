@@ -77,8 +77,7 @@ class CallTask final : public ReplySink, public Executor::Task {
   std::uint64_t request_ = 0;
   std::atomic<std::uint32_t> ending_{0};  // of a deferred call; 1: the reply is there
   std::shared_ptr<const UniqueFd> wake_;
-  std::vector<std::uint64_t> bytes_;
-  std::span<std::byte> room_;  // all of them
+  std::vector<std::uint64_t> bytes_;  // room_ is all of them
   std::array<char, error_text_max> text_;
 };
 

@@ -82,7 +82,7 @@ class Executor {
   // anybody began it; a task that began is waited for. Does not allocate once the seat has been used.
   // A task of a final class is entered without a look into its table.
   template <std::derived_from<Task> Work>
-  Ran run(Work& task, Seat& seat, TimeNs deadline_ns) noexcept {
+  [[gnu::always_inline]] inline Ran run(Work& task, Seat& seat, TimeNs deadline_ns) noexcept {
     if (!door_.try_enter(this_thread())) [[unlikely]]
       return run_queued(task, seat, deadline_ns);
     task.run();

@@ -40,8 +40,9 @@ class InProcessCore final : public ServiceClient,
   // Without a keeper: an instance up to RUNNING, or DRAINED where drain() left the one before, in the place of the one
   // that is there; on failure that one stays.   [inside]
   Outcome make_running(const Snapshot* from);
+  template <std::derived_from<ReplySink> Sink>
   void handle(std::uint64_t link, const symphony_envelope& envelope, std::span<const std::byte> body,
-              ReplySink& sink) noexcept {
+              Sink& sink) noexcept {
     if (!is_plain_) [[unlikely]]
       return handle_specially(link, envelope, body, sink);
     instance_->handle(envelope, body, sink);

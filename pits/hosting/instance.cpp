@@ -195,47 +195,34 @@ std::span<const std::byte> Instance::aligned_copy(std::span<const std::byte> bod
   return {reinterpret_cast<const std::byte*>(aligned_body_.data()), body.size()};
 }
 
-void Instance::handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept {
-  if (entered_ || state_ != State::running) [[unlikely]] {  // allowed(Step::handle)
+// Whether the pit is to see the request; if not, it has ended. `body` is aligned then.
+bool Instance::may_handle(const symphony_envelope& envelope, std::span<const std::byte>& body,
+                          ReplySink& sink) noexcept {
+  if (!allowed(Step::handle)) {
     try {
       const Outcome refused = refuse(Step::handle);
-      return sink.fail(refused.status, refused.text);
+      sink.fail(refused.status, refused.text);
     } catch (const std::bad_alloc&) {
-      return sink.fail(SYMPHONY_BAD_STATE, "the pit is not RUNNING");
+      sink.fail(SYMPHONY_BAD_STATE, "the pit is not RUNNING");
     }
+    return false;
   }
   if (envelope.deadline_ns != 0 && replayed_ == nullptr &&
-      static_cast<std::uint64_t>(coarse_now_ns()) >= envelope.deadline_ns) [[unlikely]] {
-    return sink.fail(SYMPHONY_DEADLINE, "the deadline had passed before the pit could begin");
+      static_cast<std::uint64_t>(coarse_now_ns()) >= envelope.deadline_ns) {
+    sink.fail(SYMPHONY_DEADLINE, "the deadline had passed before the pit could begin");
+    return false;
   }
-  if (body.size() > UINT32_MAX) [[unlikely]] {
-    return sink.fail(SYMPHONY_TOO_LARGE, "the request's body is 4 GiB or more: send it in parts");
+  if (body.size() > UINT32_MAX) {
+    sink.fail(SYMPHONY_TOO_LARGE, "the request's body is 4 GiB or more: send it in parts");
+    return false;
   }
-  std::int32_t status = SYMPHONY_OK;
   try {
     body = aligned(body);
   } catch (const std::bad_alloc&) {
-    return sink.fail(SYMPHONY_OVERLOADED, "no memory for a copy of the request: pass an 8-byte aligned body");
+    sink.fail(SYMPHONY_OVERLOADED, "no memory for a copy of the request: pass an 8-byte aligned body");
+    return false;
   }
-  const std::uint64_t request = ++last_request_;
-  ++entries_;
-  {
-    const Entered inside(*this);
-    sink_ = &sink;
-    deadline_ns_ = envelope.deadline_ns;
-    has_claim_ = committed_ = false;
-    const symphony_msg message{
-        sizeof(symphony_msg),
-        0,
-        &envelope,
-        {reinterpret_cast<const std::uint8_t*>(body.data()), static_cast<std::uint32_t>(body.size()), 0},
-        request};
-    status = table_.handle(self_, &message);
-    sink_ = nullptr;
-  }
-  if (status == SYMPHONY_OK && committed_) [[likely]]
-    return sink.commit(used_, type_);
-  end_request(status, request, sink);
+  return true;
 }
 
 void Instance::end_request(std::int32_t status, std::uint64_t request, ReplySink& sink) noexcept {

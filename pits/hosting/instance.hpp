@@ -14,6 +14,7 @@
 #include <symphony/pit.h>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,9 @@ inline constexpr std::uint32_t snapshot_read_size_max = 65'536;
 // Where a reply goes: a caller's buffer, or a ring.
 class ReplySink {
  public:
+  // Bytes that are there before anybody claims them, 8-byte aligned: a claim that fits into them is granted without a
+  // call of claim(), and gives all of them. Empty where there are none.
+  [[nodiscard]] std::span<std::byte> room() const noexcept { return room_; }
   // At least size_min bytes, 8-byte aligned, into out. A later claim replaces this one. False: there is no room.
   [[nodiscard]] virtual bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept = 0;
   // The first `used` bytes of the last claim are the reply; (0, 0), also without a claim, is an empty one.
@@ -52,6 +56,7 @@ class ReplySink {
 
  protected:
   ~ReplySink() = default;
+  std::span<std::byte> room_;
 };
 
 // What the host told a pit during one entry and might tell it otherwise next time: fed to it again, the pit does the
@@ -101,7 +106,9 @@ class Instance {
   Outcome stop();                            // [DRAINED -> STOPPED]
 
   // Runs one request to its one ending. A deadline that has passed ends it as DEADLINE without the pit.   [RUNNING]
-  void handle(const symphony_envelope& envelope, std::span<const std::byte> body, ReplySink& sink) noexcept;
+  // A sink of a final class is told its reply without a look into its table.
+  template <std::derived_from<ReplySink> Sink>
+  void handle(const symphony_envelope& envelope, std::span<const std::byte> body, Sink& sink) noexcept;
   // Drops a deferred request whose caller has gone; its sink is not used any more. False: it has ended.   [any]
   bool forget(std::uint64_t request) noexcept { return pending_.erase(request) != 0; }
   // Gives the pit the one answer to a call of its own. `body` is the reply's, or the error text's.   [RUNNING]
@@ -158,6 +165,8 @@ class Instance {
   template <class Call>
   Outcome take(Step step, State next, Call&& call);
   Outcome outcome_of(std::int32_t status, std::string_view what);
+  [[nodiscard]] bool may_handle(const symphony_envelope& envelope, std::span<const std::byte>& body,
+                                ReplySink& sink) noexcept;
   void end_request(std::int32_t status, std::uint64_t request, ReplySink& sink) noexcept;
   void defer(std::uint64_t request, ReplySink& sink) noexcept;
   void end_pending(std::int32_t status, std::string_view text) noexcept;
@@ -166,12 +175,15 @@ class Instance {
   void tell_due() noexcept;
   void write_log(std::int32_t level, std::string_view line) noexcept;
   void blame_pit(std::string_view what) noexcept;
-  std::int32_t blame_claim() noexcept;
+  std::int32_t blame_claim(symphony_mut_span* out) noexcept;
+  std::int32_t claim_from_sink(std::uint32_t size_min, symphony_mut_span* out) noexcept;
+  std::int32_t grant(std::span<std::byte> claimed, symphony_mut_span* out) noexcept;
   [[nodiscard]] std::string_view reason() const noexcept { return {reason_.data(), reason_size_}; }
+  [[nodiscard]] static bool is_aligned(std::span<const std::byte> body) noexcept {
+    return body.empty() || (reinterpret_cast<std::uintptr_t>(body.data()) & 7U) == 0;
+  }
   std::span<const std::byte> aligned(std::span<const std::byte> body) {
-    if (body.empty() || (reinterpret_cast<std::uintptr_t>(body.data()) & 7U) == 0) [[likely]]
-      return body;
-    return aligned_copy(body);
+    return is_aligned(body) ? body : aligned_copy(body);
   }
   std::span<const std::byte> aligned_copy(std::span<const std::byte> body);
 
@@ -212,8 +224,8 @@ class Instance {
   bool entered_ = false;
 
   // Of the call that is inside the pit.
-  ReplySink* sink_ = nullptr;  // in handle only
-  std::uint64_t deadline_ns_ = 0;
+  ReplySink* sink_ = nullptr;                                      // in handle only
+  symphony_msg message_{sizeof(symphony_msg), 0, nullptr, {}, 0};  // the request, in handle only
   Heard heard_;
   const Heard* replayed_ = nullptr;
   std::span<std::byte> claimed_;
@@ -241,5 +253,31 @@ class Instance::Entered {
  private:
   Instance& instance_;
 };
+
+// Here, so that it becomes part of its caller: it is on the way of every call (docs/decisions/0040-a-short-way-in.md).
+template <std::derived_from<ReplySink> Sink>
+[[gnu::always_inline]] inline void Instance::handle(const symphony_envelope& envelope, std::span<const std::byte> body,
+                                                    Sink& sink) noexcept {
+  const bool is_plain = !entered_ && state_ == State::running && envelope.deadline_ns == 0 &&
+                        body.size() <= UINT32_MAX && is_aligned(body);
+  if (!is_plain && !may_handle(envelope, body, sink)) return;
+  ++entries_;
+  message_.envelope = &envelope;
+  message_.body.p = reinterpret_cast<const std::uint8_t*>(body.data());
+  message_.body.n = static_cast<std::uint32_t>(body.size());
+  const std::uint64_t request = ++last_request_;
+  message_.request = request;
+  std::int32_t status = SYMPHONY_OK;
+  {
+    const Entered inside(*this);
+    sink_ = &sink;
+    has_claim_ = committed_ = false;
+    status = table_.handle(self_, &message_);
+    sink_ = nullptr;
+  }
+  if (status == SYMPHONY_OK && committed_) [[likely]]
+    return sink.commit(used_, type_);
+  end_request(status, request, sink);
+}
 
 }  // namespace symphony::pit

@@ -175,25 +175,38 @@ std::uint64_t Instance::on_now(void* context) noexcept {
 
 std::int32_t Instance::on_claim(void* context, std::uint32_t size_min, symphony_mut_span* out) noexcept {
   auto& self = *static_cast<Instance*>(context);
-  if (self.sink_ == nullptr || self.committed_ || size_min > self.info_.reply_size_max) [[unlikely]] {
-    *out = {};
-    return self.blame_claim();
-  }
-  const bool was_refused = self.replayed_ != nullptr && size_min >= self.replayed_->claim_refused;
-  self.has_claim_ = !was_refused && self.sink_->claim(size_min, self.claimed_);
-  if (!self.has_claim_) [[unlikely]] {
-    *out = {};
-    self.claimed_ = {};
-    self.heard_.claim_refused = std::min(self.heard_.claim_refused, size_min);
-    return SYMPHONY_OVERLOADED;
-  }
-  const std::size_t n = std::min<std::size_t>(self.claimed_.size(), self.info_.reply_size_max);
-  *out = {reinterpret_cast<std::uint8_t*>(self.claimed_.data()), static_cast<std::uint32_t>(n), 0};
+  const ReplySink* const sink = self.sink_;
+  if (sink == nullptr || self.committed_ || size_min > self.info_.reply_size_max) [[unlikely]]
+    return self.blame_claim(out);
+  const std::span<std::byte> room = sink->room();
+  if (size_min - 1U >= room.size()) [[unlikely]]  // so is one of 0 bytes
+    return self.claim_from_sink(size_min, out);
+  return self.grant(room, out);
+}
+
+inline std::int32_t Instance::grant(std::span<std::byte> claimed, symphony_mut_span* out) noexcept {
+  has_claim_ = true;
+  claimed_ = claimed;
+  const std::size_t n = std::min<std::size_t>(claimed.size(), info_.reply_size_max);
+  *out = {reinterpret_cast<std::uint8_t*>(claimed.data()), static_cast<std::uint32_t>(n), 0};
   return SYMPHONY_OK;
 }
 
+// OVERLOADED: there is no room, or there was none when this was heard first.
+std::int32_t Instance::claim_from_sink(std::uint32_t size_min, symphony_mut_span* out) noexcept {
+  const bool was_refused = replayed_ != nullptr && size_min >= replayed_->claim_refused;
+  std::span<std::byte> claimed;
+  if (!was_refused && sink_->claim(size_min, claimed)) return grant(claimed, out);
+  has_claim_ = false;
+  claimed_ = {};
+  *out = {};
+  heard_.claim_refused = std::min(heard_.claim_refused, size_min);
+  return SYMPHONY_OVERLOADED;
+}
+
 // A claim that no host grants, by what is wrong with it.
-std::int32_t Instance::blame_claim() noexcept {
+std::int32_t Instance::blame_claim(symphony_mut_span* out) noexcept {
+  *out = {};
   if (sink_ == nullptr) {
     blame_pit("claim() outside handle()");
     return SYMPHONY_BAD_STATE;
@@ -312,7 +325,8 @@ std::int32_t Instance::on_cancelled(void* context) noexcept {
   if (self.replayed_ != nullptr) {
     if (self.heard_.waited_for >= self.replayed_->waited_for) return 1;
   } else {
-    const bool late = self.deadline_ns_ != 0 && static_cast<std::uint64_t>(coarse_now_ns()) >= self.deadline_ns_;
+    const std::uint64_t deadline_ns = self.message_.envelope->deadline_ns;
+    const bool late = deadline_ns != 0 && static_cast<std::uint64_t>(coarse_now_ns()) >= deadline_ns;
     if (late || self.sink_->abandoned()) return 1;
   }
   ++self.heard_.waited_for;

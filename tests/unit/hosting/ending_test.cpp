@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "tests/unit/hosting/scripted_pit.hpp"
 
@@ -47,6 +49,75 @@ TEST_F(Ending, OfAHandlerThatCommitsIsItsReply) {
   EXPECT_EQ(sink_.status, SYMPHONY_OK);
   EXPECT_EQ(sink_.body, "pong");
   EXPECT_EQ(sink_.type, 9U);
+}
+
+// With bytes that are there before anybody claims them, and more when asked.
+class RoomySink final : public ReplySink {
+ public:
+  explicit RoomySink(std::size_t size) : there_(size / 8) { room_ = std::as_writable_bytes(std::span(there_)); }
+  bool claim(std::uint32_t size_min, std::span<std::byte>& out) noexcept override {
+    ++claims;
+    more_.resize(size_min / 8 + 1);
+    out = std::as_writable_bytes(std::span(more_));
+    claimed_ = out;
+    return true;
+  }
+  void commit(std::uint32_t used, std::uint32_t) noexcept override {
+    const auto from = claims > 0 ? claimed_ : room_;
+    body.assign(reinterpret_cast<const char*>(from.data()), used);
+  }
+  void fail(std::int32_t failed, std::string_view) noexcept override { status = failed; }
+  ReplySink* defer(std::uint64_t) noexcept override { return this; }
+  int claims = 0;
+  std::int32_t status = SYMPHONY_OK;
+  std::string body;
+
+ private:
+  std::vector<std::uint64_t> there_, more_;
+  std::span<std::byte> claimed_;
+};
+
+TEST_F(Ending, OfAReplyThatFitsIntoWhatIsThereNeedsNoClaimOfTheSink) {
+  const std::uint32_t most = instance_->info().reply_size_max;
+  struct Size {
+    std::size_t room;
+    std::uint32_t reply;
+    int claims;
+  };
+  for (const Size& size : {Size{64, 1, 0}, Size{64, 64, 0}, Size{64, 65, 1}, Size{64, 0, 1}, Size{0, 0, 1},
+                           Size{0, 1, 1}, Size{most + 64, most, 0}}) {
+    SCOPED_TRACE(std::to_string(size.reply) + " of " + std::to_string(size.room));
+    RoomySink sink(size.room);
+    const std::string text(size.reply, 'x');
+    std::uint32_t granted = 0;
+    script_.handle = [&](H h, M) {
+      symphony_mut_span to{};
+      EXPECT_EQ(h.claim(h.context, size.reply, &to), SYMPHONY_OK);
+      granted = to.n;
+      return put(h, text);  // replaces the first claim
+    };
+    const symphony_envelope envelope{1, 0, 7, SYMPHONY_FLAG_REQUEST, 0, 0};
+    instance_->handle(envelope, {}, sink);
+    EXPECT_EQ(sink.claims, 2 * size.claims);
+    EXPECT_EQ(sink.body, text);
+    EXPECT_TRUE(granted >= size.reply && granted <= most) << granted;
+  }
+}
+
+TEST_F(Ending, OfAReplyThatIsLargerThanTheNoteSaysIsRefusedWhateverRoomThereIs) {
+  const std::uint32_t most = instance_->info().reply_size_max;
+  RoomySink sink(most + 64);
+  script_.handle = [&](H h, M) {
+    symphony_mut_span to{};
+    EXPECT_EQ(h.claim(h.context, most + 1, &to), SYMPHONY_TOO_LARGE);
+    EXPECT_EQ(to.p, nullptr);
+    EXPECT_EQ(h.claim(h.context, 8, &to), SYMPHONY_OK);
+    return h.commit(h.context, most + 1, 9);
+  };
+  const symphony_envelope envelope{1, 0, 7, SYMPHONY_FLAG_REQUEST, 0, 0};
+  instance_->handle(envelope, {}, sink);
+  EXPECT_EQ(sink.status, SYMPHONY_TOO_LARGE);
+  EXPECT_EQ(sink.claims, 0);
 }
 
 TEST_F(Ending, OfAHandlerThatOnlySucceedsIsAnEmptyReply) {
