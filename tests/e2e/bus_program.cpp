@@ -4,11 +4,17 @@
 //   bus_program daemon-without-sigchld SOCKET    the same, started as some parents start their children
 //   bus_program caller FD          calls greeter for ever over a connection that it inherits
 //   bus_program poison SOCKET      sends probe one message that kills it, and ends with 0 when that is POISONED
+//   bus_program counting SOCKET     calls greeter until SIGTERM; how often, in SOCKET.PID, and ends with 0 when each
+//   call
+//                                   was answered, with a higher count than the one before
 //   bus_program caller-with-child SOCKET         the same by path; a child of it holds the connection and sleeps
 #include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 #include <string_view>
 
 #include "tests/e2e/bus_fixture.hpp"
@@ -35,6 +41,23 @@ int call_for_ever(result<Endpoint> endpoint, bool with_child) {
   for (;;) (void)greet(*link, "child");
 }
 
+volatile std::sig_atomic_t is_told_to_end = 0;
+
+int count(const std::string& path) {
+  ::signal(SIGTERM, [](int) { is_told_to_end = 1; });
+  auto endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
+  if (!endpoint) return 1;
+  auto link = endpoint->open("greeter");
+  if (!link) return 1;
+  std::uint64_t made = 0;
+  for (std::uint64_t last = 0; is_told_to_end == 0; ++made) {
+    const auto reply = greet(*link, "counting");
+    if (!reply || reply->count() <= last) return 2;
+    last = reply->count();
+  }
+  return std::ofstream(path + "." + std::to_string(::getpid())) << made ? 0 : 3;
+}
+
 int poison(const char* path) {
   auto endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
   if (!endpoint) return 1;
@@ -54,6 +77,7 @@ int main(int argc, char** argv) {
     ::signal(SIGCHLD, SIG_IGN);
     return symphony::serve(argv[2]);
   }
+  if (mode == "counting") return symphony::count(argv[2]);
   if (mode == "poison") return symphony::poison(argv[2]);
   if (mode == "caller")
     return symphony::call_for_ever(symphony::Endpoint::adopt(symphony::UniqueFd(std::atoi(argv[2]))), false);

@@ -1,6 +1,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <string>
 
 #include <symphony/clock.hpp>
 #include <symphony/result.hpp>
@@ -78,6 +83,37 @@ TEST(Clock, TheCoarseReadingIsBehindByLessThanATickAndNeverAhead) {
     const TimeNs exact = now_ns();
     ASSERT_LE(coarse, exact);
   }
+}
+
+// In a time namespace whose boot time is a day ahead: as after a day's suspension, which only that clock counts.
+TEST(Clock, CountsNoTimeThatTheMachineWasSuspended) {
+  enum : int { holds = 0, does_not_hold = 1, not_here = 2 };
+  const pid_t outside = ::fork();
+  if (outside == 0) {
+    const std::string offset = "boottime 86400 0\n";
+    const bool may = ::unshare(CLONE_NEWUSER | CLONE_NEWTIME) == 0;
+    const UniqueFd offsets(may ? ::open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC) : -1);
+    if (!offsets || ::write(offsets.get(), offset.data(), offset.size()) < 0) ::_exit(not_here);
+    const pid_t inside = ::fork();
+    if (inside == 0) {
+      const auto read = [](clockid_t clock) {
+        timespec t{};
+        ::clock_gettime(clock, &t);
+        return t.tv_sec * second_ns + t.tv_nsec;
+      };
+      const TimeNs before = read(CLOCK_MONOTONIC), ours = now_ns(), boot = read(CLOCK_BOOTTIME);
+      const bool is_ours = before <= ours && coarse_now_ns() <= now_ns() && ours < boot - 80'000 * second_ns;
+      ::_exit(is_ours && deadline_after(second_ns) < boot ? holds : does_not_hold);
+    }
+    int status = 0;
+    ::waitpid(inside, &status, 0);
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : does_not_hold);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(outside, &status, 0), outside);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == not_here) GTEST_SKIP() << "no time namespace can be made here";
+  EXPECT_EQ(WEXITSTATUS(status), holds);
 }
 
 TEST(Clock, ADeadlineTooFarAwayIsNoDeadline) {
