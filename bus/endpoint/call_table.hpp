@@ -42,6 +42,7 @@ class Buffer {
   }
   [[nodiscard]] std::span<std::byte> first(std::size_t size) const noexcept { return {bytes_.get(), size}; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::unique_ptr<std::byte[]> release() noexcept { return capacity_ = 0, std::move(bytes_); }
 
  private:
   std::unique_ptr<std::byte[]> bytes_;
@@ -144,6 +145,25 @@ class CallTable {
     } catch (const std::bad_alloc&) {
       // It stays with its slot.
     }
+  }
+
+  // Takes the bytes of the call's ending, which was handed out, out of the table. Null: they serve another call.
+  [[nodiscard]] std::unique_ptr<std::byte[]> release(std::uint64_t id, const std::byte* bytes) noexcept {
+    const auto is_it = [&](const Buffer& buffer) { return buffer.first(0).data() == bytes; };
+    if (id + 1 != next_id_ && next_id_ - id > slots_.size()) return nullptr;
+    Call& call = slot(id);
+    if (call.id == id && call.state == Call::State::free && is_it(call.body)) return call.body.release();
+    for (std::size_t i = large_.size(); i > reusable_; --i) {
+      if (is_it(large_[i - 1])) {
+        Buffer found = std::move(large_[i - 1]);
+        large_.erase(large_.begin() + static_cast<std::ptrdiff_t>(i - 1));
+        return found.release();
+      }
+    }
+    for (const auto& other : taken_aside_) {
+      if (other->id == id && is_it(other->body)) return other->body.release();
+    }
+    return nullptr;
   }
 
   // Calls f for each call in one of two states, in id order.

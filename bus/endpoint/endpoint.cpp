@@ -29,6 +29,10 @@ std::optional<CallId> Link::try_start(std::uint32_t type, std::span<const std::b
 }
 std::optional<Reply> Link::try_take(CallId id) noexcept { return core_ ? core_->try_take(id) : no_link; }
 Reply Link::wait(CallId id) noexcept { return core_ ? core_->wait(id) : no_link; }
+std::optional<Reply> Link::wait_until(CallId id, TimeNs until_ns) noexcept {
+  return core_ ? core_->wait_until(id, until_ns) : no_link;
+}
+std::unique_ptr<std::byte[]> Link::keep(const Reply& reply) noexcept { return core_ ? core_->keep(reply) : nullptr; }
 bool Link::wait_any(TimeNs deadline_ns) noexcept { return !core_ || core_->wait_any(deadline_ns); }
 void Link::nudge() noexcept {
   if (core_) core_->nudge();

@@ -351,7 +351,7 @@ bool LinkCore::progress(std::uint64_t replies_max) noexcept {
 }
 
 template <class Done>
-bool LinkCore::wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexcept {
+bool LinkCore::wait_for(Done&& done, TimeNs deadline_ns, bool for_space) noexcept {
   // One reply at a time: the pit has just written to the line of the next one, and the caller should not wait for that
   // line before it is told of this reply.
   const auto ready = [&] {
@@ -423,15 +423,20 @@ std::optional<Reply> LinkCore::try_take(CallId id) noexcept {
   return call->reply;
 }
 
-Reply LinkCore::wait(CallId id) noexcept {
+std::optional<Reply> LinkCore::wait_until(CallId id, TimeNs until_ns) noexcept {
   const auto ended = [&] { return calls_.find(id, Call::State::ended) != nullptr; };
   if (!ended()) {
-    if (control_->fork_guard().in_child()) return {.status = status::forked, .text = text_forked, .id = id};
+    if (control_->fork_guard().in_child()) return Reply{.status = status::forked, .text = text_forked, .id = id};
     Call* const call = calls_.find_live(id);
     if (call == nullptr) {
-      return {.status = status::bad_state, .text = "there is no such call on this link, or it was taken", .id = id};
+      return Reply{
+          .status = status::bad_state, .text = "there is no such call on this link, or it was taken", .id = id};
     }
-    if (!wait_until(ended, call->deadline_ns, false)) end(*call, status::deadline, text_deadline);
+    const TimeNs deadline = call->deadline_ns;
+    if (!wait_for(ended, std::min(deadline, until_ns), false)) {
+      if (until_ns < deadline) return std::nullopt;
+      end(*calls_.find_live(id), status::deadline, text_deadline);  // it may have been set aside meanwhile
+    }
   }
   Call& call = *calls_.find(id, Call::State::ended);
   calls_.take(call);
@@ -439,9 +444,13 @@ Reply LinkCore::wait(CallId id) noexcept {
   return call.reply;
 }
 
+std::unique_ptr<std::byte[]> LinkCore::keep(const Reply& reply) noexcept {
+  return reply.body.empty() ? nullptr : calls_.release(reply.id, reply.body.data());
+}
+
 bool LinkCore::wait_any(TimeNs deadline_ns) noexcept {
   if (control_->fork_guard().in_child()) return true;
-  const bool is_over = wait_until([&] { return had_mail_ || counters_.ended != taken_; }, deadline_ns, false);
+  const bool is_over = wait_for([&] { return had_mail_ || counters_.ended != taken_; }, deadline_ns, false);
   had_mail_ = false;
   return is_over;
 }
@@ -456,7 +465,7 @@ Reply LinkCore::call(std::uint32_t type, std::span<const std::byte> body, const 
       return {.status = status::overloaded,
               .text = "in_flight_max calls were started and not taken: take or wait for some first"};
     }
-    if (!wait_until([&] { return (id = try_start(type, body, options)).has_value(); }, deadline, true)) {
+    if (!wait_for([&] { return (id = try_start(type, body, options)).has_value(); }, deadline, true)) {
       return {.status = status::deadline, .text = "the call's deadline passed while the link had no room for it"};
     }
   }
@@ -480,8 +489,7 @@ result<void> LinkCore::wait_closed(TimeNs deadline_ns) noexcept {
     return unexpected(errc::forked, "wait_closed: this link was made before fork()");
   if (!closing_) return unexpected(errc::invalid_argument, "wait_closed: call close() first");
   const auto lost = [&] { return phase_ != Phase::open || epoch() != closing_epoch_; };
-  const bool over =
-      wait_until([&] { return lost() || channel_->peer_state() == SideState::closed; }, deadline_ns, false);
+  const bool over = wait_for([&] { return lost() || channel_->peer_state() == SideState::closed; }, deadline_ns, false);
   if (!over) return unexpected(errc::timeout, "wait_closed: the pit has not handled everything yet");
   if (lost()) return unexpected(errc::closed, "wait_closed: the pit died before it had handled everything");
   return {};

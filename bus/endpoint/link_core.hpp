@@ -101,7 +101,9 @@ class LinkCore {
   [[nodiscard]] std::optional<CallId> try_start(std::uint32_t type, std::span<const std::byte> body,
                                                 const CallOptions& options, std::uint8_t attempt) noexcept;
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
-  Reply wait(CallId id) noexcept;
+  Reply wait(CallId id) noexcept { return *wait_until(id, no_deadline_ns); }
+  [[nodiscard]] std::optional<Reply> wait_until(CallId id, TimeNs until_ns) noexcept;
+  [[nodiscard]] std::unique_ptr<std::byte[]> keep(const Reply& reply) noexcept;
   Reply call(std::uint32_t type, std::span<const std::byte> body, const CallOptions& options) noexcept;
   [[nodiscard]] bool wait_any(TimeNs deadline_ns) noexcept;
   void nudge() noexcept { mailbox_->nudge(); }
@@ -148,7 +150,7 @@ class LinkCore {
 
   // Spins, then sleeps, until done() or the deadline.   Returns the last answer of done().
   template <class Done>
-  bool wait_until(Done&& done, TimeNs deadline_ns, bool for_space) noexcept;
+  bool wait_for(Done&& done, TimeNs deadline_ns, bool for_space) noexcept;
 
   std::shared_ptr<LinkControl> control_;
   std::shared_ptr<LinkMailbox> mailbox_;

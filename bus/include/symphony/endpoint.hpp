@@ -80,6 +80,12 @@ class Link {
   [[nodiscard]] std::optional<Reply> try_take(CallId id) noexcept;
   // Waits for the ending of a started call; its own deadline bounds the wait.   [data-thread]
   Reply wait(CallId id) noexcept;
+  // The same until `until_ns` at most: nothing where the call has no ending by then, and goes on. With a point that is
+  // past it looks for about a microsecond, and never sleeps.   [data-thread]
+  [[nodiscard]] std::optional<Reply> wait_until(CallId id, TimeNs until_ns) noexcept;
+  // Takes the memory of a reply's body out of the link: the body stays where it is as long as what is returned. Before
+  // the next call is started. Null: the reply has no body, or it is too late.   [data-thread]
+  [[nodiscard]] std::unique_ptr<std::byte[]> keep(const Reply& reply) noexcept;
 
   // Waits until there is an ending to take, somebody nudged, the pit died or came back, or until the deadline (false).
   // A started call's own deadline is found by try_take(), not here.   [data-thread]

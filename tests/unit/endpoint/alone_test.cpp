@@ -219,6 +219,25 @@ TEST_F(AloneTest, OneThatHangsAloneEndsAtItsDeadlineAndIsParked) {
   EXPECT_EQ(control->letters()[0].outcome, AloneOutcome::late);
 }
 
+// What could go wrong: who waits still looks where the call was before it was set aside.
+TEST_F(AloneTest, WhoWaitedBeforeItWasTriedAloneLearnsWhenItsDeadlinePasses) {
+  instance_is([this](HandPit&, LinkMailbox&) {
+    while (!may_go_on) std::this_thread::yield();
+  });
+  const CallId id = start("bad", {.timeout_ns = 300 * ms_ns, .effect = Effect::read});
+  ASSERT_EQ(pit->begin(), id);
+  restart();
+  ASSERT_EQ(pit->begin(), id);
+  mailbox->post(link_event::PeerDied{pit->attached->at.epoch});
+  auto epoch = make_epoch(pit->attached->at.epoch + 1);
+  auto next = std::make_unique<HandPit>(std::move(epoch.pit));
+  mailbox->post(link_event::NewEpoch{std::move(epoch.caller)});
+  const Reply reply = link->wait(id);
+  EXPECT_EQ(reply.status, status::deadline);
+  EXPECT_EQ(reply.id, id);
+  may_go_on = true;
+}
+
 TEST_F(AloneTest, AClosedLinkDoesNotWaitForIt) {
   instance_is([&](HandPit&, LinkMailbox&) {
     while (!may_go_on) std::this_thread::yield();

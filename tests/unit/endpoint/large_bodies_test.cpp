@@ -83,5 +83,25 @@ TEST_F(LargeBodies, ThatGrowAreWholeInMemoryThatWasTooSmall) {
   }
 }
 
+TEST_F(LargeBodies, AndSmallOnesThatAreKeptStayAsLongAsWhoKeepsThem) {
+  for (const std::size_t size : {std::size_t{1}, CallTable::body_kept_max, large}) {
+    const Reply reply = one(size, 'k');
+    const auto kept = link->keep(reply);
+    ASSERT_EQ(kept.get(), reply.body.data());
+    EXPECT_EQ(link->keep(reply), nullptr) << "it is kept already";
+    for (int i = 0; i < 130; ++i) EXPECT_EQ(text_of(one(size, 'x')), std::string(size, 'x'));
+    EXPECT_EQ(text_of(reply), std::string(size, 'k'));
+  }
+}
+
+TEST_F(LargeBodies, ThatServeAnotherCallAlreadyAreNotKept) {
+  for (const std::size_t size : {std::size_t{1}, large}) {
+    const Reply late = one(size, 'l');
+    for (int i = 0; i < 64; ++i) (void)one(size, 'x');
+    EXPECT_EQ(link->keep(late), nullptr) << size;
+  }
+  EXPECT_EQ(link->keep({}), nullptr);
+}
+
 }  // namespace
 }  // namespace symphony::detail

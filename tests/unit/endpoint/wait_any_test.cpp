@@ -53,5 +53,21 @@ TEST_F(WaitAnyTest, TheDeathOfThePitEndsIt) {
   EXPECT_TRUE(link->wait_any(deadline_after(60 * second_ns)));
 }
 
+TEST_F(WaitAnyTest, AWaitForOneCallUntilAPointLeavesTheCallAsItIs) {
+  const auto id = link->try_start(5, {}, {.timeout_ns = 60 * second_ns});
+  ASSERT_TRUE(id);
+  EXPECT_FALSE(link->wait_until(*id, 0).has_value()) << "a point that is past";
+  EXPECT_FALSE(link->wait_until(*id, now_ns() + ms_ns).has_value());
+  ASSERT_EQ(pit->serve("pong"), *id);
+  EXPECT_EQ(text_of(link->wait_until(*id, 0).value()), "pong");
+  EXPECT_EQ(link->wait_until(*id, 0).value().status, status::bad_state) << "it was taken";
+}
+
+TEST_F(WaitAnyTest, AWaitUntilAPointBehindTheDeadlineEndsTheCall) {
+  const auto id = link->try_start(5, {}, {.timeout_ns = ms_ns});
+  ASSERT_TRUE(id);
+  EXPECT_EQ(link->wait_until(*id, deadline_after(60 * second_ns)).value().status, status::deadline);
+}
+
 }  // namespace
 }  // namespace symphony::detail
