@@ -297,7 +297,10 @@ void BrokerCore::on(const CallerMessage& e) {
     Link* link = link_of(conn, fault->at.link);
     if (link != nullptr && link->epoch == fault->at.epoch && link->state == LinkState::open) {
       Pit& pit = pits_[link->pit];
-      if (pit.instance == link->instance) {
+      if (conn.pit && !outranks(*conn.pit, link->pit)) {
+        refuse(*link, errc::peer_fault, "the pit broke the ring protocol on this link");
+        note_word(pits_[*conn.pit].config.name, pit.config.name);
+      } else if (pit.instance == link->instance) {
         kill(pit, AfterExit::restart, "it broke the ring protocol on a link", DeathCause::link_fault);
       }
     }
@@ -357,6 +360,16 @@ void BrokerCore::caller_says(Conn& conn, const control::StatusQuery& m) {
   control::Status status{m.correlation, config_.generation, {}};
   for (const PitInfo& p : this->status()) status.pits.push_back({p.name, p.state, p.pid, p.instance, p.links});
   act(SendToCaller{conn.id, std::move(status), 0, 0, 0, {}});
+}
+
+// Of two pits that differ about a link the operator's trust decides; of equals nobody, and only their link is over: a
+// liar must not end others by its word.
+bool BrokerCore::outranks(PitIndex accuser, PitIndex accused) const {
+  return pits_[accuser].config.trust < pits_[accused].config.trust;
+}
+
+void BrokerCore::note_word(const std::string& accuser, const std::string& accused) {
+  act(Note{"pit " + accuser + " says that " + accused + " broke the ring protocol on their link, which is ended"});
 }
 
 void BrokerCore::give_up(Conn& conn) {

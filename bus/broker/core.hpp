@@ -206,6 +206,8 @@ class BrokerCore {
   void caller_says(Conn& conn, const control::Hello& m);
   void caller_says(Conn& conn, const control::StatusQuery& m);
   void give_up(Conn& conn);  // ends its links and the connection
+  [[nodiscard]] bool outranks(PitIndex accuser, PitIndex accused) const;
+  void note_word(const std::string& accuser, const std::string& accused);
   void forget_conn(ConnId id);
   // core_links.cpp
   void on(const SegmentsMade& e);
@@ -221,7 +223,8 @@ class BrokerCore {
   void send_go(Link& link);
   void fall_back(Link& link);  // to waiting: this attachment is over; may erase (closing)
   void drop_at_pit(const Link& link, bool drain);
-  void end_link(Link& link);                                    // erases, or leaves it closing
+  void end_link(Link& link);  // erases, or leaves it closing
+  void bound_closing(PitIndex pit);
   void erase_link(Link& link, bool pit_knows = false);          // pit_knows: it has been told
   void refuse(Link& link, errc code, const std::string& text);  // and end_link
   void refuse_unmapped(Link& link, const control::MapFailed& failed, const std::string& whose);

@@ -159,10 +159,15 @@ void BrokerCore::on(const SegmentsMade& e) {
   own.in_flight_max = std::min(in_flight_limit, link.reply_capacity / 256);
   own.reply_size_max = largest_reply_in(link.reply_capacity);
   if (pit.reply_size_max != 0) own.reply_size_max = std::min(own.reply_size_max, pit.reply_size_max);
-  own.trust = static_cast<std::uint8_t>(pit.config.trust);
+  // A hostile pit is one at either end: nothing of the other's is mapped writable then.
+  const auto conn = conns_.find(link.conn);
+  const bool is_of_hostile =
+      conn != conns_.end() && conn->second.pit && pits_[*conn->second.pit].config.trust == Trust::hostile;
+  const Trust trust = is_of_hostile ? Trust::hostile : pit.config.trust;
+  own.trust = static_cast<std::uint8_t>(trust);
   own.heavy_barriers = link.heavy_barriers && pit.heavy_barriers;
   std::vector<FdName> for_pit{FdName::pit_segment_rw}, for_caller{FdName::caller_segment_rw};
-  if (pit.config.trust != Trust::hostile) {  // write-back: each may write into the data it has consumed
+  if (trust != Trust::hostile) {  // write-back: each may write into the data it has consumed
     for_pit.push_back(FdName::caller_segment_rw);
     for_caller.push_back(FdName::pit_segment_rw);
   }
@@ -248,8 +253,19 @@ void BrokerCore::end_link(Link& link) {
     erase_link(link);
   } else {
     move(link, LinkState::closing);
+    bound_closing(of);
   }
   if (pits_[of].alone_of) end_alone(pits_[of]);
+}
+
+// Of those that a pit was told to drop and has not, the oldest are forgotten: one that never answers must not use up
+// what there is for everybody. It reads its word all the same, if it ever reads.
+void BrokerCore::bound_closing(PitIndex pit) {
+  std::vector<LinkId> closing;
+  for (const LinkId id : pits_[pit].links) {
+    if (links_.at(id).state == LinkState::closing) closing.push_back(id);
+  }
+  for (std::size_t i = 0; i + closing_per_pit_max < closing.size(); ++i) erase_link(links_.at(closing[i]));
 }
 
 void BrokerCore::erase_link(Link& link, bool pit_knows) {

@@ -272,17 +272,19 @@ void BrokerCore::on(const PitMessage& e) {
     Link* link = link_at(fault->at);
     // Peering: the pit has attached, and looks at the ring before the caller has its Go.
     if (link == nullptr || (link->state != LinkState::open && link->state != LinkState::peering)) return;
-    const ConnId conn = link->conn;
+    const auto conn = conns_.find(link->conn);
+    const bool is_there = conn != conns_.end() && !conn->second.lost;
+    const std::optional<PitIndex> caller = is_there ? conn->second.pit : std::nullopt;
     refuse(*link, errc::peer_fault, "the caller broke the ring protocol on this link");
-    if (const auto found = conns_.find(conn); found != conns_.end() && !found->second.lost) give_up(found->second);
+    if (is_there) note_word(pit->config.name, caller ? pits_[*caller].config.name : "a program");
+    if (caller && outranks(pit->index, *caller)) give_up(conn->second);
   } else {
     kill(*pit, AfterExit::quarantine, "it broke the control protocol");
   }
 }
 
 void BrokerCore::pit_says(Pit& pit, const control::CallerWanted& m) {
-  // What a hostile pit says as a caller would have to be copied before it is believed, at pits that expect better.
-  if (pit.config.calls.empty() || pit.config.trust == Trust::hostile) {
+  if (pit.config.calls.empty()) {
     act(SendToPit{pit.index, pit.instance, control::CallerSocket{m.correlation, false}, 0, 0, {}});
     return;
   }

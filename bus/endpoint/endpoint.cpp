@@ -50,6 +50,7 @@ result<void> Link::wait_closed(TimeNs deadline_ns) noexcept {
   return core_->wait_closed(deadline_ns);
 }
 LinkCounters Link::counters() const noexcept { return core_ ? core_->counters() : LinkCounters{}; }
+bool Link::has_ended() noexcept { return core_ && core_->has_ended(); }
 std::uint64_t Link::epoch() const noexcept { return core_ ? core_->epoch() : 0; }
 
 Endpoint::Endpoint(std::shared_ptr<detail::CallerControl> control) noexcept : control_(std::move(control)) {}

@@ -112,6 +112,10 @@ class LinkCore {
   void close() noexcept;
   [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
   [[nodiscard]] LinkCounters counters() const noexcept;
+  [[nodiscard]] bool has_ended() noexcept {
+    (void)progress();
+    return phase_ == Phase::ended;
+  }
   [[nodiscard]] control::LinkId id() const noexcept { return attached_->at.link; }
   // One message alone: it is not tried alone once more.
   void be_alone() noexcept { is_alone_ = true; }

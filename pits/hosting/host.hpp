@@ -76,6 +76,8 @@ class Link : public Caller {
   [[nodiscard]] virtual Wait prepare_wait() noexcept = 0;
   // An eventfd that is written to as well when a started call has ended.
   virtual void wake_with(std::shared_ptr<const UniqueFd> wake) noexcept = 0;
+  // No call will get anywhere on it any more, and no ending is left to take: another may be opened.
+  [[nodiscard]] virtual bool is_over() noexcept { return false; }
 
   [[nodiscard]] virtual Tally tally() const noexcept = 0;
 };

@@ -246,6 +246,8 @@ void ServiceThread::Loop::begin(Call call) {
   const Held client(*this, call.client);
   if (!client) return;
   Way& way = ways_[{call.client, call.service}];
+  // Its pit was given up, or one of the two broke the protocol: it may be another one by now.
+  if (way.link != nullptr && way.waiting.empty() && way.link->is_over()) way.link.reset();
   if (way.link == nullptr) {
     const Outcome opened = resolve_(call.service, call.deadline_ns, way.link);
     if (!opened.ok()) {

@@ -110,6 +110,9 @@ class Link {
   [[nodiscard]] result<void> wait_closed(TimeNs deadline_ns) noexcept;
 
   [[nodiscard]] LinkCounters counters() const noexcept;
+  // Whether the broker ended it (its pit will not come back, or a fault): each further call ends at once, with the
+  // reason. A new one may be opened.   [data-thread]
+  [[nodiscard]] bool has_ended() noexcept;
   [[nodiscard]] std::uint64_t epoch() const noexcept;  // of the current attachment; rises with each instance of the pit
 
  private:

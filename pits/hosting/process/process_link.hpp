@@ -75,6 +75,7 @@ class ProcessLink final : public Link {
     return link_.arm_fd() ? Wait{*fd, no_deadline_ns} : Wait{-1, 0};
   }
   void wake_with(std::shared_ptr<const UniqueFd>) noexcept override {}  // its own descriptor tells
+  bool is_over() noexcept override { return tags_.empty() && link_.has_ended(); }
   Tally tally() const noexcept override {
     const LinkCounters counters = link_.counters();
     return {counters.calls, counters.ended, counters.late_replies};

@@ -11,20 +11,79 @@ using namespace control;
 
 // ---- peer faults ----
 
-TEST(PeerFault, ByThePitOfACallerCostsTheCallerItsConnection) {
-  auto d = ready_driver();
+// What could go wrong: a pit that lies costs its callers what they have with others.
+TEST(PeerFault, ByThePitOfACallerCostsTheCallerThatLinkAndNoOther) {
+  auto d = ready_driver(some_pits(2));
+  d.pit_ready(1);
   const auto c = d.caller();
-  const auto bystander = d.caller();
-  d.open(bystander);
-  d.attach_until(bystander, LinkState::open);
+  d.open(c, "pit1");
+  d.attach_until(c, LinkState::open, 1);
   d.open(c);
   const auto at = d.attach_until(c, LinkState::open);
   d.out.clear();
   d.pit_says(PeerFault{at, 1});
-  EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::peer_fault);
-  EXPECT_EQ(d.take<DisconnectCaller>()->conn, c);
-  EXPECT_FALSE(d.take<DisconnectCaller>());
-  EXPECT_EQ(d.core.caller_count(), 1U);
+  const auto refused = d.said_to_caller<Refused>();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, errc::peer_fault);
+  EXPECT_EQ(refused->link, at.link);
+  EXPECT_EQ(d.count<Note>(), 1U) << "the operator is told";
+  EXPECT_EQ(d.count<DisconnectCaller>(), 0U);
+  d.pit_says(Drained{at});
+  EXPECT_EQ(d.core.link_count(), 1U);
+}
+
+// Of a caller and a pit, where the caller is a pit too, the broker cannot know who lies.
+struct WordAgainstWord {
+  explicit WordAgainstWord(Trust caller, Trust pit) : d(pits_of(caller, pit)) {
+    d.begin();
+    d.pit_ready(0);
+    d.pit_ready(1);
+    d.step(CallerConnected{conn, 1000, 0});
+    d.say(conn, Hello{1, 1, d.now, {}});
+    d.open(conn, "pit1");
+    at = d.attach_until(conn, LinkState::open, 1);
+    d.out.clear();
+  }
+  static std::vector<PitConfig> pits_of(Trust caller, Trust pit) {
+    auto pits = some_pits(2);
+    pits[0].calls = {"pit1"};
+    pits[0].trust = caller;
+    pits[1].trust = pit;
+    return pits;
+  }
+  static constexpr ConnId conn = 90;
+  CoreDriver d;
+  Attachment at;
+};
+
+TEST(PeerFault, OfOnePitByAnotherEndsTheirLinkAndNothingElse) {
+  for (const auto& [caller, pit] : std::vector<std::pair<Trust, Trust>>{{Trust::cooperative, Trust::cooperative},
+                                                                        {Trust::hostile, Trust::cooperative},
+                                                                        {Trust::hostile, Trust::hostile}}) {
+    WordAgainstWord one(caller, pit);
+    one.d.say(one.conn, PeerFault{one.at, 1});
+    EXPECT_EQ(one.d.said_to_caller<Refused>()->code, errc::peer_fault);
+    EXPECT_TRUE(one.d.said_to_pit<Drop>());
+    EXPECT_EQ(one.d.count<KillPit>(), 0U);
+    EXPECT_EQ(one.d.count<DisconnectCaller>(), 0U);
+    EXPECT_EQ(one.d.count<Note>(), 1U) << "the operator is told";
+  }
+  for (const auto& [caller, pit] : std::vector<std::pair<Trust, Trust>>{{Trust::cooperative, Trust::cooperative},
+                                                                        {Trust::cooperative, Trust::hostile}}) {
+    WordAgainstWord one(caller, pit);
+    one.d.pit_says(PeerFault{one.at, 1}, 1);
+    EXPECT_EQ(one.d.said_to_caller<Refused>()->code, errc::peer_fault);
+    EXPECT_EQ(one.d.count<DisconnectCaller>(), 0U);
+  }
+}
+
+TEST(PeerFault, OfAPitByOneThatTheOperatorTrustsMoreCostsItMore) {
+  WordAgainstWord of_pit(Trust::cooperative, Trust::hostile);
+  of_pit.d.say(of_pit.conn, PeerFault{of_pit.at, 1});
+  EXPECT_EQ(of_pit.d.take<KillPit>()->pit, 1U);
+  WordAgainstWord of_caller(Trust::hostile, Trust::cooperative);
+  of_caller.d.pit_says(PeerFault{of_caller.at, 1}, 1);
+  EXPECT_EQ(of_caller.d.take<DisconnectCaller>()->conn, of_caller.conn);
 }
 
 // What could go wrong: the pit, which has attached, finds a fault before the caller has its Go, and lets the link go;
@@ -38,7 +97,7 @@ TEST(PeerFault, ByThePitCountsBeforeGo) {
   d.out.clear();
   d.pit_says(PeerFault{at, 1});
   EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::peer_fault);
-  EXPECT_EQ(d.core.caller_count(), 0U);
+  EXPECT_EQ(d.said_to_pit<Drop>()->at, at);
 }
 
 TEST(PeerFault, ByTheCallerOfAPitCostsThePitItsInstance) {
@@ -81,6 +140,24 @@ TEST(Limits, OfLinksAltogether) {
   d.open(d.caller());
   EXPECT_EQ(d.said_to_caller<Refused>()->code, errc::busy);
   EXPECT_EQ(d.core.link_count(), links_max);
+}
+
+// What could go wrong: a pit that never lets go of what was closed uses up the links of all.
+TEST(Limits, OfLinksThatAPitDoesNotLetGoOf) {
+  auto d = ready_driver();
+  const auto c = d.caller();
+  std::vector<Attachment> closed;
+  for (std::size_t i = 0; i < closing_per_pit_max + 10; ++i) {
+    d.open(c);
+    closed.push_back(d.attach_until(c, LinkState::open));
+    d.say(c, Close{closed.back().link});
+  }
+  EXPECT_EQ(d.core.link_count(), closing_per_pit_max);
+  d.pit_says(Drained{closed.front()});
+  EXPECT_EQ(d.core.link_count(), closing_per_pit_max) << "the oldest are forgotten";
+  d.pit_says(Drained{closed.back()});
+  EXPECT_EQ(d.core.link_count(), closing_per_pit_max - 1);
+  EXPECT_EQ(d.core.pit_state(0), PitState::ready);
 }
 
 TEST(Limits, OfOpensThatWait) {
@@ -147,16 +224,35 @@ TEST(PitCallers, ThatAskAnewLoseTheConnectionTheyHad) {
   EXPECT_EQ(d.count<ConnectPit>(), 1U);
 }
 
-TEST(PitCallers, WithoutAGrantOrTrustGetNone) {
-  CoreDriver nobody(some_pits(1)), hostile(calling(Trust::hostile));
-  for (CoreDriver* d : {&nobody, &hostile}) {
-    d->begin();
-    d->pit_ready(0);
-    d->pit_says(control::CallerWanted{7}, 0);
-    EXPECT_EQ(d->count<ConnectPit>(), 0U);
-    const auto answer = d->to_pit<control::CallerSocket>();
-    ASSERT_TRUE(answer);
-    EXPECT_FALSE(answer->granted);
+TEST(PitCallers, WithoutAGrantGetNone) {
+  CoreDriver d(some_pits(1));
+  d.begin();
+  d.pit_ready(0);
+  d.pit_says(control::CallerWanted{7}, 0);
+  EXPECT_EQ(d.count<ConnectPit>(), 0U);
+  const auto answer = d.to_pit<control::CallerSocket>();
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(answer->granted);
+}
+
+// What could go wrong: a hostile pit as a caller has bytes of an honest one mapped writable.
+TEST(PitCallers, ThatAreHostileGetLinksOnWhichNeitherSideMayWriteTheOthersBytes) {
+  for (const Trust trust : {Trust::cooperative, Trust::hostile}) {
+    CoreDriver d(calling(trust));
+    d.begin();
+    for (PitIndex pit = 0; pit < 2; ++pit) d.pit_ready(pit);
+    d.step(CallerConnected{90, 1000, 0});
+    d.say(90, Hello{1, 1, d.now, {}});
+    d.open(90, "pit1");
+    const auto made = d.take<MakeSegments>();
+    ASSERT_TRUE(made);
+    d.step(SegmentsMade{made->link, made->epoch});
+    const std::size_t segments = trust == Trust::hostile ? 1 : 2;
+    const auto to_pit = d.to_pit<Own>();
+    EXPECT_EQ(to_pit->trust, static_cast<std::uint8_t>(trust));
+    EXPECT_EQ(d.last_fds.size(), segments);
+    EXPECT_EQ(d.to_caller<Own>()->trust, static_cast<std::uint8_t>(trust));
+    EXPECT_EQ(d.last_fds.size(), segments);
   }
 }
 
