@@ -119,13 +119,15 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
           p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
           p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol, p.heir_of.value_or(places_max),
           p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size(), p.probation_timer_ns);
-    if (p.swap) h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns);
+    if (p.swap)
+      h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns, p.swap->rehearses,
+            p.swap->rehearsed_ns);
     for (const TimeNs t : p.failures) h.all(t);
     for (const LinkId id : p.gone_links) h.all(id);
     for (const PitDeath& d : p.deaths) h.all(d.at_ns, d.instance, d.cause, d.value, d.executing_count);
   }
   for (const auto& [id, c] : commands_) {
-    h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns, c.failure, c.pause_ns);
+    h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns, c.failure, c.pause_ns, c.rehearsed_ns);
   }
   for (const auto& [id, c] : conns_) {
     h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());

@@ -24,6 +24,7 @@
 // started with with what is configured, so it goes on with a reload that the last one did not live to end.
 // A swap (core_swap.cpp) makes another process ready in another place of the table, has the one that serves stand still
 // and keep its state, and commits when the other has it; then the links attach there.
+// Where the operator wants so, it is rehearsed before (core_rehearsal.cpp): with a copy, while the pit serves on.
 // On probation (core_probation.cpp) it goes back to the file before when it dies.
 // A message that kills (core_dead_letters.cpp): its caller says so at each death and, having had enough, opens a link
 // to an instance for that message alone, a place without a name that is emptied with the link, on no record and not
@@ -65,6 +66,12 @@ struct CoreConfig {
 // Without the free places.
 [[nodiscard]] std::vector<PitConfig> in_use(const std::vector<PitConfig>& slots);
 
+// Of a swap, for its Answer.
+struct Waited {
+  TimeNs pause_ns = 0;
+  TimeNs rehearsed_ns = 0;
+};
+
 class BrokerCore {
  public:
   explicit BrokerCore(CoreConfig config);
@@ -84,7 +91,7 @@ class BrokerCore {
   [[nodiscard]] const PitConfig& config_of(PitIndex pit) const { return pits_.at(pit).config; }
 
  private:
-  enum class SwapPhase : std::uint8_t { preparing, freezing, restoring };
+  enum class SwapPhase : std::uint8_t { preparing, copying, trying, freezing, restoring };
   struct Swap {
     PitIndex heir = 0;
     SwapPhase phase = SwapPhase::preparing;
@@ -92,6 +99,8 @@ class BrokerCore {
     TimeNs pause_max_ns = 0;
     TimeNs froze_at_ns = 0;
     TimeNs probation_ns = 0;
+    bool rehearses = false;
+    TimeNs rehearsed_ns = 0;
   };
   struct Arriving {  // of a swap that has happened
     TimeNs since_ns = 0;
@@ -154,6 +163,7 @@ class BrokerCore {
     errc failure = control::code_done;  // of a swap
     std::string failure_text{};
     TimeNs pause_ns = 0;
+    TimeNs rehearsed_ns = 0;
   };
   struct Conn {
     ConnId id = 0;
@@ -263,7 +273,7 @@ class BrokerCore {
   // core_operator.cpp
   void caller_says(Conn& conn, const control::Command& m);
   void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr,
-              TimeNs pause_ns = 0);
+              Waited waited = {});
   void start_now(Pit& pit);
   void stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
   void restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
@@ -276,12 +286,16 @@ class BrokerCore {
   [[nodiscard]] bool swap_now(Pit& pit, const control::Command& m, PendingCommand& waiting);
   void pit_says(Pit& heir, const control::Prepared& m);
   void pit_says(Pit& pit, const control::Frozen& m);
+  void begin_freeze(Pit& pit);
   void take_over(Pit& heir);
   void move_links(Pit& from, Pit& to);
   void note_arrivals(Pit& pit);
   void end_swap(Pit& pit, errc code, const std::string& text);
   bool heir_failed(Pit& heir, const std::string& how);
   void forget_handed(const Pit& heir);
+  // core_rehearsal.cpp
+  void begin_rehearsal(Pit& pit);
+  void pit_says(Pit& pit, const control::Rehearsed& m);
   // core_probation.cpp
   bool may_be_on_probation(const Pit& pit, const PitConfig& config, const control::Command& m, std::string& why) const;
   void begin_probation(Pit& pit, TimeNs until_ns, const std::string& file);

@@ -136,7 +136,9 @@ void BrokerCore::settle_commands() {
       ++it;
       continue;
     }
-    if (!is_gone) answer(waiting.conn, waiting.correlation, *outcome, text, &pits_[waiting.pit], waiting.pause_ns);
+    if (!is_gone)
+      answer(waiting.conn, waiting.correlation, *outcome, text, &pits_[waiting.pit],
+             {waiting.pause_ns, waiting.rehearsed_ns});
     set_timer(waiting, it->first, no_deadline_ns);
     it = commands_.erase(it);
   }
@@ -176,7 +178,7 @@ void BrokerCore::command_late(std::uint64_t id) {
 }
 
 void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit,
-                        TimeNs pause_ns) {
+                        Waited waited) {
   const auto found = conns_.find(conn);
   if (found == conns_.end() || found->second.lost) return;
   control::Answer out;
@@ -185,7 +187,8 @@ void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const
   out.text = text.substr(0, control::text_size_max);
   if (pit != nullptr) out.pit = report(*pit);
   out.daemon_pid = config_.daemon;
-  out.pause_ns = pause_ns;
+  out.pause_ns = waited.pause_ns;
+  out.rehearsed_ns = waited.rehearsed_ns;
   act(SendToCaller{conn, std::move(out), 0, 0, 0, {}});
 }
 

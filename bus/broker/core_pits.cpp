@@ -249,6 +249,8 @@ void BrokerCore::on(const PitMessage& e) {
     pit_says(*pit, *prepared);
   } else if (const auto* frozen = std::get_if<control::Frozen>(&e.message)) {
     pit_says(*pit, *frozen);
+  } else if (const auto* rehearsed = std::get_if<control::Rehearsed>(&e.message)) {
+    pit_says(*pit, *rehearsed);
   } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
     if (Link* link = current(mapped->at)) side_mapped(*link, false);
   } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {

@@ -1,6 +1,6 @@
 // Another process in the place of one that serves (W1-W5 of the link protocol). See core.hpp.
 //
-//   preparing --Prepared--> freezing --Frozen--> restoring --PitReady--> committed
+//   preparing --Prepared, rehearsed where it is to be--> freezing --Frozen--> restoring --PitReady--> committed
 //   every state falls back: the heir is killed, the pit that serves goes on with the links that it has
 //
 // The heir has a place of its own in the table from the beginning, as a pit that is configured nowhere. To commit is to
@@ -57,7 +57,7 @@ bool BrokerCore::swap_now(Pit& pit, const control::Command& m, PendingCommand& w
   heir->instance = std::max(heir->instance, from.instance) + 1;
   heir->started_with = fingerprint(config);
   from.swap = Swap{heir->index, SwapPhase::preparing, ++next_swap_, m.grace_ns == 0 ? swap_pause_ns : m.grace_ns,
-                   0,           m.probation_ns};
+                   0,           m.probation_ns,       m.rehearse};
   waiting.instance = heir->instance;
   set_timer(*heir, now_ns_ + config.restart.start_timeout_ns);
   act(SpawnPit{heir->index, heir->instance, from.state_instance, old, true});
@@ -76,6 +76,12 @@ void BrokerCore::pit_says(Pit& heir, const control::Prepared& m) {
       m.protocol_min > m.protocol_max) {
     return end_swap(pit, errc::version_mismatch, "the new process speaks no protocol version of this broker");
   }
+  heir.protocol = std::min(m.protocol_max, control::protocol_max);
+  pit.swap->rehearses ? begin_rehearsal(pit) : begin_freeze(pit);
+}
+
+void BrokerCore::begin_freeze(Pit& pit) {
+  Pit& heir = pits_[pit.swap->heir];
   const TimeNs until = now_ns_ + pit.swap->pause_max_ns;
   pit.swap->phase = SwapPhase::freezing;
   pit.swap->froze_at_ns = now_ns_;
@@ -193,6 +199,7 @@ void BrokerCore::end_swap(Pit& pit, errc code, const std::string& text) {
   Pit& heir = pits_[swap.heir];
   heir.heir_of.reset();
   forget_handed(heir);
+  if (swap.rehearses) act(ForgetCopy{heir.index});
   if (heir.alive) kill(heir, AfterExit::stop, "", DeathCause::swap);
   for (auto& [id, waiting] : commands_) {
     if (waiting.pit != pit.index || waiting.verb != control::Verb::swap) continue;
@@ -215,7 +222,8 @@ void BrokerCore::end_swap(Pit& pit, errc code, const std::string& text) {
 bool BrokerCore::heir_failed(Pit& heir, const std::string& how) {
   if (!heir.heir_of) return false;
   Pit& pit = pits_[*heir.heir_of];
-  constexpr const char* steps[] = {"while it was made ready", "while it waited for the state", "with the state"};
+  constexpr const char* steps[] = {"while it was made ready", "while it waited to rehearse", "at the rehearsal",
+                                   "while it waited for the state", "with the state"};
   const std::string step = steps[static_cast<std::size_t>(pit.swap->phase)];
   end_swap(pit, errc::closed, "the new process failed " + step + ": " + how);
   return true;

@@ -163,7 +163,8 @@ enum class FdName : std::uint8_t {
   pit_segment_rw,
   pit_segment_ro,
   pit_pidfd,
-  handed_state
+  handed_state,
+  copy_of_state
 };
 
 struct SendToCaller {
@@ -218,6 +219,15 @@ struct KillPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
 };
+// Memory for a copy of the state of `of`, until ForgetCopy: the copy_of_state of that pit and of this one. Where there
+// is no memory for it, the message that it goes with has no descriptor.
+struct MakeCopy {
+  PitIndex pit = 0;
+  PitIndex of = 0;
+};
+struct ForgetCopy {
+  PitIndex pit = 0;
+};
 // Gives a pit a caller's connection of its own: comes back as CallerConnected.
 struct ConnectPit {
   PitIndex pit = 0;
@@ -269,6 +279,6 @@ struct Note {
 
 using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KeepState,
                             KillPit, ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note,
-                            ReadConfig, KeepConfig, Stopping, KeepLetters>;
+                            ReadConfig, KeepConfig, Stopping, KeepLetters, MakeCopy, ForgetCopy>;
 
 }  // namespace symphony::detail::broker

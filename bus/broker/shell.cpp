@@ -437,6 +437,11 @@ std::vector<int> Shell::numbers_of(const std::vector<FdName>& names, LinkId link
         out.push_back(h == handed_.end() ? -1 : h->second.memory.get());
         break;
       }
+      case FdName::copy_of_state:
+        for (const auto& [heir, copy] : copies_) {
+          if (heir == pit || copy.from == pit) out.push_back(copy.memory.get());
+        }
+        break;
     }
   }
   return out;

@@ -130,6 +130,8 @@ class Shell {
   void execute(const ReadConfig& a);
   void execute(const KeepConfig& a);
   void execute(const KeepLetters& a);
+  void execute(const MakeCopy& a);
+  void execute(const ForgetCopy& a) { copies_.erase(a.pit); }
 
   CoreConfig config_;
   UniqueFd keeper_;
@@ -153,6 +155,7 @@ class Shell {
     UniqueFd memory;
   };
   std::map<PitIndex, Handed> handed_;  // by who is to read it: memory for the state of a pit that keeps none
+  std::map<PitIndex, Handed> copies_;  // as handed_, of rehearsals
   ConnId next_conn_ = 1;
   TimeNs timer_ns_ = no_deadline_ns;
   bool executing_ = false;

@@ -199,6 +199,10 @@ result<void> Shell::hand_over_state(const SpawnPit& a, const PitConfig& config, 
   return {};
 }
 
+void Shell::execute(const MakeCopy& a) {
+  if (auto memory = create_state_memory(handed_state_geometry)) copies_[a.pit] = {a.of, *std::move(memory)};
+}
+
 void Shell::execute(const KeepState& a) {
   const PitConfig& config = core_->config_of(a.pit);
   if (config.state.folder.empty()) return;

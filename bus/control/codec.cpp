@@ -127,7 +127,7 @@ struct Encoder {
     const auto file = text(m.file, path_size_max);
     return done(wire::Body::Command,
                 wire::CreateCommand(b, m.correlation, static_cast<std::uint8_t>(m.verb), pit, m.instance, m.deadline_ns,
-                                    m.grace_ns, file, m.letter, m.probation_ns));
+                                    m.grace_ns, file, m.letter, m.probation_ns, m.rehearse));
   }
   Built operator()(const Executing& m) {
     const auto at = to_wire(m.at);
@@ -147,7 +147,7 @@ struct Encoder {
     const auto letters = encode_letters(b, m.letters, too_large);
     return done(wire::Body::Answer,
                 wire::CreateAnswer(b, m.correlation, static_cast<std::uint16_t>(m.code), why, pit, m.daemon_pid,
-                                   m.added, m.removed, m.changed, m.pause_ns, letters));
+                                   m.added, m.removed, m.changed, m.pause_ns, letters, m.rehearsed_ns));
   }
   Built operator()(const Prepared& m) {
     return done(wire::Body::Prepared, wire::CreatePrepared(b, m.protocol_min, m.protocol_max));
@@ -159,6 +159,12 @@ struct Encoder {
     return done(wire::Body::Frozen, wire::CreateFrozen(b, m.number, static_cast<std::uint16_t>(m.code), why));
   }
   Built operator()(const Thaw& m) { return done(wire::Body::Thaw, wire::CreateThaw(b, m.number)); }
+  Built operator()(const Rehearse& m) { return done(wire::Body::Rehearse, wire::CreateRehearse(b, m.number)); }
+  Built operator()(const Rehearsed& m) {
+    const auto why = text(m.text, text_size_max);
+    return done(wire::Body::Rehearsed,
+                wire::CreateRehearsed(b, m.number, static_cast<std::uint16_t>(m.code), why, m.took_ns));
+  }
 };
 
 // ---- decode: `ok` turns false at the first value over its maximum ----
@@ -242,7 +248,8 @@ struct Decoder {
                    w.grace_ns(),
                    text(w.file(), path_size_max),
                    w.letter(),
-                   w.probation_ns()};
+                   w.probation_ns(),
+                   w.rehearse()};
   }
   Message executing(const wire::Executing& w) {
     return Executing{from_wire(*w.at()), w.id(), w.type(), w.size(), w.attempt(), effect(w.effect())};
@@ -275,7 +282,8 @@ struct Decoder {
              w.removed(),
              w.changed(),
              w.pause_ns(),
-             {}};
+             {},
+             w.rehearsed_ns()};
     if (w.pit() != nullptr) m.pit = decode_report(*w.pit(), ok);
     if (w.letters() != nullptr) m.letters = decode_letters(*w.letters(), ok);
     return m;
@@ -284,6 +292,12 @@ struct Decoder {
     constexpr auto high = static_cast<std::uint16_t>(errc::internal);
     return Frozen{w.number(), static_cast<errc>(in_range(w.code(), std::uint16_t{0}, high)),
                   text(w.text(), text_size_max)};
+  }
+
+  Message rehearsed(const wire::Rehearsed& w) {
+    constexpr auto high = static_cast<std::uint16_t>(errc::internal);
+    return Rehearsed{w.number(), static_cast<errc>(in_range(w.code(), std::uint16_t{0}, high)),
+                     text(w.text(), text_size_max), w.took_ns()};
   }
 
   std::optional<Message> body(const wire::Envelope& e) {
@@ -348,6 +362,10 @@ struct Decoder {
         return executing(*e.body_as_Executing());
       case wire::Body::Park:
         return park(*e.body_as_Park());
+      case wire::Body::Rehearse:
+        return Rehearse{e.body_as_Rehearse()->number()};
+      case wire::Body::Rehearsed:
+        return rehearsed(*e.body_as_Rehearsed());
       case wire::Body::NONE:
         break;
     }

@@ -20,10 +20,11 @@
 namespace symphony::detail::control {
 
 inline constexpr std::uint16_t protocol_min = 1;
-inline constexpr std::uint16_t protocol_max = 3;
+inline constexpr std::uint16_t protocol_max = 4;
 // From which version on the other side knows what a message needs. It is not said to one that speaks less.
-inline constexpr std::uint16_t protocol_of_swap = 2;     // Prepared, TakeState, Freeze, Frozen, Thaw
-inline constexpr std::uint16_t protocol_of_letters = 3;  // Executing, Park, Open with `alone`
+inline constexpr std::uint16_t protocol_of_swap = 2;       // Prepared, TakeState, Freeze, Frozen, Thaw
+inline constexpr std::uint16_t protocol_of_letters = 3;    // Executing, Park, Open with `alone`
+inline constexpr std::uint16_t protocol_of_rehearsal = 4;  // Rehearse, Rehearsed, a Command with `rehearse`
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
@@ -234,6 +235,7 @@ struct Command {
   std::string file{};   // swap: what to run, an absolute path; empty: what it runs now, read anew
   std::uint64_t letter = 0;
   TimeNs probation_ns = 0;  // swap: dying sooner after it, the pit goes on from the file before; 0: it does not
+  bool rehearse = false;    // swap: try first, with a copy of the state, while the pit serves on
 };
 inline constexpr errc code_done{};  // of an Answer: no error
 struct Answer {
@@ -247,6 +249,7 @@ struct Answer {
   std::uint32_t changed = 0;
   TimeNs pause_ns = 0;  // swap: from Freeze to the last Go
   std::vector<DeadLetter> letters{};
+  TimeNs rehearsed_ns = 0;  // swap: as long as its rehearsal says that calls have to wait, the attach of links apart
 };
 
 // ---- a swap: another process of a pit is made ready, takes over the state of the one that serves, and its links ----
@@ -277,9 +280,23 @@ struct Thaw {
   std::uint32_t number = 0;
 };
 
+// To P that serves: write your state to fd 0 between two messages, and go on. Then to P that is to take over, with the
+// same memory to read: restore it, take a snapshot of that, and see that it is the same; go on waiting.
+struct Rehearse {
+  std::uint32_t number = 0;  // of the swap
+};
+// Its answer. Not ok: the swap is over.
+struct Rehearsed {
+  std::uint32_t number = 0;
+  errc code = code_done;
+  std::string text;
+  TimeNs took_ns = 0;  // that calls would have to wait for this
+};
+
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
                  Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
-                 Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw, Executing, Park>;
+                 Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw, Executing, Park,              //
+                 Rehearse, Rehearsed>;
 
 }  // namespace symphony::detail::control

@@ -29,8 +29,8 @@ OperatorAnswer failed(errc code, std::string text) {
 }
 
 OperatorAnswer answer_of(Answer&& m) {
-  return {m.code,    std::move(m.text), std::move(m.pit), m.daemon_pid,        m.added,
-          m.removed, m.changed,         m.pause_ns,       std::move(m.letters)};
+  return {m.code,    std::move(m.text), std::move(m.pit), m.daemon_pid,         m.added,
+          m.removed, m.changed,         m.pause_ns,       std::move(m.letters), m.rehearsed_ns};
 }
 
 }  // namespace
@@ -43,6 +43,7 @@ struct Operator::Request {
   std::string_view file{};
   std::uint64_t letter = 0;
   TimeNs probation_ns = 0;
+  bool rehearse = false;
 };
 
 result<Operator> Operator::connect(const ConnectOptions& options) {
@@ -62,6 +63,7 @@ result<Operator> Operator::adopt(UniqueFd control_socket) {
   const auto welcome = detail::greet(socket, {}, deadline_after(out.options_.timeout_ns));
   if (!welcome) return unexpected(welcome.error());
   out.socket_ = socket.release();
+  out.protocol_ = welcome->protocol;
   return out;
 }
 
@@ -77,6 +79,7 @@ result<void> Operator::open(TimeNs deadline_ns) {
     const auto welcome = detail::greet(socket, {}, deadline_ns);
     if (welcome) {
       socket_ = socket.release();
+      protocol_ = welcome->protocol;
     } else if (welcome.error().code != errc::closed || now_ns() >= deadline_ns) {
       return unexpected(welcome.error());
     } else {
@@ -88,9 +91,9 @@ result<void> Operator::open(TimeNs deadline_ns) {
 
 OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const std::uint64_t correlation = ++correlation_;
-  const Command command{correlation,         request.verb,     std::string(request.pit),  request.instance,
-                        deadline_ns,         request.grace_ns, std::string(request.file), request.letter,
-                        request.probation_ns};
+  const Command command{correlation,          request.verb,     std::string(request.pit),  request.instance,
+                        deadline_ns,          request.grace_ns, std::string(request.file), request.letter,
+                        request.probation_ns, request.rehearse};
   if (command.pit.size() > pit_name_size_max) {
     return failed(errc::not_found, "there is no pit of this name: a name has at most 63 letters");
   }
@@ -98,6 +101,9 @@ OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const TimeNs give_up_ns = deadline_ns > no_deadline_ns - slack_ns ? no_deadline_ns : deadline_ns + slack_ns;
   for (int hang_ups = 0; hang_ups < hang_ups_max; ++hang_ups) {
     if (const auto opened = open(deadline_ns); !opened) return failed(opened.error().code, opened.error().text);
+    if (request.rehearse && protocol_ < protocol_of_rehearsal) {
+      return failed(errc::version_mismatch, "the broker is of a release that rehearses no swap: swap without");
+    }
     ControlSocket socket(std::move(socket_));
     auto got = [&]() -> result<Received> {
       if (auto sent = socket.wait_send(command, {}, give_up_ns); !sent) return unexpected(sent.error());
@@ -142,11 +148,11 @@ OperatorAnswer Operator::restart(std::string_view pit, TimeNs timeout_ns, TimeNs
 }
 
 OperatorAnswer Operator::swap(std::string_view pit, std::string_view file, TimeNs timeout_ns, TimeNs pause_ns,
-                              TimeNs probation_ns) {
+                              TimeNs probation_ns, bool rehearse) {
   const TimeNs deadline = deadline_after(timeout_ns);
   OperatorAnswer before = ask({Verb::show, pit}, deadline);  // which instance it is that has to go
   if (!before.ok()) return before;
-  return ask({Verb::swap, pit, before.pit.info.instance, pause_ns, file, 0, probation_ns}, deadline);
+  return ask({Verb::swap, pit, before.pit.info.instance, pause_ns, file, 0, probation_ns, rehearse}, deadline);
 }
 
 OperatorAnswer Operator::reload(TimeNs timeout_ns) { return ask({Verb::reload}, deadline_after(timeout_ns)); }

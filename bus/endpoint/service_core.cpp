@@ -186,6 +186,8 @@ void ServiceCore::hear(ServiceEvent& event, RequestHandler& handler) noexcept {
     handler.on_nudge();
   } else if (auto* freeze = std::get_if<service_event::Freeze>(&event)) {
     frost_.emplace().asked = std::move(*freeze);
+  } else if (auto* asked = std::get_if<service_event::Rehearse>(&event)) {
+    rehearse(*asked, handler);
   } else if (std::holds_alternative<service_event::Stop>(event)) {
     stopping_ = true;
   }
@@ -351,6 +353,8 @@ void ServiceCore::on_message(Received received) {
         service_event::Freeze{freeze->number, freeze->deadline_ns, fds.empty() ? UniqueFd() : std::move(fds[0])});
   } else if (std::holds_alternative<Thaw>(received.message)) {
     mailbox_.post(service_event::Thaw{});
+  } else if (const auto* asked = std::get_if<Rehearse>(&received.message)) {
+    mailbox_.post(service_event::Rehearse{asked->number, fds.empty() ? UniqueFd() : std::move(fds[0])});
   }
 }
 

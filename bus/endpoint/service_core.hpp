@@ -40,13 +40,18 @@ struct Freeze {
   UniqueFd memory;
 };
 struct Thaw {};
+struct Rehearse {
+  std::uint32_t number = 0;
+  UniqueFd memory;
+};
 // A parked link has something to do.
 struct Rang {
   control::LinkId link = 0;
 };
 }  // namespace service_event
-using ServiceEvent = std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Nudge,
-                                  service_event::Freeze, service_event::Thaw, service_event::Rang>;
+using ServiceEvent =
+    std::variant<service_event::Attach, service_event::Drop, service_event::Stop, service_event::Nudge,
+                 service_event::Freeze, service_event::Thaw, service_event::Rehearse, service_event::Rang>;
 
 // A swap, from Freeze to Thaw. What the broker says of links meanwhile waits.
 struct Frost {
@@ -84,6 +89,7 @@ class ServiceCore {
   void hear_frozen(ServiceEvent& event, RequestHandler& handler) noexcept;
   void try_freeze(RequestHandler& handler) noexcept;
   void thaw(RequestHandler& handler) noexcept;
+  void rehearse(service_event::Rehearse& asked, RequestHandler& handler) noexcept;
   void drop(const control::Attachment& at, bool drain, RequestHandler& handler) noexcept;
   void fault(std::size_t index) noexcept;
   static void count_wakes_of(const ServedLink& link, ServiceCounters& into) noexcept;

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "bus/control/codec.hpp"
 #include "bus/endpoint/service_core.hpp"
 
 namespace symphony::detail {
@@ -77,18 +78,41 @@ void ServiceCore::thaw(RequestHandler& handler) noexcept {
   for (ServiceEvent& event : held) hear(event, handler);
 }
 
+// Not between Freeze and Thaw: there it waits, and comes too late.
+void ServiceCore::rehearse(service_event::Rehearse& asked, RequestHandler& handler) noexcept {
+  std::string why = "there was no memory for a copy of its state";
+  const TimeNs begun = now_ns();
+  bool is_written = false;
+  try {
+    is_written = asked.memory && handler.write_copy(std::move(asked.memory), why);
+  } catch (const std::bad_alloc&) {
+    is_written = false;
+  }
+  why.resize(is_written ? 0 : std::min(why.size(), control::text_size_max));
+  send(control::Rehearsed{asked.number, is_written ? control::code_done : errc::refused, std::move(why),
+                          now_ns() - begun});
+}
+
 }  // namespace symphony::detail
 
 namespace symphony {
 
-result<void> Service::await_state(const UniqueFd& control_socket) {
+result<void> Service::await_state(const UniqueFd& control_socket, const Rehearsal& rehearse) {
   using namespace detail::control;
   ControlSocket socket(control_socket.duplicate());
   if (auto sent = socket.wait_send(Prepared{}, {}, no_deadline_ns); !sent) return sent;
   for (;;) {
-    const auto received = socket.wait_receive(FdPolicy::refuse, no_deadline_ns);
+    auto received = socket.wait_receive(FdPolicy::accept, no_deadline_ns);
     if (!received) return unexpected(received.error());
     if (std::holds_alternative<TakeState>(received->message)) return {};
+    if (const auto* asked = std::get_if<Rehearse>(&received->message)) {
+      std::string why = "no memory with the copy of the state came";
+      TimeNs took_ns = 0;
+      const bool is_same = !received->fds.empty() && rehearse(std::move(received->fds[0]), why, took_ns);
+      why.resize(is_same ? 0 : std::min(why.size(), text_size_max));
+      const Rehearsed answer{asked->number, is_same ? code_done : errc::refused, std::move(why), took_ns};
+      if (auto sent = socket.wait_send(answer, {}, no_deadline_ns); !sent) return sent;
+    }
     if (std::holds_alternative<Stop>(received->message)) {
       return unexpected(errc::closed, "this process was to take over a pit, and is not wanted any more");
     }

@@ -96,7 +96,8 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"protocol_min", {protocol_min}},
                                                 {"protocol_max", {protocol_max}},
                                                 {"protocol_of_swap", {protocol_of_swap}},
-                                                {"protocol_of_letters", {protocol_of_letters}}}));
+                                                {"protocol_of_letters", {protocol_of_letters}},
+                                                {"protocol_of_rehearsal", {protocol_of_rehearsal}}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {

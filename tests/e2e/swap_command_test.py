@@ -54,6 +54,18 @@ class SwapOfAPit(BrokerCase):
         self.assertEqual(self.show("greeter")["pid"], pid)
         self.assertEqual(self.greet(), 2)
 
+    def test_that_is_rehearsed_says_how_long_that_took_or_why_it_was_not_done(self):
+        self.assertEqual(self.greet(), 1)
+        self.assertRegex(self.swap("greeter", "--rehearse"), r"calls waited for at most [0-9.]+ \S+ \(rehearsed: [0-9.]+ \S+, their links apart\)$")
+        answer = json.loads(self.swap("greeter", "--rehearse", "-o", "json"))
+        self.assertGreater(answer["rehearsed_s"], 0)
+        self.assertEqual(self.greet(), 2)
+        pid = self.show("greeter")["pid"]
+        why = self.refused(1, "the rehearsal failed: ", "pit", "swap", "greeter", PIT.parent / "dag_tracker.so", "--rehearse")
+        self.assertIn("not of 'dag_tracker'", why)
+        self.assertEqual(self.show("greeter")["pid"], pid)
+        self.assertEqual(self.greet(), 3)
+
     def test_holds_over_the_death_of_the_broker_and_until_the_manifests_are_read_again(self):
         copy = self.folder / "copy.so"
         copy.write_bytes(GREETER.read_bytes())

@@ -63,6 +63,55 @@ TEST_F(SwapTest, ThatCannotBeLeavesThePitAsItWas) {
   EXPECT_EQ(count_in(ask(*link)), ++count);
 }
 
+TEST_F(SwapTest, ThatIsRehearsedIsTriedWithACopyFirstAndNobodyNoticesOneThatFails) {
+  const std::string forgets = program("../tests/pits/counter_forgets.so");
+  const std::string next_revision = program("../tests/pits/counter_2_from_1.so");
+  for (const Durability durability : {Durability::none, Durability::snapshot, Durability::journal}) {
+    SCOPED_TRACE(name_of(durability));
+    start_counter(durability);
+    for (std::uint64_t i = 1; i <= 10; ++i) ASSERT_EQ(count_in(ask(*link)), i);
+    const PitInfo before = broker->status().at(0);
+    const std::uint64_t epoch = link->epoch();
+    const OperatorAnswer no = ops->swap("counter", forgets, 60 * second_ns, 0, 0, true);
+    EXPECT_EQ(no.code, errc::refused) << no.text;
+    EXPECT_NE(no.text.find("restored, its state is another: of 8 and 8 bytes, which differ from byte 0 on"),
+              std::string::npos)
+        << no.text;
+    EXPECT_EQ(broker->status().at(0).pid, before.pid);
+    EXPECT_EQ(count_in(ask(*link)), 11u);
+    EXPECT_EQ(link->epoch(), epoch) << "it was never stopped";
+    for (const std::string& file : {std::string(), next_revision}) {
+      const OperatorAnswer yes = ops->swap("counter", file, 60 * second_ns, 0, 0, true);
+      ASSERT_TRUE(yes.ok()) << yes.text;
+      EXPECT_GT(yes.rehearsed_ns, 0);
+      EXPECT_GT(yes.pause_ns, 0);
+      EXPECT_EQ(count_in(ask(*link)), file.empty() ? 12u : 13u);
+    }
+    link.reset();
+    ops.reset();
+    endpoint.reset();
+    broker.reset();
+  }
+}
+
+// What could go wrong: the copy is of a state in the middle of a message, or writing it costs a call.
+TEST_F(SwapTest, ThatIsRehearsedUnderLoadLosesNothingWhetherItFailsOrNot) {
+  start_counter(Durability::journal);
+  History history;
+  Callers callers(*this, 2, history);
+  const std::string forgets = program("../tests/pits/counter_forgets.so");
+  for (std::uint64_t n = 0; n < test_run::samples(20); ++n) {
+    const std::uint64_t until = history.made + 200;
+    ASSERT_TRUE(comes_true([&] { return history.made >= until; }));
+    const bool is_good = n % 2 == 1;
+    const OperatorAnswer answer = ops->swap("counter", is_good ? std::string() : forgets, 30 * second_ns, 0, 0, true);
+    EXPECT_EQ(answer.ok(), is_good) << answer.text;
+  }
+  callers.join();
+  history.expect_nothing_lost_or_done_twice(count_in(ask(*link)).value());
+  EXPECT_EQ(history.may_have_run, 0u);
+}
+
 // A request that the pit left for later.
 struct Deferred {
   Deferred(Link& link, Link& other) : link_(link), other_(other) {

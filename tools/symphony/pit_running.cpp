@@ -128,6 +128,7 @@ struct RunningArguments {
   std::string mode = "process";
   double pause_s = 1;
   double probation_s = 0;
+  bool rehearse = false;
   std::string format = "table";
 };
 
@@ -142,11 +143,15 @@ int command(const std::string& verb, const RunningArguments& arguments, Ask ask)
   if (arguments.format == "json") {
     CliJson document = document_of("pit " + verb);
     document["pit"] = json_of_pits({now})[0];
-    if (verb == "swap") document["pause_s"] = static_cast<double>(answer.pause_ns) / static_cast<double>(second_ns);
+    const auto seconds = [](TimeNs ns) { return static_cast<double>(ns) / static_cast<double>(second_ns); };
+    if (verb == "swap") document["pause_s"] = seconds(answer.pause_ns);
+    if (arguments.rehearse) document["rehearsed_s"] = seconds(answer.rehearsed_ns);
     print(document);
   } else if (verb == "swap" && answer.pause_ns != 0) {
-    std::printf("%s is %s: instance %u, process %d; calls waited for at most %s\n", now.name.c_str(), now.state.c_str(),
-                now.instance, now.pid, duration_text(answer.pause_ns).c_str());
+    const std::string rehearsed =
+        answer.rehearsed_ns == 0 ? "" : " (rehearsed: " + duration_text(answer.rehearsed_ns) + ", their links apart)";
+    std::printf("%s is %s: instance %u, process %d; calls waited for at most %s%s\n", now.name.c_str(),
+                now.state.c_str(), now.instance, now.pid, duration_text(answer.pause_ns).c_str(), rehearsed.c_str());
   } else if (now.pid == 0) {
     std::printf("%s is %s\n", now.name.c_str(), now.state.c_str());
   } else {
@@ -177,7 +182,8 @@ int swap_command(RunningArguments& arguments) {
   }
   return command("swap", arguments, [](Operator& broker, const RunningArguments& a) {
     const auto probation_ns = static_cast<TimeNs>(a.probation_s * static_cast<double>(second_ns));
-    return broker.swap(a.pit, a.file, a.place.timeout_ns() + probation_ns, at_least_1_ns(a.pause_s), probation_ns);
+    return broker.swap(a.pit, a.file, a.place.timeout_ns() + probation_ns, at_least_1_ns(a.pause_s), probation_ns,
+                       a.rehearse);
   });
 }
 
@@ -291,6 +297,9 @@ void add_pit_running_verbs(CLI::App& pit, int& exit_status) {
   swap->add_option("--pause", arguments->pause_s, "Seconds that calls may have to wait; else it goes on as it was")
       ->check(CLI::Range(0.001, 3600.0))
       ->capture_default_str();
+  swap->add_flag(
+      "--rehearse", arguments->rehearse,
+      "Try it first with a copy of the state, while the pit serves: a difference or a failure ends it there");
   swap->add_option("--probation", arguments->probation_s,
                    "Seconds to wait and see: dying sooner, the pit goes on from the file before; 0: none")
       ->check(CLI::Range(0.0, 3600.0))

@@ -35,6 +35,7 @@ struct OperatorAnswer {
   std::uint32_t changed = 0;
   TimeNs pause_ns = 0;  // of a swap: how long calls waited at most
   std::vector<DeadLetter> letters{};
+  TimeNs rehearsed_ns = 0;  // of a swap: as long as its rehearsal said that they would
 
   [[nodiscard]] bool ok() const noexcept { return code == errc{}; }
 };
@@ -63,8 +64,11 @@ class Operator {
   // With `probation_ns` (another file, at most an hour) it returns when that time is over. A pit that dies within it,
   // of whatever but an operator's word or its own end with status 0, goes on from the file before, with what its
   // durability keeps: closed, and the text says how.
+  // With `rehearse` it is tried first, with a copy of the state, while the pit serves on: the new process restores the
+  // copy and takes a snapshot of that. Where the two differ, in whatever way it fails (refused), or where it takes
+  // longer than calls may wait (busy), nobody has waited.
   OperatorAnswer swap(std::string_view pit, std::string_view file = {}, TimeNs timeout_ns = 60 * second_ns,
-                      TimeNs pause_ns = 0, TimeNs probation_ns = 0);
+                      TimeNs pause_ns = 0, TimeNs probation_ns = 0, bool rehearse = false);
   // Has the broker read its manifests again. invalid_argument: one is broken, and nothing has changed.
   OperatorAnswer reload(TimeNs timeout_ns = 30 * second_ns);
   // Dead letters of that pit, or of all where it is empty, with ids above `after`: a page of them, without bodies;
@@ -85,6 +89,7 @@ class Operator {
 
   ConnectOptions options_;
   UniqueFd socket_;
+  std::uint16_t protocol_ = 0;  // that the broker at its other end speaks
   std::uint64_t correlation_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -99,6 +100,12 @@ class RequestHandler {
   }
   // The other process did not take over: this one goes on.
   virtual void thaw() noexcept {}
+  // Between two requests: write a copy of the state to `memory`, and go on. False: `why`, at most 511 bytes.
+  [[nodiscard]] virtual bool write_copy(UniqueFd memory, std::string& why) {
+    static_cast<void>(memory);
+    why = "this pit's runtime writes no copies of its state";
+    return false;
+  }
   // An ending that was queued is on its link, and its caller reads there.
   virtual void on_later_written(std::uint64_t link, std::uint64_t id) noexcept {
     static_cast<void>(link), static_cast<void>(id);
@@ -141,8 +148,10 @@ class Service {
 
   // For a process that is to take over another one's state: says on the control socket that it is prepared, and waits
   // until it may read the state. Before adopt(). Errors: closed (the broker stopped it: it is not wanted any more),
-  // unreachable.
-  [[nodiscard]] static result<void> await_state(const UniqueFd& control_socket);
+  // unreachable. `rehearse`: may be asked before that, with a copy of the state: restores it, and sees that a snapshot
+  // of what there is then is the same; false: `why`. `took_ns`: what the restore took.
+  using Rehearsal = std::function<bool(UniqueFd copy, std::string& why, TimeNs& took_ns)>;
+  [[nodiscard]] static result<void> await_state(const UniqueFd& control_socket, const Rehearsal& rehearse);
 
   // Serves until the broker says stop, stop() is called, or keeper and broker are both gone.   [data-thread]
   void run(RequestHandler& handler) noexcept;

@@ -63,6 +63,24 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     std::unique_ptr<Instance> made;
     return make_inited(nullptr, made);
   }
+  // The same with a copy of the state of the one that serves: whether it comes out of this build as it went in.
+  Outcome rehearse_with(UniqueFd copy, TimeNs& took_ns) {
+    const auto copied = detail::StateMemory::copy_of_live(copy);
+    if (!copied) return {SYMPHONY_OVERLOADED, copied.error().text};
+    std::unique_ptr<Instance> first, second;
+    if (Outcome o = make_inited(nullptr, first); !o.ok()) return o;
+    StateFrame frame;
+    if (Outcome o = read_handed_state(*copied, first->info().name, frame); !o.ok()) return o;
+    Snapshot again;
+    if (Outcome o = restored(*first, frame.snapshot, again, took_ns); !o.ok()) return o;
+    if (again.revision == frame.snapshot.revision) return difference(frame.snapshot.bytes, again.bytes);
+    // Another format: it is held against itself.
+    if (Outcome o = make_inited(nullptr, second); !o.ok()) return o;
+    Snapshot third;
+    TimeNs ignored = 0;
+    if (Outcome o = restored(*second, again, third, ignored); !o.ok()) return o;
+    return difference(again.bytes, third.bytes);
+  }
   // With the memory for its state, and what is there of it; null: neither.
   Outcome start(const detail::StateHandover* handover) {
     if (handover == nullptr) return make(nullptr, instance_);
@@ -159,6 +177,11 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (!service_->flush_replies(*this)) return Freezing::settles;
     return frozen_if(write_handed_state(*instance_, std::exchange(handed_, UniqueFd())), why);
   }
+  bool write_copy(UniqueFd memory, std::string& why) override {
+    Outcome written = write_handed_state(durable_ ? durable_->instance() : *instance_, std::move(memory));
+    why = std::move(written.text);
+    return written.ok();
+  }
   static Freezing frozen_if(Outcome outcome, std::string& why) {
     why = std::move(outcome.text);
     return outcome.ok() ? Freezing::frozen : Freezing::failed;
@@ -209,6 +232,21 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     if (Outcome o = made->start(); !o.ok()) return o;
     out = std::move(made);
     return {};
+  }
+
+  static Outcome restored(Instance& by, const Snapshot& from, Snapshot& again, TimeNs& took_ns) {
+    const TimeNs begun = now_ns();
+    if (Outcome o = by.restore(from); !o.ok()) return o;
+    if (Outcome o = by.start(); !o.ok()) return o;
+    took_ns = now_ns() - begun;
+    return by.snapshot(again);
+  }
+  static Outcome difference(std::span<const std::byte> before, std::span<const std::byte> after) {
+    if (std::ranges::equal(before, after)) return {};
+    const auto at = std::ranges::mismatch(before, after).in1 - before.begin();
+    return {SYMPHONY_BAD_STATE, "restored, its state is another: of " + std::to_string(before.size()) + " and " +
+                                    std::to_string(after.size()) + " bytes, which differ from byte " +
+                                    std::to_string(at) + " on"};
   }
 
   Outcome take_over(const detail::StateMemory& old) {
@@ -381,7 +419,12 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   };
   if (options.state && options.state->waits) {
     if (const Outcome o = runtime.rehearse(); !o.ok()) return not_started(o);
-    if (const auto ready = Service::await_state(options.control_socket); !ready) {
+    const auto rehearse = [&](UniqueFd copy, std::string& why, TimeNs& took_ns) {
+      Outcome o = runtime.rehearse_with(std::move(copy), took_ns);
+      why = std::move(o.text);
+      return o.ok();
+    };
+    if (const auto ready = Service::await_state(options.control_socket, rehearse); !ready) {
       std::fprintf(stderr, "pit runtime: %s\n", ready.error().text);
       return ready.error().code == errc::closed ? exit_finished : exit_try_again;
     }

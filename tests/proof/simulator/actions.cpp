@@ -25,7 +25,7 @@ std::optional<control::Attachment> subject_of(const Message& message) {
 void World::check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller,
                       ProcessId process) {
   for (const FdName fd : fds) {
-    if (fd == FdName::pit_pidfd || fd == FdName::handed_state) continue;
+    if (fd == FdName::pit_pidfd || fd == FdName::handed_state || fd == FdName::copy_of_state) continue;
     const Segments* const s = segments_of(link, epoch);
     if (s == nullptr || !s->made) return violation("an action names segments that are not there");
     if (is_read_only(fd) && !s->sealed) violation("a side gets the other's segment before the seal");
@@ -129,7 +129,24 @@ void World::execute(const SendToPit& a) {
     violation("a pit is given a link before it is ready");
   }
   if (std::holds_alternative<control::TakeState>(a.message)) p.was_told_to_take = true;
+  check_rehearsal(a);
   if (p.alive && !p.hung_up) p.from_broker.push(a.message);
+}
+
+// What a rehearsal is for: nobody stands still before it has succeeded, and it is of a copy that is whole.
+void World::check_rehearsal(const SendToPit& a) {
+  const auto process_of = [&](PitIndex pit) {
+    return adopted_[pit].known ? &*processes_[adopted_[pit].process] : nullptr;
+  };
+  const BrokerCore::Pit& pit = core_->pits_[a.pit];
+  if (std::holds_alternative<control::Freeze>(a.message) && pit.swap && pit.swap->rehearses) {
+    const Process* const heir = process_of(pit.swap->heir);
+    if (heir == nullptr || !heir->was_rehearsed) violation("a pit stands still before its swap was rehearsed");
+  }
+  const auto* const rehearse = std::get_if<control::Rehearse>(&a.message);
+  if (rehearse == nullptr || !pit.heir_of) return;
+  const Process* const serves = process_of(*pit.heir_of);
+  if (serves != nullptr && serves->copied != rehearse->number) violation("a copy is tried that was not written");
 }
 
 void World::execute(const ConnectPit& a) {

@@ -46,6 +46,7 @@ Conn* World::conn_of(ConnId id) {
 void World::start_broker() {
   while (!spawns_.empty()) keeper_obeys();  // it reads to the end what the dead one told it
   ++generation_;
+  copies_.clear();
   std::erase_if(conns_, [](const auto& c) { return c->broker_closed && c->caller_closed; });
   std::erase_if(active_, [&](const Process* p) {
     return !p->alive && std::none_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.process == p->id; });

@@ -53,6 +53,7 @@ const char* name_of(Fault fault) noexcept {
                                    "pit cannot map",
                                    "pit cannot stand still for a swap",
                                    "pit does not answer that it stands still",
+                                   "pit fails at a rehearsal, or does not answer",
                                    "pit reports a faulty caller",
                                    "spawn fails, EAGAIN",
                                    "spawn fails, ENOENT",

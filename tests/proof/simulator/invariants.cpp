@@ -207,6 +207,7 @@ void World::check_settled() {
     if (core_ && p->alive && p->frozen) violation("a pit stands still for ever: " + p->name);
   }
   if (core_ && !segments_.empty()) violation("the broker holds segments of no attach");
+  if (core_ && !copies_.empty()) violation("the broker holds a copy of a state for no rehearsal");
   for (const auto& c : callers_) {
     if (!c->alive || c->is_stranger) continue;
     if (c->by_path && !broker_over_ && c->state != Caller::State::connected) violation("a caller finds no broker");

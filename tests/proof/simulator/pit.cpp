@@ -49,6 +49,7 @@ void World::pit_starts(Process& p) {
 }
 
 void World::pit_takes_state(Process& p) {
+  p.has_taken = true;
   if (meets(Fault::pit_exits_75, 20)) return pit_dies(p, false, 75);
   if (meets(Fault::pit_never_ready, 20)) return;
   p.took_whole_state = std::none_of(active_.begin(), active_.end(), [&](const Process* q) {
@@ -101,6 +102,10 @@ void World::pit_control(Process& p) {
     p.mailbox.push({Process::Mail::Kind::thaw, {}});
   } else if (std::holds_alternative<control::TakeState>(m)) {
     pit_takes_state(p);
+  } else if (const auto* rehearse = std::get_if<control::Rehearse>(&m)) {
+    if (!p.waits || p.has_taken) return p.mailbox.push({Process::Mail::Kind::rehearse, {}, rehearse->number});
+    if (meets(Fault::pit_exits_75, 20)) return pit_dies(p, false, 75);
+    p.was_rehearsed = pit_rehearses(p, rehearse->number);
   } else if (std::holds_alternative<control::Stop>(m)) {
     p.mailbox.push({Process::Mail::Kind::stop, {}});
   }
@@ -117,6 +122,15 @@ void World::pit_freezes(Process& p, std::uint32_t number) {
   }
   p.frozen = true;
   p.to_broker.push(control::Frozen{number, control::code_done, {}});
+}
+
+// Either of the two. Whether it says that all is well.
+bool World::pit_rehearses(Process& p, std::uint32_t number) {
+  const TimeNs took = dice_.one_in(8) ? 30 * ms_ns : us_ns;
+  const bool fails = meets(Fault::pit_cannot_rehearse, 6);
+  if (fails && dice_.one_in(2)) return false;
+  p.to_broker.push(control::Rehearsed{number, fails ? errc::refused : control::code_done, "", took});
+  return !fails;
 }
 
 void World::pit_thaws(Process& p) {
@@ -198,6 +212,10 @@ void World::pit_mail(Process& p) {
   }
   if (mail.kind == Process::Mail::Kind::thaw) return pit_thaws(p);
   if (p.frozen && mail.kind != Process::Mail::Kind::stop) return p.held.push_back(mail);
+  if (mail.kind == Process::Mail::Kind::rehearse) {
+    if (pit_rehearses(p, mail.number)) p.copied = mail.number;
+    return;
+  }
   const auto found = std::find_if(p.links.begin(), p.links.end(),
                                   [&](const Process::Served& link) { return link.at.link == mail.at.link; });
   Journal& journal = journals_[p.pit];
@@ -232,6 +250,7 @@ void World::pit_mail(Process& p) {
       return;
     case Process::Mail::Kind::freeze:
     case Process::Mail::Kind::thaw:
+    case Process::Mail::Kind::rehearse:
       return;  // above
   }
 }

@@ -27,6 +27,7 @@ enum class Fault : std::uint8_t {
   pit_cannot_map,
   pit_cannot_freeze,
   pit_freezes_late,
+  pit_cannot_rehearse,
   pit_reports_a_fault,
   spawn_fails,
   spawn_fails_for_good,

@@ -56,7 +56,7 @@ struct Memory {
 // ---- a pit's process: ServiceCore and its two threads ----
 struct Process {
   struct Mail {
-    enum class Kind : std::uint8_t { attach, drop, drain, stop, freeze, thaw } kind;
+    enum class Kind : std::uint8_t { attach, drop, drain, stop, freeze, thaw, rehearse } kind;
     control::Attachment at;
     std::uint32_t number = 0;  // of a swap
   };
@@ -81,6 +81,9 @@ struct Process {
   PitIndex state_pit = 0;
   bool was_told_to_take = false;  // the state
   bool took_whole_state = false;  // of one that stood still
+  bool has_taken = false;         // the state
+  bool was_rehearsed = false;     // it said that the state would do
+  std::uint32_t copied = 0;       // the last swap that it wrote a copy for
   bool lies = false;              // it said that it has it before that
   bool frozen = false;            // it has handed over its state, and stands still
   std::vector<Mail> held;         // meanwhile
@@ -312,9 +315,12 @@ class World {
   [[nodiscard]] const Probation* probation_at(PitIndex pit) const;
   void check_rolled_back(const Probation& was, const char* how);
   void execute(const KeepLetters& a) { letters_ = a.bytes; }
+  void execute(const MakeCopy& a) { copies_.insert(a.pit); }
+  void execute(const ForgetCopy& a) { copies_.erase(a.pit); }
   void execute(const Stopping&) { stopping_ = true; }
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
   void check_named(PitIndex pit, std::uint32_t instance);
+  void check_rehearsal(const SendToPit& a);
   void keeper_obeys();
   void keeper_says();
   void conn_says(Conn& conn);
@@ -332,6 +338,7 @@ class World {
   void pit_is_ready(Process& p);
   void pit_takes_state(Process& p);
   void pit_freezes(Process& p, std::uint32_t number);
+  bool pit_rehearses(Process& p, std::uint32_t number);
   void pit_thaws(Process& p);
   void pit_control(Process& p);
   void pit_data(Process& p);
@@ -422,6 +429,7 @@ class World {
   std::vector<CommandAsked> commands_;
   std::uint64_t next_command_ = 1, next_serial_ = 1;
   std::vector<std::byte> letters_;  // what KeepLetters said
+  std::set<PitIndex> copies_;       // of states, for rehearsals
   std::uint64_t letters_seen_ = 0;  // the newest
   std::set<std::pair<LinkId, std::uint64_t>> parked_;
   std::vector<std::uint32_t> told_dead_;  // the last instance of each pit of whose death the core knows

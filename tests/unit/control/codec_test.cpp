@@ -83,6 +83,7 @@ TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
                           Command{1, Verb::show, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0},
                           Command{1, Verb::swap, "p", 0, 0, 0, std::string(path_size_max + 1, 'x')},
                           Frozen{1, errc::busy, std::string(text_size_max + 1, 'x')},
+                          Rehearsed{1, errc::busy, std::string(text_size_max + 1, 'x')},
                           PitReady{1, 1, 0, std::string(pit_name_size_max + 1, 'x'), "", 0},
                           PitReady{1, 1, 0, "", std::string(version_size_max + 1, 'x'), 0},
                           Open{1, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0, 0},

@@ -66,8 +66,8 @@ inline std::vector<Message> samples() {
       Status{6, 3, {{"greeter", "ready", 4711, 2, 1}, {"dag_tracker", "backoff", 0, 3, 0}}},
       CallerWanted{12},
       CallerSocket{12, true},
-      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so", 3'000'000, 4'000'000},
-      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000, sample_letters()},
+      Command{13, Verb::restart, "greeter", 4, 1'000'000, 2'000'000, "/pits/greeter.so", 3'000'000, 4'000'000, true},
+      Answer{13, errc::quarantined, "it failed", sample_report(), 4711, 1, 2, 3, 4'000, sample_letters(), 5'000},
       Prepared{1, 2},
       TakeState{14},
       Freeze{15, 77},
@@ -75,6 +75,8 @@ inline std::vector<Message> samples() {
       Thaw{17},
       Executing{at, 1, 2, 3, 4, Effect::idempotent},
       Park{1, 2, 3, 4, 5, Effect::read, AloneOutcome::answered, 6, {std::byte{0}, std::byte{9}}},
+      Rehearse{18},
+      Rehearsed{19, errc::refused, "its snapshot differs", 20},
   };
 }
 
