@@ -54,8 +54,9 @@ struct CoreConfig {
   bool may_reconnect = false;  // callers came by path: a connection that ends may come back within reconnect_grace_ns
   pid_t daemon = 0;            // the process that ends last; 0: a program's own broker, which it ends and configures
   std::string log_folder{};    // where a pit's stderr is kept, as NAME.log; empty: nowhere
-  std::vector<std::byte> letters{};     // what KeepLetters said last
-  std::vector<Probation> probations{};  // and KeepConfig
+  std::vector<std::byte> letters{};                          // what KeepLetters said last
+  std::vector<Probation> probations{};                       // and KeepConfig
+  std::vector<std::vector<std::byte>> letters_in_folders{};  // of each pit that has one, as it was found there
 };
 
 // Those of several instances once for each, with the instance's name; `instances` is 1 then, or what it was where it
@@ -313,7 +314,8 @@ class BrokerCore {
   void note_alone_end(const Pit& pit);
   void forget_deaths_of(ConnId conn);
   void restore_letters();
-  void keep_letters();
+  void adopt_letters(const std::vector<std::vector<std::byte>>& found);
+  void keep_letters(const std::string& pit = {});  // pit: whose changed
   void letter_command(const Conn& conn, const control::Command& m);
   // core_reload.cpp
   void on(const LogLost& e);

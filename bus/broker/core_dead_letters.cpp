@@ -4,6 +4,7 @@
 // each death. So a caller that lies costs itself its own suspects and a bounded number of letters, and has no more
 // instances started than its pit died.
 #include <algorithm>
+#include <utility>
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
@@ -82,12 +83,19 @@ void BrokerCore::caller_says(Conn& conn, const control::Park& m) {
   const std::string pit = letter.pit;
   const std::uint64_t id = letters_.park(std::move(letter));
   letters_.acquit(m.link, m.id);
-  keep_letters();
+  keep_letters(pit);
   act(Note{"pit " + pit + ": a message that killed it is parked: `symphony dlq show " + pit + " " + std::to_string(id) +
            "`"});
 }
 
-void BrokerCore::keep_letters() { act(KeepLetters{letters_.encode()}); }
+void BrokerCore::keep_letters(const std::string& pit) {
+  KeepLetters keep{letters_.encode()};
+  if (const Pit* const of = pit_named(pit); of != nullptr && !of->config.state.folder.empty()) {
+    keep.pit = of->index;
+    keep.of_pit = letters_.of(pit).encode();
+  }
+  act(std::move(keep));
+}
 
 // ---- an instance for one message
 
@@ -160,7 +168,15 @@ void BrokerCore::forget_deaths_of(ConnId conn) {
 void BrokerCore::restore_letters() {
   if (auto kept = DeadLetters::decode(config_.letters)) letters_ = *std::move(kept);
   config_.letters.clear();
+  adopt_letters(std::exchange(config_.letters_in_folders, {}));
   letters_.forget_suspects_if([&](const Suspect& s) { return !links_.contains(s.link); });
+}
+
+// What an earlier broker of this daemon left is newer than what is in a folder.
+void BrokerCore::adopt_letters(const std::vector<std::vector<std::byte>>& found) {
+  for (const auto& bytes : found) {
+    if (const auto kept = DeadLetters::decode(bytes)) letters_.adopt(*kept);
+  }
 }
 
 // ---- operators
@@ -187,7 +203,7 @@ void BrokerCore::letter_command(const Conn& conn, const control::Command& m) {
     if (m.letter != 0 && done.removed == 0) {
       return no("the pit has no dead letter of this number: `symphony dlq list` shows those that are kept");
     }
-    if (done.removed != 0) keep_letters();
+    if (done.removed != 0) keep_letters(m.pit);
   }
   act(SendToCaller{conn.id, std::move(done), 0, 0, 0, {}});
 }

@@ -47,6 +47,7 @@ void BrokerCore::on(const ConfigRead& e) {
     added.push_back(pit->index);
   }
   keep_config();
+  adopt_letters(e.letters);
   // By index from here: adding may have moved them.
   done.removed = static_cast<std::uint32_t>(gone.size());
   done.changed = static_cast<std::uint32_t>(changed.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -132,7 +133,8 @@ struct ConfigRead {
   ConnId conn = 0;
   std::uint64_t correlation = 0;
   std::string trouble;
-  std::vector<PitConfig> pits;  // each instance by itself
+  std::vector<PitConfig> pits;                    // each instance by itself
+  std::vector<std::vector<std::byte>> letters{};  // of each that has a folder, as it was found there
 };
 struct SegmentsMade {
   LinkId link = 0;
@@ -261,9 +263,12 @@ struct KeepConfig {
   std::vector<PitConfig> slots;
   std::vector<Probation> probations{};
 };
-// The dead letters and who may add to them, for the next broker.
+// The dead letters and who may add to them, for the next broker; and those of `pit`, where they changed and it has a
+// folder, for the next daemon.
 struct KeepLetters {
   std::vector<std::byte> bytes;
+  std::optional<PitIndex> pit{};
+  std::vector<std::byte> of_pit{};
 };
 struct DisconnectCaller {
   ConnId conn = 0;

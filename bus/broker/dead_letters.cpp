@@ -151,6 +151,41 @@ DeadLetters::Counts DeadLetters::counts(std::string_view pit) const {
   return out;
 }
 
+// ---- for the next daemon
+
+DeadLetters DeadLetters::of(const std::string& pit) const {
+  DeadLetters out;
+  out.next_id_ = next_id_;
+  if (const auto known = lost_.find(pit); known != lost_.end()) out.lost_.insert(*known);
+  for (const auto& [id, letter] : letters_) {
+    if (letter.pit == pit) out.letters_.emplace(id, letter);
+  }
+  return out;
+}
+
+void DeadLetters::adopt(const DeadLetters& kept) {
+  next_id_ = std::max(next_id_, kept.next_id_);
+  for (const auto& [pit, lost] : kept.lost_) {
+    if (lost_.size() >= letter_boxes_max || !lost_.emplace(pit, lost).second) continue;
+    for (const auto& [id, letter] : kept.letters_) {
+      if (letter.pit != pit) continue;
+      DeadLetter own = letter;
+      if (letters_.contains(id)) own.id = next_id_++;
+      letters_.emplace(own.id, std::move(own));
+    }
+    make_room(pit);
+  }
+}
+
+bool DeadLetters::are_of(std::string_view pit) const {
+  return suspects_.empty() &&
+         std::all_of(lost_.begin(), lost_.end(), [&](const auto& one) { return one.first == pit; });
+}
+
+void DeadLetters::forget_times() {
+  for (auto& [id, letter] : letters_) letter.at_ns = letter.death.at_ns = 0;
+}
+
 // ---- for the next broker
 
 std::vector<std::byte> DeadLetters::encode() const {

@@ -66,6 +66,15 @@ class DeadLetters {
   [[nodiscard]] Counts counts(std::string_view pit) const;
   [[nodiscard]] bool knows(std::string_view pit) const { return lost_.contains(std::string(pit)); }
 
+  // Those of one pit, without suspects: what of it outlives a daemon.
+  [[nodiscard]] DeadLetters of(const std::string& pit) const;
+  // Of pits that are not known here yet. A letter whose number is taken has another one.
+  void adopt(const DeadLetters& kept);
+  // Whether there is nothing in it of any other.
+  [[nodiscard]] bool are_of(std::string_view pit) const;
+  // Of another run of the machine: their times mean nothing in this one.
+  void forget_times();
+
   [[nodiscard]] std::vector<std::byte> encode() const;
   [[nodiscard]] static std::optional<DeadLetters> decode(std::span<const std::byte> bytes);
 

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bus/broker/letter_file.hpp"
 #include "bus/control/codec.hpp"
 #include "bus/control/rendezvous.hpp"
 
@@ -223,7 +224,21 @@ void Shell::execute(const ReadConfig& a) {
     set = {{}, std::string("what pits there should be could not be read: ") + e.what()};
   }
   if (!read_pits_) set.trouble = "this broker was given no manifests to read again: start it anew";
-  feed(ConfigRead{a.conn, a.correlation, std::move(set.trouble), each_instance(set.pits)});
+  ConfigRead read{a.conn, a.correlation, std::move(set.trouble), each_instance(set.pits)};
+  read.letters = read_letters(read.pits);
+  feed(std::move(read));
+}
+
+// What an earlier daemon left of dead letters.
+std::vector<std::vector<std::byte>> Shell::read_letters(const std::vector<PitConfig>& pits) {
+  std::vector<std::vector<std::byte>> found;
+  for (const PitConfig& pit : pits) {
+    if (pit.state.folder.empty()) continue;
+    const auto letters = read_letter_file(pit.state.folder, pit.name);
+    if (!letters) execute(Note{"pit " + pit.name + ": " + letters.error().text});
+    if (letters && *letters) found.push_back((*letters)->encode());
+  }
+  return found;
 }
 
 void Shell::execute(const KeepConfig& a) {
@@ -232,9 +247,12 @@ void Shell::execute(const KeepConfig& a) {
 }
 
 void Shell::execute(const KeepLetters& a) {
-  if (letters_ == nullptr) return;
-  if (const auto kept = letters_->write(a.bytes); !kept) {
-    execute(Note{std::string("dead letters: ") + kept.error().text});
+  const auto kept_here = letters_ == nullptr ? result<void>() : letters_->write(a.bytes);
+  if (!kept_here) execute(Note{std::string("dead letters: ") + kept_here.error().text});
+  if (!a.pit) return;
+  const PitConfig& pit = core_->config_of(*a.pit);
+  if (const auto kept = write_letter_file(pit.state.folder, pit.name, a.of_pit); !kept) {
+    execute(Note{"pit " + pit.name + ": " + kept.error().text});
   }
 }
 

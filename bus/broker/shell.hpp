@@ -101,6 +101,7 @@ class Shell {
   [[nodiscard]] std::string end_output(PitIndex index, std::int32_t exit_value);
   LogFile& log_of(PitIndex index);
   void report_loss(PitIndex index);
+  [[nodiscard]] std::vector<std::vector<std::byte>> read_letters(const std::vector<PitConfig>& pits);
   void run_posted();
 
   void send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, const std::vector<int>& fds);

@@ -56,7 +56,9 @@ result<void> Shell::begin(TimeNs deadline_ns) {
       return unexpected(errc::internal, "broker: the keeper speaks another protocol: install both from one release");
     }
   }
+  config_.letters_in_folders = read_letters(config_.pits);
   core_ = std::make_unique<BrokerCore>(config_);
+  config_.letters_in_folders.clear();
   if (auto ok = watch(keeper_.get(), Tag::keeper, 0); !ok) return ok;
   if (auto ok = watch(wake_.get(), Tag::wake, 0); !ok) return ok;
   for (auto& [index, pit] : pits_) {

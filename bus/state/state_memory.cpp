@@ -28,18 +28,6 @@ unexpected no_file(int why) {
   return {errc::system, "the folder for it or a file there cannot be used: make it, and writable for this user", why};
 }
 
-result<UniqueFd> open_folder(const std::string& folder) {
-  UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!at) return no_file(errno);
-  struct stat about {};
-  if (::fstat(at.get(), &about) != 0) return no_file(errno);
-  if (about.st_uid != ::geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return unexpected(errc::refused, "the folder must belong to you and be writable for nobody else (chmod 700)",
-                      EPERM);
-  }
-  return at;
-}
-
 unexpected kept_by_another() {
   return {errc::busy,
           "another broker or program keeps a pit of this name in this folder: end it, or use another folder", EBUSY};
@@ -75,6 +63,18 @@ bool is_whole(const StateMemory& copy) {
 
 }  // namespace
 
+result<UniqueFd> open_state_folder(const std::string& folder) {
+  UniqueFd at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return no_file(errno);
+  struct stat about {};
+  if (::fstat(at.get(), &about) != 0) return no_file(errno);
+  if (about.st_uid != ::geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return unexpected(errc::refused, "the folder must belong to you and be writable for nobody else (chmod 700)",
+                      EPERM);
+  }
+  return at;
+}
+
 result<UniqueFd> create_state_memory(const StateGeometry& geometry) {
   if (!is_state_geometry(geometry)) {
     return unexpected(errc::invalid_argument, "the sizes of a pit's state are multiples of 4096 up to 2 GiB");
@@ -92,7 +92,7 @@ result<UniqueFd> create_state_file(const std::string& folder, const std::string&
   if (!is_state_geometry(geometry)) {
     return unexpected(errc::invalid_argument, "the sizes of a pit's state are multiples of 4096 up to 2 GiB");
   }
-  const auto at = open_folder(folder);
+  const auto at = open_state_folder(folder);
   if (!at) return unexpected(at.error());
   const std::string name = pit + ".next";
   if (::unlinkat(at->get(), name.c_str(), 0) != 0 && errno != ENOENT) return no_file(errno);
@@ -121,7 +121,7 @@ void drop_state_file(const std::string& folder, const std::string& pit) noexcept
 }
 
 result<UniqueFd> lock_state_files(const std::string& folder, const std::string& pit) {
-  const auto at = open_folder(folder);
+  const auto at = open_state_folder(folder);
   if (!at) return unexpected(at.error());
   UniqueFd fd(::openat(at->get(), (pit + ".lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return no_file(errno);

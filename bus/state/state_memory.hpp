@@ -22,6 +22,9 @@ inline constexpr StateGeometry handed_state_geometry{1ull << 30, 4096};
 // Errors: invalid_argument, out_of_descriptors, out_of_memory.
 [[nodiscard]] result<UniqueFd> create_state_memory(const StateGeometry& geometry);
 
+// A folder of this user's that nobody else may write to.   Errors: refused, out_of_memory, system.
+[[nodiscard]] result<UniqueFd> open_state_folder(const std::string& folder);
+
 // A new file for it, `<pit>.next` in the folder, for this keeper alone until every descriptor of it is closed.
 // Errors: as above, refused (the folder is another user's, or not closed to others), system.
 [[nodiscard]] result<UniqueFd> create_state_file(const std::string& folder, const std::string& pit,

@@ -57,6 +57,36 @@ class DeadLetters(BrokerCase):
         self.assertEqual(self.json("dlq", "drop", "probe", "--all")["dropped"], 1)
         self.assertEqual(self.run_symphony("dlq", "drop", "probe", "--all").stdout, "0 dropped\n")
 
+    def test_letters_of_a_pit_with_a_folder_outlive_the_daemon_and_damaged_ones_are_refused_and_kept(self):
+        states = self.folder / "states"
+        states.mkdir(mode=0o700)
+        manifest = self.manifest("probe", file=PIT.parent / "probe.so", more=f"state_folder = '{states}'\n")
+        env = {**os.environ, "PROBE_MENDED": str(self.mended)}
+
+        def begin_anew():
+            self.assertEqual(self.run_symphony("broker", "stop").returncode, 0)
+            daemon = self.start(manifest, env=env)
+            self.wait_state("probe", "ready")
+            return daemon
+
+        begin_anew()
+        letter = self.poison()
+        begin_anew()
+        listed = self.json("dlq", "list")["letters"]
+        self.assertEqual([(one["id"], one["pit"], one["alone"]) for one in listed], [(letter, "probe", "killed it")])
+        self.mended.touch()
+        self.assertIn("value", self.json("dlq", "replay", "probe", str(letter), "--schema", str(SCHEMA))["reply"])
+        self.mended.unlink()
+        begin_anew()
+        self.assertEqual(self.json("dlq", "list")["letters"], [])
+        self.poison()
+        kept = states / "probe.letters"
+        kept.write_bytes(kept.read_bytes()[:-1])
+        damaged = kept.read_bytes()
+        begin_anew()
+        self.assertEqual(self.json("dlq", "list")["letters"], [])
+        self.assertEqual((states / "probe.letters.refused").read_bytes(), damaged)
+
     def test_wrong_input_is_one_line_with_the_remedy(self):
         self.refused(4, "did you mean 'probe'?", "dlq", "list", "prob")
         for verb in ("show", "replay", "drop"):

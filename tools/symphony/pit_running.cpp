@@ -190,6 +190,7 @@ int swap_command(RunningArguments& arguments) {
 }  // namespace
 
 std::string wall_time(TimeNs at_ns) {
+  if (at_ns == 0) return "an earlier run of the machine";
   using Wall = std::chrono::system_clock;  // allowed: for a person who reads it
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
                      fmt::gmtime(Wall::to_time_t(Wall::now() - std::chrono::nanoseconds(now_ns() - at_ns))));

@@ -30,7 +30,7 @@ struct DeadLetter {
   std::uint64_t id = 0;  // of the letter: from 1, rising over all pits of a daemon
   std::string pit;
   std::string version;  // of the pit, when it died of it
-  TimeNs at_ns = 0;     // parked, on CLOCK_MONOTONIC
+  TimeNs at_ns = 0;     // parked, on CLOCK_MONOTONIC; 0: in an earlier run of the machine, as its death's
   std::uint64_t link = 0;
   std::uint64_t message = 0;  // its id on that link
   std::uint32_t type = 0;

@@ -24,6 +24,7 @@
 #include <symphony/durability.hpp>
 
 #include "bus/ring/mem.hpp"
+#include "bus/state/boot.hpp"
 #include "bus/state/state_memory.hpp"
 #include "bus/state/state_reader.hpp"
 #include "bus/state/state_writer.hpp"
@@ -65,8 +66,7 @@ class DurableOwner {
   ~DurableOwner() = default;
 };
 
-// A number for this run of the machine: another one after each start of it, when its clock begins anew.
-[[nodiscard]] std::uint64_t boot_of_this_machine() noexcept;
+using detail::boot_of_this_machine;
 
 class DurablePit final : private InstanceServices {
  public:

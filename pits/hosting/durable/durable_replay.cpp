@@ -56,16 +56,6 @@ Outcome DurablePit::begin_with(const detail::StateMemory* old) {
   return outcome;
 }
 
-std::uint64_t boot_of_this_machine() noexcept {
-  static const std::uint64_t boot = [] {
-    std::array<std::byte, 64> id{};
-    const UniqueFd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
-    const ssize_t size = file ? ::read(file.get(), id.data(), id.size()) : 0;
-    return size > 0 ? detail::Checksum(0, id.size()).add(id).value() : 1;
-  }();
-  return boot;
-}
-
 // The clock of another run of the machine means nothing here: timers are due as long after now as they were after the
 // last that was heard of it.
 void DurablePit::keep_time(const StateFrame& frame) {
