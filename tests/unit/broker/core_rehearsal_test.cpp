@@ -9,7 +9,7 @@ using control::Rehearse;
 using control::Rehearsed;
 
 struct Rehearsing : Swap {
-  explicit Rehearsing(const PitConfig& pit = hosted(), std::uint16_t speaks = control::protocol_of_rehearsal)
+  explicit Rehearsing(const PitConfig& pit = hosted_pit(), std::uint16_t speaks = control::protocol_of_rehearsal)
       : Swap(pit, speaks) {
     rehearse = true;
   }
@@ -38,7 +38,7 @@ struct Rehearsing : Swap {
 
 TEST(Rehearsal, IsOfACopyThatThePitWritesWhileItServes) {
   for (const Durability durability : {Durability::none, Durability::journal}) {
-    Rehearsing d(hosted(durability));
+    Rehearsing d(hosted_pit(durability));
     d.until_copying();
     const auto made = d.take<MakeCopy>();
     ASSERT_TRUE(made);
@@ -95,11 +95,11 @@ TEST(Rehearsal, ThatFailsAtAnyStepNeverStoppedThePit) {
   fails("failed at the rehearsal", [](Rehearsing& d) {
     d.pit_says_0(Rehearsed{d.number, control::code_done, {}, 1});
     d.out.clear();
-    d.pass(hosted().restart.start_timeout_ns);
+    d.pass(hosted_pit().restart.start_timeout_ns);
   });
   fails("failed while it waited to rehearse", [](Rehearsing& d) {
     d.out.clear();
-    d.pass(hosted().restart.start_timeout_ns);
+    d.pass(hosted_pit().restart.start_timeout_ns);
   });
 }
 
@@ -130,7 +130,7 @@ TEST(Rehearsal, AnswersOnlyItsOwnQuestion) {
 }
 
 TEST(Rehearsal, OfAReleaseThatKnowsNoneIsRefusedBeforeAnythingIsAsked) {
-  Rehearsing d(hosted(), control::protocol_of_rehearsal - 1);
+  Rehearsing d(hosted_pit(), control::protocol_of_rehearsal - 1);
   d.until_copying();
   EXPECT_FALSE(d.said_to_pit<Rehearse>());
   EXPECT_EQ(d.said_to_caller<control::Answer>()->code, errc::version_mismatch);

@@ -94,7 +94,7 @@ TEST(Swapping, PutsEachLinkOnRecordAtItsNewPlaceBeforeTheOldOneGoes) {
 }
 
 TEST(Swapping, OfADurablePitHandsOnItsOwnMemory) {
-  Swap d(hosted(Durability::journal));
+  Swap d(hosted_pit(Durability::journal));
   d.ask();
   const auto spawn = d.take<SpawnPit>();
   ASSERT_TRUE(spawn);
@@ -237,7 +237,7 @@ TEST(Swapping, RefusesWhatCannotBe) {
   d.ask();
   d.ask();
   EXPECT_EQ(d.answered()->code, errc::busy);
-  CoreDriver old_release({hosted()});
+  CoreDriver old_release({hosted_pit()});
   old_release.begin();
   old_release.pit_ready();
   old_release.command(old_release.caller(), Verb::swap);
@@ -254,7 +254,7 @@ TEST(Swapping, RefusesWhatCannotBe) {
 }
 
 TEST(Swapping, OfAPitThatDoesNotServeStartsTheNewFile) {
-  CoreDriver d({hosted()});
+  CoreDriver d({hosted_pit()});
   d.begin();
   for (int i = 0; i < 5; ++i) {
     d.pit_exits(true, 6);
@@ -302,8 +302,8 @@ TEST(Swapping, IsDoneOrNotForTheNextBrokerWhateverItsOwnDidLast) {
   std::size_t before = 0, after = 0;
   for (std::size_t done = 0;; ++done) {
     // The whole of a swap, from the Command to the old one's end, with all actions from `done` on undone.
-    CoreDriver d({hosted(Durability::journal)}, 1, true);
-    Kept kept{{}, {hosted(Durability::journal)}};
+    CoreDriver d({hosted_pit(Durability::journal)}, 1, true);
+    Kept kept{{}, {hosted_pit(Durability::journal)}};
     std::size_t count = 0;
     bool over = false, thawed = true, old_alive = true, heir_alive = false;
     const auto run = [&](const Event& e) {

@@ -11,7 +11,7 @@ using control::Frozen;
 using control::Prepared;
 using control::Verb;
 
-inline PitConfig hosted(Durability durability = Durability::none) {
+inline PitConfig hosted_pit(Durability durability = Durability::none) {
   PitConfig pit = some_pits(1)[0];
   pit.executable = "/lib/symphony-pit-host";
   pit.args = {"/old.so"};
@@ -21,7 +21,7 @@ inline PitConfig hosted(Durability durability = Durability::none) {
 
 // Of the one pit, in place 0; who takes over is in place 1.
 struct Swap : CoreDriver {
-  explicit Swap(const PitConfig& pit = hosted(), std::uint16_t speaks = control::protocol_of_swap)
+  explicit Swap(const PitConfig& pit = hosted_pit(), std::uint16_t speaks = control::protocol_of_swap)
       : CoreDriver({pit}), protocol(speaks) {
     begin();
     step(PitSpawned{0, 1, 101});
