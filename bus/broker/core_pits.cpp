@@ -275,11 +275,11 @@ void BrokerCore::on(const PitMessage& e) {
     // Peering: the pit has attached, and looks at the ring before the caller has its Go.
     if (link == nullptr || (link->state != LinkState::open && link->state != LinkState::peering)) return;
     const auto conn = conns_.find(link->conn);
-    const bool is_there = conn != conns_.end() && !conn->second.lost;
-    const std::optional<PitIndex> caller = is_there ? conn->second.pit : std::nullopt;
     refuse(*link, errc::peer_fault, "the caller broke the ring protocol on this link");
-    if (is_there) note_word(pit->config.name, caller ? pits_[*caller].config.name : "a program");
-    if (caller && outranks(pit->index, *caller)) give_up(conn->second);
+    if (conn == conns_.end() || conn->second.lost) return;
+    Conn& caller = conn->second;
+    note_word(pit->config.name, caller.pit ? pits_[*caller.pit].config.name : "a program");
+    if (caller.pit && outranks(pit->index, *caller.pit)) give_up(caller);
   } else {
     kill(*pit, AfterExit::quarantine, "it broke the control protocol");
   }

@@ -135,8 +135,10 @@ class Liar {
   void lie_to(Victim& victim) {
     if (!victim.is_open || victim.lies == lies_per_attachment) return;
     if (victim.lies == 0 && ::write(progress_, "x", 1) != 1) ::_exit(3);
-    if (++victim.lies == lies_per_attachment && victim.side == Side::caller)
+    if (++victim.lies == lies_per_attachment && victim.side == Side::caller) {
       say(caller_, Close{victim.attached->at.link});
+      is_opening_ = false;  // its Go may never come
+    }
     if (victim.lies < 4) return speak_the_truth(victim);  // so that there is something to lie about
     if (is("speaks")) speak(victim);
     if (is("scribbles")) scribble(*victim.attached);

@@ -76,9 +76,11 @@ TEST(Rehearsal, SaysHowLongCallsWillHaveToWait) {
 }
 
 TEST(Rehearsal, ThatFailsAtAnyStepNeverStoppedThePit) {
-  const auto fails = [](const char* why, auto&& how) {
+  PitConfig pit = hosted_pit();
+  pit.restart.start_timeout_ns = 5 * second_ns;  // the command's deadline is later
+  const auto fails = [&](const char* why, auto&& how) {
     SCOPED_TRACE(why);
-    Rehearsing d;
+    Rehearsing d(pit);
     d.until_copying();
     how(d);
     d.expect_never_stopped(why);
@@ -92,14 +94,14 @@ TEST(Rehearsal, ThatFailsAtAnyStepNeverStoppedThePit) {
     d.out.clear();
     d.heir_says(Rehearsed{d.number, errc::refused, "it differs", 0});
   });
-  fails("failed at the rehearsal", [](Rehearsing& d) {
+  fails("failed at the rehearsal", [&](Rehearsing& d) {
     d.pit_says_0(Rehearsed{d.number, control::code_done, {}, 1});
     d.out.clear();
-    d.pass(hosted_pit().restart.start_timeout_ns);
+    d.pass(pit.restart.start_timeout_ns);
   });
-  fails("failed while it waited to rehearse", [](Rehearsing& d) {
+  fails("failed while it waited to rehearse", [&](Rehearsing& d) {
     d.out.clear();
-    d.pass(hosted_pit().restart.start_timeout_ns);
+    d.pass(pit.restart.start_timeout_ns);
   });
 }
 
