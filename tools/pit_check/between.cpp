@@ -9,8 +9,9 @@
 namespace symphony::pit_check {
 
 std::string_view to_string(Hook hook) noexcept {
-  static constexpr std::string_view names[] = {"none",  "create",   "init",    "start", "handle", "timer",
-                                               "drain", "snapshot", "restore", "stop",  "destroy"};
+  static constexpr std::string_view names[] = {"none",    "create", "init",    "start",
+                                               "handle",  "timer",  "drain",   "snapshot",
+                                               "restore", "stop",   "destroy", "create(), init() or start"};
   return names[static_cast<std::size_t>(hook) % std::size(names)];
 }
 
@@ -18,6 +19,12 @@ Between& Between::of_this_process() noexcept {
   static Between one;
   return one;
 }
+
+// relaxed: read when this process is gone, or stands still.
+Between::Asked::Asked(Hook hook) noexcept
+    : outer_(of_this_process().mark_->exchange(static_cast<std::uint8_t>(hook), std::memory_order_relaxed)) {}
+// relaxed: as above.
+Between::Asked::~Asked() { of_this_process().mark_->store(outer_, std::memory_order_relaxed); }
 
 template <class Call>
 std::int32_t Between::run(Hook hook, Call&& call) noexcept {

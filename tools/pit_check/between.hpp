@@ -15,7 +15,20 @@
 
 namespace symphony::pit_check {
 
-enum class Hook : std::uint8_t { none, create, init, start, handle, timer, drain, snapshot, restore, stop, destroy };
+enum class Hook : std::uint8_t {
+  none,
+  create,
+  init,
+  start,
+  handle,
+  timer,
+  drain,
+  snapshot,
+  restore,
+  stop,
+  destroy,
+  beginning,  // of a pit in another process: create, init or start
+};
 [[nodiscard]] std::string_view to_string(Hook hook) noexcept;
 
 // What the pit does not get, from now on.
@@ -51,6 +64,8 @@ class Between {
   [[nodiscard]] const std::string& escaped() const noexcept { return escaped_; }
   // Where the hook that runs is marked from now on.
   void mark_in(Mark& mark) noexcept { mark_ = &mark; }
+  // Marks what a pit in another process is asked for, while it is asked.
+  class Asked;
 
  private:
   struct Functions;  // the pit's and the host's, as the other side calls them
@@ -68,6 +83,17 @@ class Between {
   std::string escaped_;
   Mark own_mark_{0};
   Mark* mark_ = &own_mark_;
+};
+
+class Between::Asked {
+ public:
+  explicit Asked(Hook hook) noexcept;
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+  ~Asked();
+
+ private:
+  const std::uint8_t outer_;
 };
 
 }  // namespace symphony::pit_check

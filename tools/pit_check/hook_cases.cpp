@@ -6,6 +6,7 @@
 #include "tools/pit_check/between.hpp"
 #include "tools/pit_check/by_hand.hpp"
 #include "tools/pit_check/cases.hpp"
+#include "tools/pit_check/hooks_apart.hpp"
 
 namespace symphony::pit_check {
 namespace hook {
@@ -147,20 +148,28 @@ void run_destroy(Trial& trial) {
   require_sound(trial, Hook::destroy, {});
 }
 
+// By hand where the mode runs pits in this process; else by way of the host.
+template <void (*by_hand)(Trial&), Hook which>
+void run(Trial& trial) {
+  return trial.stage.has_instances() ? by_hand(trial) : check_hook_apart(trial, which);
+}
+
 constexpr std::array cases{
-    Case{"hook.create", "create() returns, and lets no exception out", Ground::instance, &run_create},
-    Case{"hook.init", "init() returns, and lets no exception out", Ground::instance, &run_init},
-    Case{"hook.start", "start() returns, also of a drained pit, and lets no exception out", Ground::instance,
-         &run_start},
-    Case{"hook.handle", "handle() returns, and lets no exception out", Ground::instance, &run_handle},
-    Case{"hook.timer", "timer() returns, and lets no exception out", Ground::instance, &run_timer},
-    Case{"hook.drain", "drain() returns, also after its deadline, and lets no exception out", Ground::instance,
-         &run_drain},
-    Case{"hook.snapshot", "snapshot() returns, and lets no exception out", Ground::instance, &run_snapshot},
-    Case{"hook.restore", "restore() returns, whatever it reads, and lets no exception out", Ground::instance,
-         &run_restore},
-    Case{"hook.stop", "stop() returns, and lets no exception out", Ground::instance, &run_stop},
-    Case{"hook.destroy", "destroy() returns, in each state, and lets no exception out", Ground::instance, &run_destroy},
+    Case{"hook.create", "create() returns, and lets no exception out", Ground::any, &run<run_create, Hook::create>},
+    Case{"hook.init", "init() returns, and lets no exception out", Ground::any, &run<run_init, Hook::init>},
+    Case{"hook.start", "start() returns, also of a drained pit, and lets no exception out", Ground::any,
+         &run<run_start, Hook::start>},
+    Case{"hook.handle", "handle() returns, and lets no exception out", Ground::any, &run<run_handle, Hook::handle>},
+    Case{"hook.timer", "timer() returns, and lets no exception out", Ground::any, &run<run_timer, Hook::timer>},
+    Case{"hook.drain", "drain() returns, also after its deadline, and lets no exception out", Ground::any,
+         &run<run_drain, Hook::drain>},
+    Case{"hook.snapshot", "snapshot() returns, and lets no exception out", Ground::any,
+         &run<run_snapshot, Hook::snapshot>},
+    Case{"hook.restore", "restore() returns, whatever it reads, and lets no exception out", Ground::any,
+         &run<run_restore, Hook::restore>},
+    Case{"hook.stop", "stop() returns, and lets no exception out", Ground::any, &run<run_stop, Hook::stop>},
+    Case{"hook.destroy", "destroy() returns, in each state, and lets no exception out", Ground::any,
+         &run<run_destroy, Hook::destroy>},
 };
 
 }  // namespace
