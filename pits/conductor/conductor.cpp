@@ -213,12 +213,31 @@ StepResult Conductor::make_process(std::string_view name, const MountOptions& op
     std::unique_ptr<pit::ShardedHost> made;
     auto outcome = pit::ShardedHost::mount(*endpoint_, name, instances, how, made);
     out = std::move(made);
-    return step(std::move(outcome));
+    if (!outcome.ok()) return step(std::move(outcome));
+    return check_needs_of_process(out->info(), options.timeout_ns);
   }
   std::unique_ptr<pit::ProcessHost> made;
   auto outcome = pit::ProcessHost::mount(*endpoint_, name, how, made);
   out = std::move(made);
-  return step(std::move(outcome));
+  if (!outcome.ok()) return step(std::move(outcome));
+  return check_needs_of_process(out->info(), options.timeout_ns);
+}
+
+// A process calls others by way of its broker: whom it may call is the broker's to say (PitConfig::calls), and is said
+// in the call's ending. Here: whether they are there at all.
+StepResult Conductor::check_needs_of_process(const pit::PitInfo& info, TimeNs timeout_ns) {
+  for (const std::string& need : info.needs) {
+    std::uint32_t instances = 0;
+    if (auto asked = pit::count_instances(*endpoint_, need, timeout_ns, instances); !asked.ok()) {
+      return step(std::move(asked));
+    }
+    if (instances != 0) continue;
+    return {status::unreachable,
+            "pit '" + info.name + "' needs '" + need +
+                "', which its broker does not have: add it to the broker's pits; what is mounted in "
+                "this program cannot be called from a process"};
+  }
+  return {};
 }
 
 StepResult Conductor::check_needs(const pit::PitInfo& info) {

@@ -104,6 +104,9 @@ TEST(Modes, DagTrackerGivesTheSameBytesInEveryMode) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   const auto play = [&](Mode mode, PitState& state) {
     Mounted pit(mode, "dag_tracker", symphony_pit_dag_tracker());
+    // Equal states are equal bytes, whatever random() and the clock say, and with pointers of 32 bits.
+    const auto other = static_cast<std::uint64_t>(mode) + 1;
+    EXPECT_TRUE(pit.conductor->feed("dag_tracker", seed + other, static_cast<TimeNs>(other) * second_ns).ok());
     std::mt19937_64 random(seed);
     std::vector<std::byte> log;
     flatbuffers::FlatBufferBuilder b;
@@ -194,6 +197,37 @@ TEST_P(EveryMode, FedTimersRunInTheSameOrderAndTravelWithTheState) {
   ASSERT_TRUE(relay.conductor->restore("relay", state).ok());
   ASSERT_TRUE(relay.conductor->feed("relay", 3, 1'900).ok());
   EXPECT_EQ(relay.arm(0, 0)->count(), 4u);
+}
+
+TEST(Modes, AProcessPitThatNeedsAnotherIsMountedWhereItsBrokerHasThat) {
+  const auto broker_with = [](std::initializer_list<const char*> names) {
+    BrokerOptions options;
+    for (const char* name : names) {
+      PitConfig& pit = options.pits.emplace_back();
+      pit.name = name;
+      pit.executable = program("symphony-pit-host");
+      pit.args = {pit_file(name)};
+    }
+    return EmbeddedBroker::start(std::move(options)).value();
+  };
+  {
+    EmbeddedBroker broker = broker_with({"relay"});
+    Endpoint endpoint = Endpoint::adopt(broker.connect().value()).value();
+    Conductor conductor(&endpoint);
+    // What this program mounts is not the broker's to hand to a process.
+    ASSERT_TRUE(conductor.mount("greeter", {.mode = Mode::static_, .entry = symphony_pit_greeter()}).ok());
+    const StepResult refused = conductor.mount("relay", {.mode = Mode::process});
+    EXPECT_EQ(refused.status, status::unreachable);
+    EXPECT_NE(refused.text.find("pit 'relay' needs 'greeter', which its broker does not have: add it"),
+              std::string::npos)
+        << refused.text;
+    EXPECT_FALSE(conductor.open("relay").ok()) << "it was not mounted";
+    EXPECT_TRUE(broker.pit_pid("relay").has_value()) << "its process is left as it is";
+  }
+  EmbeddedBroker broker = broker_with({"relay", "greeter"});
+  Endpoint endpoint = Endpoint::adopt(broker.connect().value()).value();
+  const StepResult mounted = Conductor(&endpoint).mount("relay", {.mode = Mode::process});
+  EXPECT_TRUE(mounted.ok()) << mounted.text;
 }
 
 TEST(Modes, AProcessPitThatTheOperatorLetsCallNobodyIsDenied) {

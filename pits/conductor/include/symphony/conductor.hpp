@@ -7,10 +7,10 @@
 //   symphony::Reply reply = pool.call(type, body);
 //
 // Pits that are mounted in this process may call each other, and process pits that are mounted here, by the names they
-// are mounted under. Their timers and calls run on one thread of the conductor's own.
-// A pit that runs can be swapped for another instance, version or mode: its state and its callers go along.
-// Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time: open one
-// for each, or a SharedCaller for all.
+// are mounted under. A process pit calls others of its broker alone, by the broker's names. Their timers and calls run
+// on one thread of the conductor's own. A pit that runs can be swapped for another instance, version or mode: its state
+// and its callers go along. Threads: a Conductor may be used by any thread. A Caller belongs to one thread at a time:
+// open one for each, or a SharedCaller for all.
 #pragma once
 
 #include <symphony/pit.h>
@@ -181,10 +181,11 @@ class Conductor {
   ~Conductor();
 
   // Under that name from now on. A static or dynamic pit is made and started; a process pit is found at the broker.
-  // bad_state: the name is taken, or the mode lacks its entry, file or endpoint. unreachable: a static or dynamic pit
-  // needs another one that is not mounted, or the file cannot be read, or the folder of its state cannot be used. Else
-  // what the file, the pit or the broker said. With `state`: the pit goes on from what an earlier program left there;
-  // bad_state: that is damaged or another program keeps it, and nothing of it was changed.
+  // bad_state: the name is taken, or the mode lacks its entry, file or endpoint. unreachable: the pit needs another one
+  // that is not mounted, or, of a process, that its broker does not have; or the file cannot be read, or the folder of
+  // its state cannot be used. Else what the file, the pit or the broker said. With `state`: the pit goes on from what
+  // an earlier program left there; bad_state: that is damaged or another program keeps it, and nothing of it was
+  // changed.
   StepResult mount(std::string_view name, const MountOptions& options);
   // Callers that are open stay usable; a swap that is under way ends as it would.
   StepResult unmount(std::string_view name);
@@ -237,6 +238,7 @@ class Conductor {
                        std::shared_ptr<pit::Host>& out);
   StepResult make_process(std::string_view name, const MountOptions& options, std::shared_ptr<pit::Host>& out);
   StepResult check_needs(const pit::PitInfo& info);
+  StepResult check_needs_of_process(const pit::PitInfo& info, TimeNs timeout_ns);
 
   Endpoint* endpoint_;
   std::mutex broker_mutex_;
