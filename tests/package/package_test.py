@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 CMAKE, BUILD, COMPILER = sys.argv[1:4]
+CTEST = pathlib.Path(CMAKE).with_name("ctest")
 
 
 def run(*command, folder):
@@ -69,6 +70,37 @@ class Package(unittest.TestCase):
                 self.assertTrue(mode["run"], mode)
                 self.assertEqual((mode["failed"], mode["skipped"]), (0, 0), mode)
                 self.assertGreaterEqual(mode["passed"], 45)
+
+    def test_the_suite_is_a_library_that_tests_a_new_pit_in_every_mode_that_is_built(self):
+        self.assertEqual(self.new("my_pit").returncode, 0)
+        project = self.folder / "my_pit" / "CMakeLists.txt"
+        with project.open("a", encoding="utf-8") as more:
+            more.write("enable_testing()\nsymphony_pit_tests(my_pit)\n"
+                       "add_executable(own own.cpp)\ntarget_link_libraries(own PRIVATE Symphony::pit-check)\n")
+        # By hand: any program may run it, and hear what is wrong.
+        (self.folder / "my_pit" / "own.cpp").write_text("""#include <cstdio>
+#include <symphony/pit_check.hpp>
+int main(int, char** argv) {
+  const auto report = symphony::pit_check::check(argv[1], {.programs = {}, .mode = "dynamic", .only = "note"});
+  std::printf("%s %zu", report.refused.c_str(), report.cases.size());
+  return report.ok() ? 0 : 1;
+}
+""", encoding="utf-8")
+        for command in ((CMAKE, "-S", "my_pit", "-B", "my_pit/build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                         f"-DCMAKE_CXX_COMPILER={COMPILER}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror"),
+                        (CMAKE, "--build", "my_pit/build")):
+            step = run(*command, folder=self.folder)
+            self.assertEqual(step.returncode, 0, step.stdout + step.stderr)
+        own = self.folder / "my_pit" / "build" / "own"
+        good = run(own, "my_pit/build/pits/my_pit.so", folder=self.folder)
+        self.assertEqual((good.returncode, good.stdout), (0, " 4"))
+        bad = run(own, "my_pit/CMakeLists.txt", folder=self.folder)
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("my_pit/CMakeLists.txt", bad.stdout)
+        tested = run(CTEST, "--test-dir", "my_pit/build", "-V", folder=self.folder)
+        self.assertEqual(tested.returncode, 0, tested.stdout + tested.stderr)
+        for mode in ("static", "dynamic", "process"):
+            self.assertRegex(tested.stdout, rf"{mode}: [0-9]+ passed, 0 failed, 0 skipped")
 
     def test_the_installed_command_lists_and_checks_the_installed_pits(self):
         listed = run(self.symphony, "pit", "list", "--files", "-o", "json", folder=self.folder)

@@ -108,6 +108,14 @@ bool is_mode(std::string_view name) {
   return std::any_of(kinds.begin(), kinds.end(), [&](const ModeKind& kind) { return kind.name == name; });
 }
 
+Report check(const std::string& path, const CheckOptions& options) {
+  pit::PitFile file;
+  if (pit::Outcome read = pit::read_pit_file(path, file); !read.ok()) return {std::move(read.text), {}, {}};
+  if (file.notes.size() != 1)
+    return {path + " holds several pits, and the .so of a pit has one: build one .so a pit", {}, {}};
+  return check(file, options);
+}
+
 Report check(const pit::PitFile& file, const CheckOptions& options) {
   Report report;
   const Subject subject{file, options.programs, options.linked, options.in_process ? 0 : options.time_limit_ns};

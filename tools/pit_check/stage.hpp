@@ -9,17 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include <symphony/pit_check.hpp>
+
 #include "pits/hosting/host.hpp"
 #include "pits/hosting/instance.hpp"
 #include "pits/hosting/pit_file.hpp"
 
 namespace symphony::pit_check {
-
-// The programs that run a pit as a process; empty where they were not found.
-struct Programs {
-  std::string pit_host;
-  std::string keeper;
-};
 
 // Lines in which a host says that the pit broke the contract.
 class Blames final : public pit::LogSink {
