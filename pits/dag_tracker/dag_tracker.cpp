@@ -14,9 +14,14 @@
 
 #include "dag_tracker_generated.h"
 #include "pits/dag_tracker/graphs.hpp"
+#include "pits/parts/fields.hpp"
+#include "pits/parts/state_host.hpp"
 
 namespace symphony::pit::tracker {
 namespace {
+
+using parts::elements;
+using parts::text_of;
 
 template <class Ours, class Theirs>
 constexpr bool same(Ours a, Theirs b) {
@@ -43,37 +48,6 @@ Status no_such_graph(Ctx& ctx, std::uint32_t number) {
 }
 
 constexpr std::string_view not_sealed = "the graph is not sealed; send Seal before Claim, Complete and Release";
-
-template <class T>
-std::span<const T> elements(const flatbuffers::Vector<T>* vector) noexcept {
-  if (vector == nullptr) return {};
-  return {vector->data() == nullptr ? nullptr : reinterpret_cast<const T*>(vector->data()), vector->size()};
-}
-
-std::string_view text_of(const flatbuffers::String* string) noexcept {
-  return string == nullptr ? std::string_view() : std::string_view(string->c_str(), string->size());
-}
-
-class SinkWriter final : public StateWriter {
- public:
-  explicit SinkWriter(Sink& to) noexcept : to_(to) {}
-
- private:
-  bool put(std::span<const std::byte> block) override { return to_.write(block.data(), block.size()).ok(); }
-  Sink& to_;
-};
-
-class SourceReader final : public StateReader {
- public:
-  explicit SourceReader(Source& from) noexcept : from_(from) {}
-
- private:
-  std::int64_t get(std::span<std::byte> out) override {
-    const std::size_t got = from_.read(out.data(), out.size());
-    return from_.status().ok() ? static_cast<std::int64_t>(got) : -1;
-  }
-  Source& from_;
-};
 
 }  // namespace
 
@@ -228,13 +202,13 @@ class DagTracker {
 
   // ---- keeping ----
   Status snapshot(Sink out) const {
-    SinkWriter writer(out);
+    parts::SinkWriter writer(out);
     if (graphs_.save(writer)) return ok();
     return out.status().ok() ? fail(SYMPHONY_INTERNAL, "the snapshot was not written") : out.status();
   }
 
   Status restore(Source in, std::uint32_t) {
-    SourceReader reader(in);
+    parts::SourceReader reader(in);
     if (graphs_.load(reader)) return ok();
     if (!in.status().ok()) return in.status();
     return fail(SYMPHONY_BAD_MESSAGE, "these bytes are no whole DagTracker snapshot; use an older one or load anew");

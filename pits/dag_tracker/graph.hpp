@@ -17,12 +17,16 @@
 #include <vector>
 
 #include "pits/dag_tracker/limits.hpp"
-#include "pits/dag_tracker/rank_set.hpp"
-#include "pits/dag_tracker/state_io.hpp"
 #include "pits/dag_tracker/topology.hpp"
 #include "pits/dag_tracker/verdict.hpp"
+#include "pits/parts/rank_set.hpp"
+#include "pits/parts/state_io.hpp"
 
 namespace symphony::pit::tracker {
+
+using parts::RankSet;
+using parts::StateReader;
+using parts::StateWriter;
 
 // As in schemas/dag_tracker.fbs; the gaps leave room.
 enum class TaskState : std::uint8_t { waiting = 0, ready = 10, running = 20, succeeded = 30 };

@@ -11,8 +11,8 @@
 
 #include "pits/dag_tracker/graph.hpp"
 #include "pits/dag_tracker/limits.hpp"
-#include "pits/dag_tracker/state_io.hpp"
 #include "pits/dag_tracker/verdict.hpp"
+#include "pits/parts/state_io.hpp"
 
 namespace symphony::pit::tracker {
 

@@ -1,4 +1,4 @@
-#include "pits/dag_tracker/rank_set.hpp"
+#include "pits/parts/rank_set.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,10 @@
 
 #include "tests/unit/dag_tracker/random_graph.hpp"
 
-namespace symphony::pit::tracker {
+namespace symphony::pit::parts {
 namespace {
+
+namespace testing = tracker::testing;
 
 TEST(RankSet, WithoutRoomIsEmpty) {
   RankSet set;
@@ -58,4 +60,4 @@ TEST(RankSet, BehavesLikeAnOrderedSet) {
 }
 
 }  // namespace
-}  // namespace symphony::pit::tracker
+}  // namespace symphony::pit::parts

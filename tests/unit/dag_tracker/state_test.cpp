@@ -202,7 +202,7 @@ TEST(SavedState, RefusesATokenFromBeforeItWasSaved) {
 
 void sum_anew(Bytes& bytes) {
   bytes.resize(bytes.size() - 8);
-  Checksum sum;
+  parts::Checksum sum;
   sum.add(bytes);
   const std::uint64_t value = sum.value();
   const auto tail = std::as_bytes(std::span(&value, 1));

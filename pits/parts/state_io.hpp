@@ -1,5 +1,4 @@
-// Reading and writing saved state: little-endian numbers and arrays behind a running checksum.   Layer:
-// pits/dag_tracker.
+// Reading and writing saved state: little-endian numbers and arrays behind a running checksum.   Layer: pits/parts.
 //
 // The writer collects into blocks, so that a host sees few and large writes; the reader takes whatever sizes it is
 // given. Arrays are read in blocks too: a length that lies costs no more memory than the bytes that really follow. The
@@ -15,7 +14,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace symphony::pit::tracker {
+namespace symphony::pit::parts {
 
 static_assert(std::endian::native == std::endian::little, "saved state is written as it lies in memory");
 
@@ -160,4 +159,4 @@ class StateReader {
   Checksum sum_;
 };
 
-}  // namespace symphony::pit::tracker
+}  // namespace symphony::pit::parts

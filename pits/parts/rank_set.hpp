@@ -1,7 +1,7 @@
-// A set of small integers that gives its least member: a tree of 64-way bit maps.   Layer: pits/dag_tracker.
+// A set of small integers that gives its least member: a tree of 64-way bit maps.   Layer: pits/parts.
 //
-// The tracker sorts tasks once by priority and puts their ranks in here, so the least rank is the task to hand out
-// next. insert and take_min touch one word a level (four levels hold 16 million ranks); a heap would compare and swap.
+// A tracker sorts its tasks once by priority and puts their ranks in here: the least rank is the task to hand out next.
+// insert and take_min touch one word a level (four levels hold 16 million ranks); a heap would compare and swap.
 // Invariant: bit b of word w on level k + 1 is set exactly when word 64 w + b of level k is not 0.
 // Threads: one at a time.
 #pragma once
@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace symphony::pit::tracker {
+namespace symphony::pit::parts {
 
 class RankSet {
  public:
@@ -64,4 +64,4 @@ class RankSet {
   std::vector<std::uint64_t> words_;
 };
 
-}  // namespace symphony::pit::tracker
+}  // namespace symphony::pit::parts
