@@ -116,9 +116,10 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
         next_command_, next_swap_, fatal_.size(), alone_ends_.size(), letters_.suspects().size());
   for (const Pit& p : pits_) {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
-          p.heavy_barriers, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause, p.started_with,
-          p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol, p.heir_of.value_or(places_max),
-          p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size(), p.probation_timer_ns);
+          p.heavy_barriers, p.sandbox, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause,
+          p.started_with, p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol,
+          p.heir_of.value_or(places_max), p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size(),
+          p.probation_timer_ns);
     if (p.swap)
       h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns, p.swap->rehearses,
             p.swap->rehearsed_ns);

@@ -126,6 +126,7 @@ class BrokerCore {
     pid_t pid = 0;
     std::uint32_t reply_size_max = 0;
     bool heavy_barriers = false;
+    SandboxBlocks sandbox = 0;  // that its process says it reached
     TimeNs ready_since_ns = 0;
     TimeNs timer_ns = no_deadline_ns;
     std::vector<TimeNs> failures;

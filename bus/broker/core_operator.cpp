@@ -222,6 +222,8 @@ PitReport BrokerCore::report(const Pit& pit) const {
   r.letters = letters.kept;
   r.letters_lost = letters.lost;
   r.runs_alone = pit.runs_alone;
+  r.sandbox = pit.config.sandbox;
+  r.sandbox_reached = pit.state == PitState::ready ? pit.sandbox : 0;
   return r;
 }
 

@@ -27,6 +27,11 @@ std::string said_before(const std::string& how, const std::string& last_lines) {
   return how + ": " + last_lines.substr(before == std::string::npos ? 0 : before + 1, end - (before + 1) + 1);
 }
 
+// Of what its operator requires.
+SandboxBlocks missing_blocks(const SandboxPolicy& policy, SandboxBlocks reached) {
+  return policy.profile == SandboxProfile::none ? 0 : policy.required & ~reached;
+}
+
 // The same would happen again: no use in trying.
 bool is_permanent(int sys_errno) {
   return sys_errno == ENOENT || sys_errno == EACCES || sys_errno == ENOEXEC || sys_errno == ENOTDIR ||
@@ -309,11 +314,17 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
   if (m.clock_ns - now_ns_ > clock_ahead_max_ns || now_ns_ - m.clock_ns > clock_behind_max_ns) {
     return kill(pit, AfterExit::quarantine, "its monotonic clock differs: run it in the broker's time namespace");
   }
+  if (const SandboxBlocks missing = missing_blocks(pit.config.sandbox, m.sandbox); missing != 0) {
+    return kill(pit, AfterExit::quarantine,
+                "its sandbox lacks " + names_of(missing) +
+                    ": run it where the kernel gives that, or let it do without in its manifest (sandbox_may_lack)");
+  }
   move(pit, PitState::ready);
   pit.was_ready = true;
   pit.ready_since_ns = now_ns_;
   pit.reply_size_max = m.reply_size_max;
   pit.heavy_barriers = m.heavy_barriers;
+  pit.sandbox = m.sandbox;
   pit.version = m.version;
   pit.protocol = std::min(m.protocol_max, control::protocol_max);
   if (pit.heir_of) return take_over(pit);
@@ -340,6 +351,7 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
 void BrokerCore::record_pit(const Pit& pit) {
   PitRecord r{pit.state,          pit.instance, pit.state_instance, pit.reply_size_max,
               pit.heavy_barriers, pit.end_code, pit.reason,         pit.failures};
+  r.sandbox = pit.sandbox;
   r.after_exit = pit.after_exit;
   r.cause = pit.cause;
   r.kill_at_ns = pit.timer_ns == no_deadline_ns ? 0 : pit.timer_ns;
@@ -386,6 +398,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
         pit.config.name.empty() ? 0 : record->state_instance;  // Begin drops it: nobody goes on from it
     pit.reply_size_max = record->reply_size_max;
     pit.heavy_barriers = record->heavy_barriers;
+    pit.sandbox = record->sandbox;
     pit.end_code = record->end_code;
     pit.reason = record->reason;
     pit.failures = record->failures;

@@ -27,6 +27,13 @@ UniqueFd read_only(const UniqueFd& fd) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
+// The first process of a namespace cannot die of most signals: as a shell does, it ends with 128 and the number of the
+// one that its pit died of.
+std::int32_t signal_base_of(std::int32_t status) {
+  constexpr std::int32_t shell_base = 128;
+  return status > shell_base && status < shell_base + NSIG ? signal_base + status - shell_base : status;
+}
+
 UniqueFd pidfd_of(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 }  // namespace
@@ -171,9 +178,10 @@ void Keeper::reap(std::uint64_t key, Held& held) {
   const bool waited = seen && ::waitid(P_PIDFD, pidfd, &info, WEXITED) == 0;
   held.exited = true;
   // Without a status (somebody else took it) it died of we do not know what: as a crash.
-  held.status = !waited                      ? signal_base + SIGKILL
-                : info.si_code == CLD_EXITED ? info.si_status
-                                             : signal_base + info.si_status;
+  held.status = !waited                       ? signal_base + SIGKILL
+                : info.si_code != CLD_EXITED  ? signal_base + info.si_status
+                : held.process.passes_signals ? signal_base_of(info.si_status)
+                                              : info.si_status;
   if (!broker_) return;  // the next one is told
   tell(Kind::exited, key, held.status);
   processes_.erase(key);

@@ -21,6 +21,7 @@ namespace symphony::detail::broker::keeper {
 struct Process {
   pid_t pid = 0;
   UniqueFd pidfd;
+  bool passes_signals = false;  // first in a namespace of processes
 };
 // Opens /dev/null for each of descriptors 0 to 2 that is missing: it must not become somebody's socket.
 void hold_standard_descriptors() noexcept;

@@ -12,6 +12,7 @@ struct SpawnHeader {
   std::uint32_t environment = 0;
   std::uint32_t inherited = 0;
   std::uint32_t keep_stderr = 0;
+  std::uint32_t own_namespaces = 0;
 };
 
 void append(std::vector<std::byte>& out, const void* data, std::size_t size) {
@@ -39,9 +40,12 @@ std::optional<Datagram> parse(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::byte> encode(const SpawnRequest& request) {
-  const SpawnHeader header{request.clear_environment ? 1U : 0U, static_cast<std::uint32_t>(request.args.size()),
+  const SpawnHeader header{request.clear_environment ? 1U : 0U,
+                           static_cast<std::uint32_t>(request.args.size()),
                            static_cast<std::uint32_t>(request.environment.size()),
-                           static_cast<std::uint32_t>(request.inherited.size()), request.keep_stderr ? 1U : 0U};
+                           static_cast<std::uint32_t>(request.inherited.size()),
+                           request.keep_stderr ? 1U : 0U,
+                           request.own_namespaces ? 1U : 0U};
   std::vector<std::byte> out;
   append(out, &header, sizeof(header));
   for (const SpawnRequest::Inherited& i : request.inherited) {
@@ -83,6 +87,7 @@ std::optional<SpawnRequest> decode_spawn(std::span<const std::byte> payload) {
   };
   request.clear_environment = header.clear_environment != 0;
   request.keep_stderr = header.keep_stderr != 0;
+  request.own_namespaces = header.own_namespaces != 0;
   request.executable = next();
   for (std::uint32_t i = 0; ok && i < header.args; ++i) request.args.push_back(next());
   for (std::uint32_t i = 0; ok && i < header.environment; ++i) request.environment.push_back(next());

@@ -64,7 +64,8 @@ static_assert(sizeof(BeginInfo) == 16);
 
 struct SpawnRequest {
   bool clear_environment = false;
-  bool keep_stderr = false;  // through a pipe, whose end to read comes with `spawned`
+  bool own_namespaces = false;  // of users and processes: it is the first process there (process.cpp)
+  bool keep_stderr = false;     // through a pipe, whose end to read comes with `spawned`
   std::string executable;
   std::vector<std::string> args;         // argv[0] included
   std::vector<std::string> environment;  // NAME=value, over what is inherited

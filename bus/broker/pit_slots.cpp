@@ -29,7 +29,7 @@ struct SlotWriter : KeptWriter {
   void pit(const PitConfig& config) {
     // All members: one more does not compile until it is here and in the reader.
     const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
-                 start_at_once, state, restart] = config;
+                 start_at_once, state, sandbox, restart] = config;
     const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
         state;
     const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
@@ -51,6 +51,8 @@ struct SlotWriter : KeptWriter {
     number(snapshot_after_ns);
     text(folder);
     number(static_cast<std::uint8_t>(is_synced));
+    number(sandbox.profile);
+    number(sandbox.required);
     number(failures_max);
     number(window_ns);
     number(backoff_first_ns);
@@ -93,6 +95,8 @@ struct SlotReader : KeptReader {
     std::uint8_t is_synced = 0;
     number(is_synced);
     p.state.is_synced = is_synced != 0;
+    one_of(p.sandbox.profile, SandboxProfile::threads);
+    number(p.sandbox.required);
     number(p.restart.failures_max);
     number(p.restart.window_ns);
     number(p.restart.backoff_first_ns);

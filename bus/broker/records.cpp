@@ -57,6 +57,7 @@ std::vector<std::byte> encode(const PitRecord& record) {
   w.put(record.started_with);
   w.put(record.protocol);
   w.put(record.moved_to);
+  w.put(record.sandbox);
   w.put(static_cast<std::uint8_t>(record.has_death));
   if (record.has_death) {
     w.put(record.death.at_ns);
@@ -94,6 +95,7 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   record.started_with = r.get<std::uint64_t>();
   record.protocol = r.get<std::uint16_t>();
   record.moved_to = r.get<std::uint32_t>();
+  record.sandbox = r.get<SandboxBlocks>();
   record.has_death = r.get<std::uint8_t>() != 0;
   r.ok &= after < after_exit_count && cause < death_cause_count;
   if (record.has_death) {

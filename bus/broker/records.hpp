@@ -43,6 +43,7 @@ struct PitRecord {
   std::uint32_t moved_to = 0;                 // the place whose pit took over from it, and 1; 0: none
   bool has_death = false;
   PitDeath death{};  // the last one, without its lines: those are lost with the broker, as are the deaths before it
+  SandboxBlocks sandbox = 0;  // as its process said
 };
 
 struct LinkRecord {

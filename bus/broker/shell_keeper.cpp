@@ -140,7 +140,9 @@ void Shell::execute(const SpawnPit& a) {
   const PitConfig& config = core_->config_of(a.pit);
   keeper::SpawnRequest request;
   request.keep_stderr = !config_.log_folder.empty();
-  request.clear_environment = config.trust == Trust::hostile;
+  const bool confined = config.sandbox.profile != SandboxProfile::none;
+  request.own_namespaces = confined;
+  request.clear_environment = config.trust == Trust::hostile || confined;
   request.executable = config.executable;
   request.args.push_back(config.executable);
   request.args.insert(request.args.end(), config.args.begin(), config.args.end());
@@ -152,6 +154,10 @@ void Shell::execute(const SpawnPit& a) {
   request.environment.push_back(std::string("SYMPHONY_PIT_TRUST=") + name_of(config.trust));
   request.environment.push_back("SYMPHONY_PIT_WAITING=" + std::string(name_of(config.waiting)));
   request.environment.push_back("SYMPHONY_PIT_PLACEMENT=" + std::string(name_of(config.placement)));
+  if (confined) {
+    request.environment.push_back("SYMPHONY_PIT_SANDBOX=" + std::string(symphony::name_of(config.sandbox.profile)) +
+                                  ":" + std::to_string(config.sandbox.required));
+  }
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
   if (config.state.durability != Durability::none || a.waits) {
     if (const auto ready = hand_over_state(a, config, request); !ready) {

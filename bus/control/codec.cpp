@@ -46,7 +46,7 @@ struct Encoder {
     const auto name = text(m.name, pit_name_size_max);
     const auto version = text(m.version, version_size_max);
     return done(wire::Body::PitReady, wire::CreatePitReady(b, m.protocol_min, m.protocol_max, m.clock_ns, name, version,
-                                                           m.reply_size_max, m.heavy_barriers));
+                                                           m.reply_size_max, m.heavy_barriers, m.sandbox));
   }
   Built operator()(const Open& m) {
     const auto pit = text(m.pit, pit_name_size_max);
@@ -203,7 +203,8 @@ struct Decoder {
                     text(w.name(), pit_name_size_max),
                     text(w.version(), version_size_max),
                     w.reply_size_max(),
-                    w.heavy_barriers()};
+                    w.heavy_barriers(),
+                    w.sandbox()};
   }
   Message open(const wire::Open& w) {
     return Open{w.correlation(),    text(w.pit(), pit_name_size_max),

@@ -101,11 +101,14 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
   const auto all_calls = b.CreateVector(calls);
   const auto all_deaths = b.CreateVector(deaths);
   const RestartPolicy& r = report.restart;
+  // Of a pit that is not confined none are, as in what an older release wrote.
+  const SandboxBlocks walls_required = report.sandbox.profile == SandboxProfile::none ? 0 : report.sandbox.required;
   return wire::CreatePitDetail(
       b, status, reason, version, report.ready_since_ns, executable, static_cast<std::uint8_t>(report.trust),
       static_cast<std::uint8_t>(report.waiting), static_cast<std::uint8_t>(report.placement), report.start_at_once,
       all_calls, r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns, report.failures,
-      log, report.log_lines_lost, all_deaths, arguments, report.letters, report.letters_lost, report.runs_alone);
+      log, report.log_lines_lost, all_deaths, arguments, report.letters, report.letters_lost, report.runs_alone,
+      static_cast<std::uint8_t>(report.sandbox.profile), walls_required, report.sandbox_reached);
 }
 
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::Letter>>> encode_letters(
@@ -162,6 +165,9 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
   out.letters = w.letters();
   out.letters_lost = w.letters_lost();
   out.runs_alone = w.runs_alone();
+  out.sandbox.profile = d.one_of(w.sandbox_profile(), SandboxProfile::threads);
+  out.sandbox.required = w.sandbox_required();
+  out.sandbox_reached = w.sandbox_reached();
   if (w.calls() != nullptr) {
     ok &= w.calls()->size() <= calls_in_report_max;
     for (flatbuffers::uoffset_t i = 0; ok && i < w.calls()->size(); ++i) {

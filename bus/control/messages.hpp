@@ -74,6 +74,7 @@ struct PitReady {
   std::string version;
   std::uint32_t reply_size_max = 0;
   bool heavy_barriers = false;  // it is registered for heavy barriers and makes one before each sleep
+  SandboxBlocks sandbox = 0;    // what it reached; an older broker does not read it, an older pit says none
 };
 
 // C: a new link (link = 0) or the next epoch of one. Waits at the broker for a known pit that is not ready yet, until

@@ -53,20 +53,26 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return unexpected(errc::out_of_descriptors, "eventfd: no descriptors left for the pit runtime", errno);
   std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake)));
+  // Before the first word to the broker, so that no request comes while the walls are not all up.
+  try {
+    self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
+  } catch (const std::system_error& e) {
+    return unexpected(errc::out_of_memory, "the pit runtime's thread could not be started: raise ulimit -u",
+                      e.code().value());
+  }
   PitReady ready;
   ready.clock_ns = now_ns();
   ready.name = options.name;
   ready.version = options.version;
   ready.reply_size_max = options.reply_size_max;
   ready.heavy_barriers = offer_heavy_barriers(options.waiting);
+  if (options.confine) {
+    const auto reached = options.confine();
+    if (!reached) return unexpected(reached.error());
+    ready.sandbox = *reached;
+  }
   if (const auto sent = self->socket_.wait_send(ready, {}, deadline_after(send_timeout_ns)); !sent) {
     return unexpected(sent.error());
-  }
-  try {
-    self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
-  } catch (const std::system_error& e) {
-    return unexpected(errc::out_of_memory, "the pit runtime's thread could not be started: raise ulimit -u",
-                      e.code().value());
   }
   return self;
 }

@@ -15,6 +15,7 @@ inline constexpr std::size_t pit_file_size_max = std::size_t{256} << 20;
 
 struct PitFile {
   std::string path;
+  std::string placed_at;  // where the system's loader finds the same bytes; empty: it is given a copy in memory
   std::vector<std::byte> bytes;
   ElfFile elf;                 // points into bytes: move it, do not copy it
   std::vector<PitNote> notes;  // at least one; a program has one for each pit that is linked in

@@ -59,8 +59,11 @@ const void* ResidentObject::symbol(const char* name) const noexcept { return ::d
 
 Outcome load_resident(const PitFile& file, ResidentObject& out) {
   ResidentObject object;
-  if (Outcome copied = copy_to_memory(file, object.copy); !copied.ok()) return copied;
-  const std::string name = "/proc/self/fd/" + std::to_string(object.copy.get());
+  if (file.placed_at.empty()) {
+    if (Outcome copied = copy_to_memory(file, object.copy); !copied.ok()) return copied;
+  }
+  const std::string name =
+      file.placed_at.empty() ? "/proc/self/fd/" + std::to_string(object.copy.get()) : file.placed_at;
   object.handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (object.handle == nullptr) {
     const char* why = ::dlerror();

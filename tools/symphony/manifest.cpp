@@ -17,11 +17,12 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 18> keys{"name",          "file",         "executable",     "args",
+constexpr std::array<std::string_view, 21> keys{"name",          "file",         "executable",     "args",
                                                 "config",        "trust",        "failures_max",   "waiting",
                                                 "placement",     "calls",        "instances",      "durability",
                                                 "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms",
-                                                "state_folder",  "state_synced"};
+                                                "state_folder",  "state_synced", "sandbox",        "sandbox_may_lack",
+                                                "sandbox_needs"};
 
 struct Reader {
   const toml::table& table;
@@ -103,6 +104,47 @@ std::optional<InputError> read_state(const Reader& read, StatePolicy& state) {
   return std::nullopt;
 }
 
+// The walls that a list names, added to `blocks` or taken from it.
+std::optional<InputError> read_blocks(const Reader& read, std::string_view key, bool adds, SandboxBlocks& blocks) {
+  std::vector<std::string> names;
+  if (auto e = read.texts(key, names)) return e;
+  for (const std::string& name : names) {
+    const auto block = sandbox_block_of(name);
+    if (!block) {
+      return read.wrong("line " + std::to_string(read.table.get(key)->source().begin.line) + ": '" + std::string(key) +
+                        "' names no wall '" + printable(name) + "'; did you mean '" +
+                        std::string(nearest_to(name, sandbox_block_names)) + "'?");
+    }
+    blocks = adds ? blocks | bit_of(*block) : blocks & ~bit_of(*block);
+  }
+  return std::nullopt;
+}
+
+// Precondition: trust, calls and what it runs have been read.
+std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitConfig& pit) {
+  const bool is_hostile = pit.trust == Trust::hostile;
+  const bool says = read.table.contains("sandbox");
+  std::string profile(name_of(is_hostile && has_file ? SandboxProfile::heap : SandboxProfile::none));
+  if (auto e = read.text("sandbox", false, profile)) return e;
+  if (!sandbox_profile_of(profile)) return read.wrong("'sandbox' must be none, ring, heap or threads");
+  pit.sandbox.profile = *sandbox_profile_of(profile);
+  if (is_hostile && !has_file && !says) {
+    return read.wrong(
+        "a hostile pit is confined, and a program of its own would have run before it is: make it a pit's file "
+        "('file'), or say sandbox = \"none\"");
+  }
+  const bool is_confined = pit.sandbox.profile != SandboxProfile::none;
+  if (is_confined && !has_file) return read.wrong("'sandbox' needs 'file': a program of its own is not confined");
+  for (const char* key : {"sandbox_may_lack", "sandbox_needs"}) {
+    if (!is_confined && read.table.contains(key)) return read.wrong("'" + std::string(key) + "' needs 'sandbox'");
+  }
+  if (auto e = read_blocks(read, "sandbox_may_lack", false, pit.sandbox.required)) return e;
+  if (auto e = read_blocks(read, "sandbox_needs", true, pit.sandbox.required)) return e;
+  if (is_confined && !pit.calls.empty() && pit.sandbox.profile != SandboxProfile::threads)
+    return read.wrong("'calls' of a confined pit need sandbox = \"threads\"");
+  return std::nullopt;
+}
+
 }  // namespace
 
 InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& label) {
@@ -142,6 +184,7 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   pit.placement = *placement_of(placement);
   if (auto e = read.texts("args", pit.args)) return *std::move(e);
   if (auto e = read.texts("calls", pit.calls)) return *std::move(e);
+  if (auto e = read_sandbox(read, !file.empty(), pit)) return *std::move(e);
   if (!file.empty()) {
     pit.executable = find_program(pit_host_program);
     if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");
@@ -184,6 +227,8 @@ std::string_view manifest_help() noexcept {
          "  args = [\"...\"]                optional; of that program\n"
          "  config = '{...}'              optional; JSON for the pit\n"
          "  trust = \"cooperative\"         or trusted, hostile\n"
+         "  sandbox = \"heap\"              how it is confined: none, ring, heap, threads; heap where it is hostile\n"
+         "  sandbox_may_lack = [\"net\"]   walls it may run without, sandbox_needs: further ones; see docs/security.md\n"
          "  calls = [\"pool\"]             other pits that it may call; none without\n"
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"

@@ -38,6 +38,23 @@ std::string_view trust_text(Trust trust) {
 
 double seconds(TimeNs ns) { return static_cast<double>(ns) / static_cast<double>(second_ns); }
 
+CliJson json_of_blocks(SandboxBlocks blocks) {
+  CliJson out = CliJson::array();
+  for (std::size_t i = 0; i < sandbox_block_count; ++i) {
+    if ((blocks >> i & 1) != 0) out.push_back(sandbox_block_names[i]);
+  }
+  return out;
+}
+
+// What of all walls does not stand, rather than the long list of those that do.
+std::string sandbox_text(const PitReport& r) {
+  if (r.sandbox.profile == SandboxProfile::none) return "none";
+  const std::string profile(name_of(r.sandbox.profile));
+  if (r.sandbox_reached == 0) return profile + ", not reached";
+  const SandboxBlocks missing = sandbox_all_blocks & ~r.sandbox_reached;
+  return missing == 0 ? profile + ", all walls" : profile + ", all walls but " + names_of(missing);
+}
+
 CliJson json_of_report(const PitReport& r) {
   CliJson one{{"name", r.info.name},
               {"state", r.info.state},
@@ -50,6 +67,10 @@ CliJson json_of_report(const PitReport& r) {
               {"executable", r.executable},
               {"arguments", r.arguments},
               {"trust", trust_text(r.trust)},
+              {"sandbox",
+               {{"profile", name_of(r.sandbox.profile)},
+                {"required", json_of_blocks(r.sandbox.required)},
+                {"reached", json_of_blocks(r.sandbox_reached)}}},
               {"waiting", name_of(r.waiting)},
               {"placement", name_of(r.placement)},
               {"start_at_once", r.start_at_once},
@@ -88,6 +109,7 @@ void print_report(const PitReport& r) {
   facts.add_row({"links", std::to_string(r.info.links)});
   facts.add_row({"executable", r.arguments.empty() ? r.executable : r.executable + " " + r.arguments});
   facts.add_row({"trust", std::string(trust_text(r.trust))});
+  facts.add_row({"sandbox", sandbox_text(r)});
   facts.add_row({"waiting", fmt::format("{}, placement {}", name_of(r.waiting), name_of(r.placement))});
   facts.add_row({"started", r.start_at_once ? "with the broker" : "when somebody opens it"});
   facts.add_row({"calls", calls.empty() ? "nobody" : calls});

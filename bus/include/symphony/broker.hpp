@@ -18,6 +18,7 @@
 #include <symphony/durability.hpp>
 #include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
+#include <symphony/sandbox.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/unique_fd.hpp>
 #include <symphony/waiting.hpp>
@@ -27,7 +28,8 @@ namespace symphony {
 // One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
 // SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile), SYMPHONY_PIT_WAITING (adaptive, spin,
 // sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core), SYMPHONY_PIT_INSTANCE and, where its state outlives it,
-// SYMPHONY_PIT_STATE; SYMPHONY_PIT_ALONE in one that is started for one message and thrown away.
+// SYMPHONY_PIT_STATE; SYMPHONY_PIT_ALONE in one that is started for one message and thrown away; SYMPHONY_PIT_SANDBOX
+// and SYMPHONY_PIT_NAMESPACES in one that is to be confined.
 struct PitConfig {
   std::string name;                      // 1 to 63 of a-z 0-9 _ - .
   std::string executable;                // a path
@@ -43,6 +45,8 @@ struct PitConfig {
   std::uint32_t instances = 1;
   bool start_at_once = true;  // false: when the first caller opens it
   StatePolicy state{};        // what of its state outlives its process
+  // How it is confined; a profile other than none: executable is symphony-pit-host, which puts up the walls.
+  SandboxPolicy sandbox{};
   RestartPolicy restart;
   friend bool operator==(const PitConfig&, const PitConfig&) = default;
 };

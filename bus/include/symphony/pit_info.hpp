@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <symphony/clock.hpp>
+#include <symphony/sandbox.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/waiting.hpp>
 
@@ -106,6 +107,8 @@ struct PitReport {
   std::uint32_t letters = 0;       // dead letters that are kept
   std::uint64_t letters_lost = 0;  // the oldest, for which there was no room
   std::uint64_t runs_alone = 0;    // instances that were started for one message
+  SandboxPolicy sandbox{};
+  SandboxBlocks sandbox_reached = 0;  // as the running instance says
 };
 
 }  // namespace symphony

@@ -18,6 +18,7 @@
 #include <symphony/endpoint.hpp>
 #include <symphony/envelope.hpp>
 #include <symphony/result.hpp>
+#include <symphony/sandbox.hpp>
 #include <symphony/unique_fd.hpp>
 
 namespace symphony {
@@ -118,6 +119,9 @@ struct ServiceOptions {
   std::uint32_t reply_size_max = 64 * 1024;
   Waiting waiting = Waiting::adaptive;         // for requests
   Placement placement = Placement::automatic;  // of run()'s thread, seen from its callers
+  // Called once, on the data thread, when this service has its threads and the broker has not heard yet that the pit is
+  // ready: the last walls of a sandbox. What it returns is told to the broker.
+  std::function<result<SandboxBlocks>()> confine{};
 };
 
 struct ServiceCounters {

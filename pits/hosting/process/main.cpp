@@ -1,9 +1,13 @@
-// symphony-pit-host FILE.so: the pit in that file as a process of its own, behind the pit runtime.
+// symphony-pit-host FILE.so: the pit in that file as a process of its own, behind the pit runtime, and behind the walls
+// that its broker asks for.
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "pits/hosting/dynamic/library.hpp"
 #include "pits/hosting/process/runtime.hpp"
+#include "pits/hosting/sandbox/confine.hpp"
 
 int main(int argc, char** argv) {
   using namespace symphony::pit;
@@ -13,15 +17,30 @@ int main(int argc, char** argv) {
                  "with the key `file`\n");
     return exit_permanent;
   }
-  std::shared_ptr<const PitLibrary> library;
-  const Outcome loaded = [&] {
-    PitFile file;
-    Outcome read = read_pit_file(argv[1], file);
-    return read.ok() ? PitLibrary::load(file, library) : read;
-  }();
-  if (!loaded.ok()) {
-    std::fprintf(stderr, "symphony-pit-host: %s\n", loaded.text.c_str());
-    return loaded.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
+  const auto failed = [](const Outcome& outcome) {
+    std::fprintf(stderr, "symphony-pit-host: %s\n", outcome.text.c_str());
+    return outcome.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
+  };
+  PitFile file;
+  if (const Outcome read = read_pit_file(argv[1], file); !read.ok()) return failed(read);
+  std::optional<sandbox::Confinement> walls;
+  if (const char* const asked = std::getenv("SYMPHONY_PIT_SANDBOX"); asked != nullptr) {
+    sandbox::Plan plan;
+    if (!sandbox::read_plan(asked, std::getenv("SYMPHONY_PIT_NAMESPACES"), plan)) {
+      return failed(
+          {SYMPHONY_INTERNAL,
+           "SYMPHONY_PIT_SANDBOX is not what this version reads: install broker and pit host from one release"});
+    }
+    // From here on nothing of the pit's file has run yet.
+    if (walls.emplace(plan); !walls->begin(file.bytes)) {
+      return failed(
+          {SYMPHONY_DENIED,
+           file.path + ": its sandbox: " + walls->refusal() +
+               "; run it where the kernel gives that, or let it do without in its manifest (sandbox_may_lack)"});
+    }
+    if (walls->placed_at() != nullptr) file.placed_at = walls->placed_at();
   }
-  return run_pit_from_environment(library->entry());
+  std::shared_ptr<const PitLibrary> library;
+  if (const Outcome loaded = PitLibrary::load(file, library); !loaded.ok()) return failed(loaded);
+  return run_pit_from_environment(library->entry(), walls ? &*walls : nullptr);
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <new>
@@ -431,12 +432,27 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   }
   if (const Outcome o = runtime.start(options.state ? &*options.state : nullptr); !o.ok()) return not_started(o);
   const PitInfo& info = runtime.instance().info();
+  sandbox::Confinement* const walls = options.confinement;
+  const auto refused = [&] {
+    std::fprintf(stderr, "pit runtime: %s: its sandbox: %s\n", info.name.c_str(), walls->refusal().c_str());
+    return exit_permanent;
+  };
+  if (walls != nullptr && !walls->close_files()) return refused();
+  std::function<result<SandboxBlocks>()> confine;
+  if (walls != nullptr) {
+    confine = [walls]() -> result<SandboxBlocks> {
+      if (!walls->finish()) return unexpected(errc::refused, "the sandbox that it must have cannot be closed");
+      return walls->reached();
+    };
+  }
   auto service = Service::adopt(std::move(options.control_socket),
                                 {.name = info.name,
                                  .version = info.version,
                                  .reply_size_max = std::max(info.reply_size_max, runtime::reply_size_min),
                                  .waiting = options.waiting,
-                                 .placement = options.placement});
+                                 .placement = options.placement,
+                                 .confine = std::move(confine)});
+  if (!service && service.error().code == errc::refused) return refused();
   if (!service) {
     std::fprintf(stderr, "pit runtime: %s: %s\n", info.name.c_str(), service.error().text);
     return exit_try_again;
@@ -448,7 +464,7 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   return exit_finished;
 }
 
-int run_pit_from_environment(const symphony_pit_entry& entry) {
+int run_pit_from_environment(const symphony_pit_entry& entry, sandbox::Confinement* confinement) {
   const char* text = std::getenv("SYMPHONY_CONTROL_FD");
   int fd = -1;
   if (text != nullptr) {
@@ -480,7 +496,8 @@ int run_pit_from_environment(const symphony_pit_entry& entry) {
                          .config = text_of("SYMPHONY_PIT_CONFIG"),
                          .waiting = waiting_of(text_of("SYMPHONY_PIT_WAITING")).value_or(Waiting::adaptive),
                          .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic),
-                         .state = std::move(state)});
+                         .state = std::move(state),
+                         .confinement = confinement});
 }
 
 }  // namespace symphony::pit

@@ -12,6 +12,7 @@
 #include <symphony/waiting.hpp>
 
 #include "bus/state/handover.hpp"
+#include "pits/hosting/sandbox/confine.hpp"
 
 namespace symphony::pit {
 
@@ -21,6 +22,7 @@ struct RuntimeOptions {
   Waiting waiting = Waiting::adaptive;
   Placement placement = Placement::automatic;
   std::optional<detail::StateHandover> state{};  // nothing: its state dies with it
+  sandbox::Confinement* confinement = nullptr;   // begun; finished before the first request
 };
 
 // Exit statuses, as the broker reads them: 0 finished, 75 may be tried again, 125 will fail every time.
@@ -34,6 +36,6 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options);
 // The same with what the keeper put into the environment: SYMPHONY_CONTROL_FD, SYMPHONY_PIT_CONFIG,
 // SYMPHONY_PIT_WAITING and SYMPHONY_PIT_PLACEMENT, of which a word that is unknown counts as absent, and, where its
 // state outlives it, SYMPHONY_PIT_STATE.
-int run_pit_from_environment(const symphony_pit_entry& entry);
+int run_pit_from_environment(const symphony_pit_entry& entry, sandbox::Confinement* confinement = nullptr);
 
 }  // namespace symphony::pit

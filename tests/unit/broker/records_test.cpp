@@ -15,6 +15,7 @@ TEST(Records, ComeBackAsTheyWere) {
   pit.cause = DeathCause::hang_up;
   pit.kill_at_ns = 5;
   pit.started_with = 6;
+  pit.sandbox = 11;
   pit.has_death = true;
   pit.death = {7, 8, DeathCause::exit, true, 9, 10, ""};
   const auto back = decode_pit(encode(pit));
@@ -23,8 +24,9 @@ TEST(Records, ComeBackAsTheyWere) {
                      back->end_code, back->reason, back->failures),
             std::tie(pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code,
                      pit.reason, pit.failures));
-  EXPECT_EQ(std::tie(back->after_exit, back->cause, back->kill_at_ns, back->started_with, back->has_death),
-            std::tie(pit.after_exit, pit.cause, pit.kill_at_ns, pit.started_with, pit.has_death));
+  EXPECT_EQ(
+      std::tie(back->after_exit, back->cause, back->kill_at_ns, back->started_with, back->has_death, back->sandbox),
+      std::tie(pit.after_exit, pit.cause, pit.kill_at_ns, pit.started_with, pit.has_death, pit.sandbox));
   EXPECT_EQ(std::tie(back->death.at_ns, back->death.instance, back->death.cause, back->death.signalled,
                      back->death.value, back->death.ready_ns),
             std::tie(pit.death.at_ns, pit.death.instance, pit.death.cause, pit.death.signalled, pit.death.value,

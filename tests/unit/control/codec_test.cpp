@@ -135,6 +135,7 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
               std::tie(e.executing.link, e.executing.id, e.executing.type, e.executing.size, e.executing.attempt,
                        e.executing_count));
   }
+  EXPECT_EQ(std::tie(r.sandbox, r.sandbox_reached), std::tie(was.sandbox, was.sandbox_reached));
   EXPECT_EQ(std::tie(r.letters, r.letters_lost, r.runs_alone), std::tie(was.letters, was.letters_lost, was.runs_alone));
 }
 

@@ -30,6 +30,8 @@ inline PitReport sample_report() {
   r.letters = 27;
   r.letters_lost = 28;
   r.runs_alone = 29;
+  r.sandbox = {SandboxProfile::ring, 30};
+  r.sandbox_reached = 31;
   return r;
 }
 
@@ -46,7 +48,7 @@ inline std::vector<Message> samples() {
   const Attachment at{3, 0x1122334455667788, 9};
   return {
       Hello{1, 2, 123456789, {{7, 1}, {8, 2}}},
-      PitReady{1, 1, 55, "dag_tracker", "1.2.3", 4096, true},
+      PitReady{1, 1, 55, "dag_tracker", "1.2.3", 4096, true, 32},
       Open{77, "greeter", 5, 262144, 4096, 1'000'000, true, true},
       Mapped{at},
       Ready{at, 42},

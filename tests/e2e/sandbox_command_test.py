@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Confined pits of a daemon: manifests, pit show, and a kernel that gives less.   usage: sandbox_command_test.py SYMPHONY [...]"""
+import json
+import pathlib
+import subprocess
+import unittest
+
+from broker_process import PIT, SYMPHONY, BrokerCase, eventually, main
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "pits" / "template" / "greeter.fbs"
+GREETER = PIT.parent / "greeter.so"
+# What a confined pit must have if its manifest says nothing.
+DEFAULT = {"user", "pid", "mount", "net", "ipc", "capabilities", "limits", "no_new_privs", "descriptors", "parent_death", "landlock",
+           "seccomp_start", "seccomp"}
+# A broker where the kernel gives no namespaces of users and processes: as on hosts that deny them.
+WITHOUT_NAMESPACES = ["unshare", "-U", "-r", "sh", "-c",
+                      'echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@"', "sh"]
+CAN_DENY = subprocess.run([*WITHOUT_NAMESPACES, "true"], capture_output=True, check=False).returncode == 0
+
+
+class ConfinedPit(BrokerCase):
+    def settled(self, name):
+        return eventually(lambda: (lambda pit: pit if pit["state"] in ("ready", "quarantined") else None)(self.show(name)), f"{name} settles")
+
+    def test_that_is_hostile_is_confined_and_show_says_by_what(self):
+        self.start(self.manifest("greeter", file=GREETER, more='trust = "hostile"\n'))
+        pit = self.settled("greeter")
+        self.assertEqual((pit["sandbox"]["profile"], set(pit["sandbox"]["required"])), ("heap", DEFAULT))
+        if pit["state"] == "quarantined":  # this machine gives less: then it is not run, and the reason names a wall
+            self.assertTrue(any(f"'{wall}'" in pit["deaths"][-1]["last_lines"] for wall in DEFAULT), pit)
+            return
+        self.assertLessEqual(DEFAULT, set(pit["sandbox"]["reached"]))
+        text = self.run_symphony("pit", "show", "greeter").stdout
+        self.assertRegex(text, r"sandbox +heap, all walls")
+        run = self.run_symphony("call", "greeter", "greeter.Hello", '{"name": "you"}', "--schema", SCHEMA)
+        self.assertEqual((run.returncode, json.loads(run.stdout)["count"]), (0, 1), run.stderr)
+
+    def test_that_says_nothing_of_it_is_not(self):
+        self.start(self.manifest("greeter", file=GREETER))
+        self.assertEqual(self.wait_state("greeter", "ready")["sandbox"], {"profile": "none", "required": [], "reached": []})
+        self.assertRegex(self.run_symphony("pit", "show", "greeter").stdout, r"sandbox +none")
+
+    @unittest.skipUnless(CAN_DENY, "this user may make no namespace in which none can be made")
+    def test_is_not_run_where_the_kernel_gives_less_and_the_reason_names_the_wall(self):
+        path = self.manifest("greeter", file=GREETER, more='sandbox = "heap"\n')
+        daemon = subprocess.Popen([*WITHOUT_NAMESPACES, SYMPHONY, "broker", "run", "--socket", self.socket, "--manifest", str(path)],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        pit = self.wait_state("greeter", "quarantined")
+        self.assertEqual(pit["sandbox"]["reached"], [])
+        self.assertIn("no 'user' here", pit["deaths"][-1]["last_lines"])
+        self.assertIn("sandbox_may_lack", pit["deaths"][-1]["last_lines"])
+
+    @unittest.skipUnless(CAN_DENY, "this user may make no namespace in which none can be made")
+    def test_runs_without_walls_that_its_manifest_lets_it_lack_and_with_all_others(self):
+        path = self.manifest("greeter", file=GREETER, more='sandbox = "heap"\nsandbox_may_lack = ["user", "pid"]\n')
+        daemon = subprocess.Popen([*WITHOUT_NAMESPACES, SYMPHONY, "broker", "run", "--socket", self.socket, "--manifest", str(path)],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        pit = self.wait_state("greeter", "ready")
+        self.assertEqual(set(pit["sandbox"]["reached"]) & DEFAULT, DEFAULT - {"user", "pid"})
+        self.assertRegex(self.run_symphony("pit", "show", "greeter").stdout, r"all walls but user pid")
+        run = self.run_symphony("call", "greeter", "greeter.Hello", '{"name": "you"}', "--schema", SCHEMA)
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_whose_manifest_is_wrong_is_refused_in_one_line(self):
+        for word, text in (("none, ring, heap or threads", 'sandbox = "tight"'), ("did you mean 'landlock'", 'sandbox = "heap"\nsandbox_may_lack = ["landlok"]'),
+                           ("line 4", 'sandbox = "heap"\nsandbox_may_lack = ["landlok"]'), ("needs 'sandbox'", 'sandbox_needs = ["net"]'),
+                           ("did you mean 'sandbox'", 'sandbx = "heap"'), ('sandbox = "threads"', 'sandbox = "heap"\ncalls = ["other"]')):
+            with self.subTest(text):
+                path = self.manifest("greeter", file=GREETER, more=text + "\n")
+                self.refused(2, word, "broker", "run", "--manifest", path)
+        for word, text in (("a program of its own", 'trust = "hostile"'), ("needs 'file'", 'sandbox = "heap"')):
+            with self.subTest(text):
+                self.refused(2, word, "broker", "run", "--manifest", self.manifest("shell", shell="exit 0", more=text + "\n"))
+
+
+if __name__ == "__main__":
+    main()
