@@ -1,5 +1,5 @@
 # What `cmake --install` puts where, for people who write pits: programs, our pits, the template of `symphony pit new`, and a
-# CMake package. Included when the tree is the top one, after all targets are there.
+# CMake package; for people who call them: the C library. Included when the tree is the top one, after all targets are there.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -8,6 +8,12 @@ install(TARGETS symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(TARGETS symphony-pit-host EXPORT Symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(TARGETS symphony_pit symphony_flatbuffers EXPORT Symphony
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(TARGETS symphony_c EXPORT Symphony LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# From its own folder, so that the installed tree may be moved.
+file(RELATIVE_PATH SYMPHONY_PREFIX_FROM_PKGCONFIG "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/symphony.pc.in" "${PROJECT_BINARY_DIR}/symphony.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/symphony.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 install(EXPORT Symphony NAMESPACE Symphony:: FILE SymphonyTargets.cmake DESTINATION "${package}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/SymphonyConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" INSTALL_DESTINATION "${package}")

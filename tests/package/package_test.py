@@ -11,6 +11,22 @@ import unittest
 CMAKE, BUILD, COMPILER = sys.argv[1:4]
 CTEST = pathlib.Path(CMAKE).with_name("ctest")
 
+C_PROGRAM = r"""#include <stdio.h>
+#include <symphony.h>
+int main(void) {
+  symphony_connect_options options = {sizeof options, 0, NULL, "/nonexistent/socket", 1000000};
+  symphony_bus bus;
+  int32_t status = symphony_bus_connect(&options, &bus);
+  return printf("%s: %s\n", symphony_status_text(status), symphony_last_error()) < 0;
+}
+"""
+C_PROJECT = """cmake_minimum_required(VERSION 3.25)
+project(c_program C)
+find_package(Symphony CONFIG REQUIRED)
+add_executable(by_cmake program.c)
+target_link_libraries(by_cmake PRIVATE Symphony::c)
+"""
+
 
 def run(*command, folder):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SYMPHONY_")}
@@ -113,6 +129,26 @@ int main(int, char** argv) {
                 self.assertNotIn("not built yet", mode.get("reason", ""), mode)
         checked = run(self.symphony, "pit", "check", "greeter", "--reproduce", "note", folder=self.folder)
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+
+    def test_a_c_program_builds_against_the_library_wherever_the_folder_was_moved(self):
+        moved = self.folder / "moved"
+        moved.symlink_to(self.prefix)
+        (self.folder / "program.c").write_text(C_PROGRAM, encoding="utf-8")
+        (self.folder / "CMakeLists.txt").write_text(C_PROJECT, encoding="utf-8")
+        package = next((moved / "lib").rglob("symphony.pc")).parent
+        flags = run("env", f"PKG_CONFIG_PATH={package}", "pkg-config", "--cflags", "--libs", "symphony", folder=self.folder)
+        self.assertEqual(flags.returncode, 0, flags.stderr)
+        self.assertNotIn(str(self.prefix), flags.stdout)
+        built = run("cc", "-std=c99", "-pedantic", "-Werror", "program.c", "-o", "by_pkg_config", *flags.stdout.split(),
+                    folder=self.folder)
+        self.assertEqual(built.returncode, 0, built.stderr)
+        for command in ((CMAKE, "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={moved}"), (CMAKE, "--build", "build")):
+            step = run(*command, folder=self.folder)
+            self.assertEqual(step.returncode, 0, step.stdout + step.stderr)
+        for program in ("by_pkg_config", "build/by_cmake"):
+            done = run("env", f"LD_LIBRARY_PATH={package.parent}", self.folder / program, folder=self.folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("there is no broker", done.stdout)
 
     def test_a_bad_name_is_one_line_and_leaves_nothing(self):
         for name in ("", "Pit", "1pit", "my-pit", "../pit", "a" * 64, "pit\x1b[31m", "class", "table", "std", "symphony"):
