@@ -1,0 +1,14 @@
+"""Symphony IPC: calls to pits over shared memory.
+
+    import symphony_ipc
+    with symphony_ipc.connect() as bus, bus.open("greeter") as pit:
+        reply = pit.call(symphony_ipc.type_id("greeter.Hello"), message)
+"""
+from .bus import Broker, Bus, PitConfig, PitInfo, connect
+from .errors import (Closed, Denied, ForkedHandle, InvalidArgument, LibraryError, NotFound, OutOfMemory, PeerGone, PitError, Quarantined,
+                     SymphonyError, Timeout, UnknownType, Unreachable, VerifyError, VersionMismatch, WouldBlock)
+from .pit import Pit, type_id
+
+__all__ = ["Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LibraryError", "NotFound", "OutOfMemory", "PeerGone", "Pit",
+           "PitConfig", "PitError", "PitInfo", "Quarantined", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
+           "VersionMismatch", "WouldBlock", "connect", "type_id"]
