@@ -40,14 +40,14 @@ class Bus:
 
         Capacities in bytes, powers of two from 4 KiB to 1 GiB (256 KiB), in_flight_max up to 1024 (256). Errors: NotFound
         (at once), Timeout, Quarantined, Denied, Unreachable, Closed, ForkedHandle."""
+        return Pit(lambda: self.open_link(pit, timeout, request_capacity, reply_capacity, in_flight_max), pit)
+
+    def open_link(self, pit: str, timeout: float, request_capacity: int, reply_capacity: int, in_flight_max: int) -> int:
+        """The handle of a link, for symphony_link_...; what open() is made of."""
         options = _abi.LinkOptions(ctypes.sizeof(_abi.LinkOptions), request_capacity, reply_capacity, in_flight_max)
-
-        def open_link() -> int:
-            link = ctypes.c_uint64()
-            check(waits.symphony_bus_open(self._handle, pit.encode(), ctypes.byref(options), to_ns(timeout), ctypes.byref(link)))
-            return link.value
-
-        return Pit(open_link, pit)
+        link = ctypes.c_uint64()
+        check(waits.symphony_bus_open(self._handle, pit.encode(), ctypes.byref(options), to_ns(timeout), ctypes.byref(link)))
+        return link.value
 
     def pits(self, timeout: float = 5.0) -> List[PitInfo]:
         """What the broker knows of its pits. Errors: Unreachable, Timeout, Closed, ForkedHandle."""
