@@ -6,6 +6,11 @@ include(CMakePackageConfigHelpers)
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/Symphony")
 install(TARGETS symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(TARGETS symphony-pit-host EXPORT Symphony RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+# The guest's side of WebAssembly pits is compiled with each pit, in the tree that it has here.
+install(TARGETS symphony_wasm_check EXPORT Symphony RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/symphony")
+install(FILES pits/hosting/wasm/shim.c pits/hosting/wasm/module_table.h DESTINATION share/symphony/wasm/pits/hosting/wasm)
+install(FILES pits/hosting/wasm/guest/guest.cpp pits/hosting/wasm/guest/wasi_stubs.c
+  DESTINATION share/symphony/wasm/pits/hosting/wasm/guest)
 install(TARGETS symphony_pit symphony_flatbuffers EXPORT Symphony
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(TARGETS symphony_c EXPORT Symphony LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
@@ -21,7 +26,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cm
 install(FILES "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" "${PROJECT_BINARY_DIR}/SymphonyConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/SymphonySchemas.cmake" "${PROJECT_SOURCE_DIR}/cmake/SymphonyConform.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/SymphonyPit.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/pit_exports.map" DESTINATION "${package}")
+  "${PROJECT_SOURCE_DIR}/cmake/SymphonyWasm.cmake" "${PROJECT_SOURCE_DIR}/cmake/pit_exports.map" DESTINATION "${package}")
 
 # Where the programs look, beside their own folder: lib, whatever the system calls its folder of libraries.
 foreach(pit greeter dag_tracker)

@@ -8,6 +8,12 @@
 # The tools and versions are one set: wasm2c 1.0.32 names the functions that shim.c calls, and the C++ libraries for
 # wasm32 are those of clang 14.
 
+# Where the guest's side of the mode lies, and the contract's headers: this tree, or what was installed of it.
+if(NOT SYMPHONY_WASM_SOURCES)
+  set(SYMPHONY_WASM_SOURCES "${PROJECT_SOURCE_DIR}")
+  set(SYMPHONY_WASM_CONTRACT "${PROJECT_SOURCE_DIR}/pits/contract/include")
+endif()
+
 # Sets <out> to why WebAssembly pits cannot be built here; empty if they can.
 function(symphony_wasm_missing out)
   if(NOT DEFINED CACHE{SYMPHONY_WASM_MISSING})
@@ -56,7 +62,7 @@ endfunction()
 
 # The system's include folder would bring its own C library: only flatbuffers is let through.
 function(symphony_wasm_include out)
-  set(folder "${PROJECT_BINARY_DIR}/wasm-include")
+  set(folder "${CMAKE_BINARY_DIR}/wasm-include")
   file(MAKE_DIRECTORY "${folder}")
   file(CREATE_LINK "${SYMPHONY_FLATBUFFERS_DIR}/flatbuffers" "${folder}/flatbuffers" SYMBOLIC)
   set(${out} "${folder}" PARENT_SCOPE)
@@ -72,7 +78,7 @@ function(symphony_wasm_object source object)
   endif()
   symphony_wasm_include(include)
   set(options ${CMAKE_CXX_COMPILER_LAUNCHER} "${compiler}" --target=wasm32-wasi -O2 ${standard} -fvisibility=hidden
-    -DNDEBUG -Wall -Wextra -isystem "${include}" "-I${PROJECT_SOURCE_DIR}/pits/contract/include" "-I${PROJECT_SOURCE_DIR}")
+    -DNDEBUG -Wall -Wextra -isystem "${include}" "-I${SYMPHONY_WASM_CONTRACT}" "-I${SYMPHONY_WASM_SOURCES}")
   set(generated "")
   if(arg_SCHEMA)
     # Its own folder, not what it links: that would bring the system's include folder.
@@ -93,8 +99,8 @@ function(symphony_wasm_module name)
     message(FATAL_ERROR "symphony_wasm_module(${name}): want SOURCES files NOTE file [SCHEMA library] [DEFINES …] [MEMORY_MAX bytes] [STACK_SIZE bytes], got: ${ARGN}")
   endif()
   symphony_wasm_missing(missing)
-  if(NOT missing AND NOT TARGET symphony_hosting_wasm)
-    set(missing "this tree has no target symphony_hosting_wasm: add pits after pits/hosting")
+  if(NOT missing AND NOT TARGET Symphony::wasm-check)
+    set(missing "this tree has no target Symphony::wasm-check: add pits after pits/hosting")
   endif()
   if(missing)
     message(STATUS "pit ${name}: not built for wasm: ${missing}")
@@ -110,7 +116,7 @@ function(symphony_wasm_module name)
   if(NOT arg_STACK_SIZE)
     set(arg_STACK_SIZE 262144)
   endif()
-  set(mode "${PROJECT_SOURCE_DIR}/pits/hosting/wasm")
+  set(mode "${SYMPHONY_WASM_SOURCES}/pits/hosting/wasm")
   set(out "${CMAKE_CURRENT_BINARY_DIR}/wasm_${name}")
   file(MAKE_DIRECTORY "${out}")
   set(defines "")
@@ -137,10 +143,10 @@ function(symphony_wasm_module name)
   # The note, and the check of all that the module says of itself.
   add_custom_command(OUTPUT "${out}/pit.wasm"
     COMMAND "${SYMPHONY_WASM_OBJCOPY}" "--add-section=symphony.pit=${arg_NOTE}" "${out}/linked.wasm" "${out}/unchecked.wasm"
-    COMMAND symphony_wasm_check "${out}/unchecked.wasm"
+    COMMAND "$<TARGET_FILE:Symphony::wasm-check>" "${out}/unchecked.wasm"
     COMMAND "${CMAKE_COMMAND}" -E copy "${out}/unchecked.wasm" "${out}/pit.wasm"
     BYPRODUCTS "${out}/unchecked.wasm"
-    DEPENDS "${out}/linked.wasm" "${arg_NOTE}" symphony_wasm_check
+    DEPENDS "${out}/linked.wasm" "${arg_NOTE}" Symphony::wasm-check
     COMMENT "note and check of ${name}" VERBATIM)
 
   # pit.wasm -> C -> <name>_wasm.so.
@@ -156,8 +162,8 @@ function(symphony_wasm_module name)
   add_library(symphony_wasm_${name} MODULE "${out}/pit_module.c" "${out}/shim_of.c")
   set_target_properties(symphony_wasm_${name} PROPERTIES PREFIX "" OUTPUT_NAME "${name}_wasm" UNITY_BUILD OFF
     LIBRARY_OUTPUT_DIRECTORY "${arg_FOLDER}" C_STANDARD 11 C_EXTENSIONS ON C_VISIBILITY_PRESET hidden)
-  target_include_directories(symphony_wasm_${name} PRIVATE "${out}" "${PROJECT_SOURCE_DIR}"
-    "${PROJECT_SOURCE_DIR}/pits/contract/include")
+  target_include_directories(symphony_wasm_${name} PRIVATE "${out}" "${SYMPHONY_WASM_SOURCES}"
+    "${SYMPHONY_WASM_CONTRACT}")
   # Generated code: no warnings. -fno-optimize-sibling-calls: recursion without end is to end at the end of the stack.
   # The two about numbers: wasm says what a NaN and a rounding are.
   target_compile_options(symphony_wasm_${name} PRIVATE -w -O2 -DNDEBUG -fno-optimize-sibling-calls -frounding-math
