@@ -61,7 +61,7 @@ class SwapOfAPit(BrokerCase):
         self.assertGreater(answer["rehearsed_s"], 0)
         self.assertEqual(self.greet(), 2)
         pid = self.show("greeter")["pid"]
-        why = self.refused(1, "the rehearsal failed: ", "pit", "swap", "greeter", PIT.parent / "dag_tracker.so", "--rehearse")
+        why = self.refused(6, "the rehearsal failed: ", "pit", "swap", "greeter", PIT.parent / "dag_tracker.so", "--rehearse")
         self.assertIn("not of 'dag_tracker'", why)
         self.assertEqual(self.show("greeter")["pid"], pid)
         self.assertEqual(self.greet(), 3)

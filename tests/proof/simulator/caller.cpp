@@ -154,7 +154,7 @@ void World::command(Caller& c) {
   if (m.verb == Verb::swap) m.file = files[dice_.below(std::size(files))];
   if (!m.file.empty() && !dice_.one_in(4)) m.probation_ns = dice_.one_in(4) ? 20 * ms_ns : 5 * second_ns;
   if (m.verb == Verb::swap && dice_.one_in(2)) m.grace_ns = 20 * ms_ns;
-  m.rehearse = m.verb == Verb::swap && dice_.one_in(2);
+  m.rehearse = m.verb == Verb::swap && dice_.one_in(4);
   m.deadline_ns = now_ns_ + deadlines[1 + dice_.below(3)];
   saw(Fault::operator_commands);
   c.conn->to_broker.push(std::move(m));

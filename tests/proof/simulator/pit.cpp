@@ -115,6 +115,7 @@ void World::pit_control(Process& p) {
 
 // W2. Nothing is entered any more, and what is said of links waits.
 void World::pit_freezes(Process& p, std::uint32_t number) {
+  if (meets(Fault::pit_killed, 40)) return pit_dies(p, true, 9);
   if (meets(Fault::pit_freezes_late, 6)) return;
   const bool has_later = !journals_[p.pit].is_kept && !p.later.empty();
   if (has_later || meets(Fault::pit_cannot_freeze, 6)) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -211,9 +212,15 @@ std::string first_violation_of(int mutant, std::uint64_t seeds) {
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
       const itimerval limit{{0, 0}, {2, 0}};  // of processor time
       ::setitimer(ITIMER_PROF, &limit, nullptr);
-      const World::Result result = world.run({.seed = seed});
-      if (result.violations.empty()) continue;
-      const std::string text = "seed " + std::to_string(seed) + ", " + result.violations.front();
+      std::string found;
+      try {
+        const World::Result result = world.run({.seed = seed});
+        if (!result.violations.empty()) found = result.violations.front();
+      } catch (const std::exception& e) {
+        found = std::string("the core throws: ") + e.what();
+      }
+      if (found.empty()) continue;
+      const std::string text = "seed " + std::to_string(seed) + ", " + found;
       (void)!::write(ends[1], text.data(), text.size());
       ::_exit(3);
     }
