@@ -29,7 +29,7 @@ install(FILES "${PROJECT_BINARY_DIR}/SymphonyConfig.cmake" "${PROJECT_BINARY_DIR
   "${PROJECT_SOURCE_DIR}/cmake/SymphonyWasm.cmake" "${PROJECT_SOURCE_DIR}/cmake/pit_exports.map" DESTINATION "${package}")
 
 # Where the programs look, beside their own folder: lib, whatever the system calls its folder of libraries.
-foreach(pit greeter dag_tracker)
+foreach(pit greeter dag_tracker pool_manager)
   install(TARGETS symphony_shared_${pit} LIBRARY DESTINATION lib/symphony/pits)
   if(TARGET symphony_wasm_${pit})
     install(TARGETS symphony_wasm_${pit} LIBRARY DESTINATION lib/symphony/pits)

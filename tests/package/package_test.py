@@ -135,7 +135,7 @@ int main(int, char** argv) {
         self.assertEqual(listed.returncode, 0, listed.stderr)
         document = json.loads(listed.stdout)
         self.assertEqual(pathlib.Path(document["folder"]), self.prefix / "lib" / "symphony" / "pits")
-        self.assertEqual([pit["name"] for pit in document["pits"]], ["dag_tracker", "greeter"])
+        self.assertEqual([pit["name"] for pit in document["pits"]], ["dag_tracker", "greeter", "pool_manager"])
         for pit in document["pits"]:
             for mode in pit["modes"]:
                 self.assertNotIn("not built yet", mode.get("reason", ""), mode)

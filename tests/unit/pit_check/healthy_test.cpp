@@ -10,6 +10,7 @@
 
 SYMPHONY_DECLARE_PIT(greeter);
 SYMPHONY_DECLARE_PIT(dag_tracker);
+SYMPHONY_DECLARE_PIT(pool_manager);
 SYMPHONY_DECLARE_PIT(faulty);
 
 namespace symphony::pit_check {
@@ -21,6 +22,7 @@ struct OurPit {
 };
 const OurPit our_pits[] = {{SYMPHONY_PITS "/greeter.so", symphony_pit_greeter()},
                            {SYMPHONY_PITS "/dag_tracker.so", symphony_pit_dag_tracker()},
+                           {SYMPHONY_PITS "/pool_manager.so", symphony_pit_pool_manager()},
                            {SYMPHONY_TEST_PITS "/faulty.so", symphony_pit_faulty()}};
 
 // Those of this build: a tree without the tools for WebAssembly says so when it is configured.
@@ -63,7 +65,7 @@ TEST_P(OurPits, PassEveryCaseOfTheSuite) {
   figure.n = total;
   figure.seed = test_run::seed();
   figure.seconds = static_cast<double>(now_ns() - before) / 1e9;
-  figure.note = "cases of symphony pit check passed by greeter, dag_tracker and a pit in plain C; " +
+  figure.note = "cases of symphony pit check passed by greeter, dag_tracker, pool_manager and a pit in plain C; " +
                 std::to_string(skipped) + " skipped";
   EXPECT_TRUE(bench::write_figure(figure));
 }
