@@ -18,6 +18,7 @@ PitConfig full() {
   pit.trust = Trust::hostile;
   pit.waiting = Waiting::spin;
   pit.placement = Placement::same_core;
+  pit.sandbox = {SandboxProfile::ring, 5};
   pit.calls = {"greeter", "other"};
   pit.instances = 2;
   pit.start_at_once = false;
@@ -51,6 +52,7 @@ TEST(PitSlots, OfAnyOtherConfigurationHaveAnotherFingerprint) {
   for (const auto& change : std::vector<void (*)(PitConfig&)>{
            [](PitConfig& p) { p.executable += "x"; }, [](PitConfig& p) { p.args.pop_back(); },
            [](PitConfig& p) { p.config.clear(); }, [](PitConfig& p) { p.environment.clear(); },
+           [](PitConfig& p) { p.sandbox.profile = SandboxProfile::heap; }, [](PitConfig& p) { p.sandbox.required = 6; },
            [](PitConfig& p) { p.trust = Trust::trusted; }, [](PitConfig& p) { p.waiting = Waiting::sleep; },
            [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; },
            [](PitConfig& p) { p.start_at_once = true; }, [](PitConfig& p) { p.restart.window_ns = 9; }}) {
