@@ -128,6 +128,7 @@ extern "C" {
 typedef uint64_t symphony_broker; /* a broker that runs in this program */
 typedef uint64_t symphony_bus;    /* a connection to a broker */
 typedef uint64_t symphony_link;   /* a connection to one pit */
+typedef uint64_t symphony_schema; /* the tables of messages, known when the program runs */
 
 /* ---- the library itself. [any], never blocks, no handle needed */
 
@@ -318,6 +319,29 @@ typedef struct symphony_link_counters {
 
 /* counters_size is sizeof(symphony_link_counters). [one] Never blocks. */
 SYMPHONY_API int32_t symphony_link_count(symphony_link link, symphony_link_counters* counters, size_t counters_size);
+
+/* ---- messages by schema: [any], never blocks. Tables are named whole, as "pool.Take" */
+
+/* From a binary schema (flatc --binary --schema FILE.fbs), which may go afterwards. BAD_MESSAGE: it is none. */
+SYMPHONY_API int32_t symphony_schema_open(const void* bfbs, size_t size, symphony_schema* schema);
+SYMPHONY_API int32_t symphony_schema_close(symphony_schema schema);
+/* The whole name, with a zero byte, of the table that is called so, or whose last part is. NOT_FOUND: none, or several.
+ * TOO_LARGE: it has `capacity` bytes or more. */
+SYMPHONY_API int32_t symphony_schema_find(symphony_schema schema, const char* name, char* table, size_t capacity);
+/* The same, of the table with that symphony_type_id(). */
+SYMPHONY_API int32_t symphony_schema_table_of(symphony_schema schema, uint32_t type, char* table, size_t capacity);
+/* Whether the bytes, which may be anything and must not change meanwhile, are a message of that table: OK, or
+ * BAD_MESSAGE. The verdict is that of the generated C++ verifier; nothing outside the bytes is read, here or by who
+ * reads a message that is OK. A changed number is a valid message. Messages within messages (nested_flatbuffer) are
+ * bytes here. */
+SYMPHONY_API int32_t symphony_schema_verify(symphony_schema schema, const char* table, const void* bytes, size_t size);
+/* A message of that table from a JSON object with its fields; unknown ones are an error. Memory is the caller's:
+ * symphony_free(). BAD_MESSAGE: the text says why. */
+SYMPHONY_API int32_t symphony_schema_from_json(symphony_schema schema, const char* table, const char* json,
+                                               void** bytes, size_t* size);
+/* The other way, with fields that have their default too; verified first. A zero byte stands behind the text. */
+SYMPHONY_API int32_t symphony_schema_to_json(symphony_schema schema, const char* table, const void* bytes, size_t size,
+                                             char** json, size_t* json_size);
 
 #ifdef __cplusplus
 }

@@ -214,4 +214,11 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "symphony_link_fd": (c_int32, [c_uint64, c_void_p]),
     "symphony_link_arm": (c_int32, [c_uint64]),
     "symphony_link_count": (c_int32, [c_uint64, c_void_p, c_size_t]),
+    "symphony_schema_open": (c_int32, [c_void_p, c_size_t, c_void_p]),
+    "symphony_schema_close": (c_int32, [c_uint64]),
+    "symphony_schema_find": (c_int32, [c_uint64, c_char_p, c_char_p, c_size_t]),
+    "symphony_schema_table_of": (c_int32, [c_uint64, c_uint32, c_char_p, c_size_t]),
+    "symphony_schema_verify": (c_int32, [c_uint64, c_char_p, c_void_p, c_size_t]),
+    "symphony_schema_from_json": (c_int32, [c_uint64, c_char_p, c_char_p, c_void_p, c_void_p]),
+    "symphony_schema_to_json": (c_int32, [c_uint64, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p]),
 }
