@@ -8,7 +8,8 @@ from .bus import Broker, Bus, PitConfig, PitInfo, connect
 from .errors import (Closed, Denied, ForkedHandle, InvalidArgument, LibraryError, NotFound, OutOfMemory, PeerGone, PitError, Quarantined,
                      SymphonyError, Timeout, UnknownType, Unreachable, VerifyError, VersionMismatch, WouldBlock)
 from .pit import Pit, type_id
+from .schema import Schema
 
 __all__ = ["Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LibraryError", "NotFound", "OutOfMemory", "PeerGone", "Pit",
-           "PitConfig", "PitError", "PitInfo", "Quarantined", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
+           "PitConfig", "PitError", "PitInfo", "Quarantined", "Schema", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
            "VersionMismatch", "WouldBlock", "connect", "type_id"]

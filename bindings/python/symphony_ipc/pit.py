@@ -3,11 +3,12 @@ import ctypes
 import threading
 import time
 import weakref
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, Optional, Union, overload
 
 from . import _abi
 from ._library import DEFAULT_TIMEOUT, SLICE_NS, address_of, check, failure, short, to_ns, waits
-from .errors import Closed, ForkedHandle, WouldBlock, error_of
+from .errors import Closed, error_of
+from .schema import Schema
 
 Body = Union[bytes, bytearray, memoryview, Any]
 EFFECTS: Dict[str, int] = {"once": _abi.EFFECT_ONCE, "read": _abi.EFFECT_READ, "idempotent": _abi.EFFECT_IDEMPOTENT}
@@ -77,8 +78,9 @@ class Pit:
 
     Use as a context manager, or close()."""
 
-    def __init__(self, open_link: Callable[[], int], name: str) -> None:
+    def __init__(self, open_link: Callable[[], int], name: str, schema: Optional[Schema] = None) -> None:
         self.name = name
+        self._schema = schema
         self._open_link = open_link
         self._handle = open_link()
         self._own = threading.local()  # a link for each thread that came second
@@ -104,12 +106,23 @@ class Pit:
             if short.symphony_link_close(handle) == _BUSY:
                 short.symphony_link_nudge(handle)
 
-    def call(self, type: int, body: Body = b"", timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> bytes:
+    @overload
+    def call(self, type: int, body: Body = b"", timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> bytes: ...
+
+    @overload
+    def call(self, type: str, body: Dict[str, Any] = ..., timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> Dict[str, Any]: ...
+
+    def call(self, type: Any, body: Any = b"", timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> Any:
         """Sends a message of that type (a number: type_id()) and returns the reply's body.
+
+        With the name of a table and a dict of its fields it returns the reply's fields, where the pit was opened with
+        `schema`: pit.call("Take", {"count": 3}). An empty reply is an empty dict.
 
         timeout: seconds. effect: what may be done when the pit dies while it handles the message: 'once' (nothing, the
         call ends as PeerGone), 'read' or 'idempotent' (it is sent again). Errors: Timeout, PeerGone, Closed, UnknownType,
         VerifyError, InvalidArgument (too large), PitError (the pit's own status), ForkedHandle."""
+        if type.__class__ is str:
+            return self._call_by_schema(type, body or {}, timeout, effect)
         try:
             frame = self._frames.pop()
         except IndexError:
@@ -134,6 +147,19 @@ class Pit:
         at, length, _alive = address_of(body)
         size = _call_into(self._handle, type, at, length, options.at, frame.out, COPIED_MAX, frame.reply_at)
         return frame.body(size if size >= 0 else self._go_on(size, frame, type, body, options))
+
+    def _call_by_schema(self, table: str, fields: Dict[str, Any], timeout: float, effect: str) -> Dict[str, Any]:
+        if self._schema is None:
+            raise TypeError("open the pit with schema=Schema(...) to call it by the names of tables")
+        number, body = self._schema.request(table, fields)
+        frame = Frame()
+        options = self._options_of(timeout, effect)
+        size = _call_into(self._handle, number, body, len(body), options.at, frame.out, COPIED_MAX, frame.reply_at)
+        if size < 0:
+            size = self._go_on(size, frame, number, body, options)
+        if size == 0:
+            return {}
+        return self._schema.to_dict(self._schema.table(frame.reply.type), frame.copied(size))
 
     def _options_of(self, timeout: float, effect: str) -> CallOptions:
         try:
@@ -195,4 +221,4 @@ class Pit:
         return {name: int(getattr(found, name)) for name, *_ in found._fields_}
 
 
-__all__ = ["Pit", "type_id", "ForkedHandle", "WouldBlock"]
+__all__ = ["Pit", "type_id"]
