@@ -6,7 +6,7 @@ import weakref
 from typing import Any, Callable, Dict, Optional, Union, overload
 
 from . import _abi
-from ._library import DEFAULT_TIMEOUT, SLICE_NS, address_of, check, failure, short, to_ns, waits
+from ._library import DEFAULT_TIMEOUT, SIZE_MAX, SLICE_NS, address_of, check, failure, short, to_ns, waits
 from .errors import Closed, error_of
 from .schema import Schema
 
@@ -14,7 +14,11 @@ Body = Union[bytes, bytearray, memoryview, Any]
 EFFECTS: Dict[str, int] = {"once": _abi.EFFECT_ONCE, "read": _abi.EFFECT_READ, "idempotent": _abi.EFFECT_IDEMPOTENT}
 COPIED_MAX = 256  # bytes: smaller bodies are copied, larger ones handed over
 
-_call_into = short.symphony_link_call_into
+# Without argument types, whose conversions cost two microseconds a call: every pointer and 64-bit number goes in as an
+# object of ctypes that was made beforehand, and a plain int is 32 bits.
+_call_into = short["symphony_link_call_into"]
+_call_into.restype = ctypes.c_int64
+_CAPACITY = ctypes.c_size_t(COPIED_MAX)
 _wait_into = waits.symphony_link_wait_into
 _PENDING, _BUSY = _abi.PENDING, _abi.E_BUSY
 
@@ -27,11 +31,12 @@ def type_id(table: str) -> int:
 class Frame:
     """What one call passes and gets back: a place for the answer. Many calls use one, one after the other."""
 
-    __slots__ = ("reply", "out", "reply_at")
+    __slots__ = ("reply", "out", "out_at", "reply_at")
 
     def __init__(self) -> None:
         self.reply = _abi.Reply()
         self.out: Any = ctypes.create_string_buffer(COPIED_MAX)  # a slice of it is bytes
+        self.out_at = ctypes.c_void_p(ctypes.addressof(self.out))
         self.reply_at = ctypes.byref(self.reply)
 
     def body(self, size: int) -> memoryview:
@@ -83,6 +88,7 @@ class Pit:
         self._schema = schema
         self._open_link = open_link
         self._handle = open_link()
+        self._handle_at = ctypes.c_uint64(self._handle)
         self._own = threading.local()  # a link for each thread that came second
         self._others: Dict[int, int] = {}  # all of those, to be closed
         self._frames = [Frame()]
@@ -128,11 +134,11 @@ class Pit:
         except IndexError:
             frame = Frame()
         options = self._default if timeout == DEFAULT_TIMEOUT and effect == "once" else self._options_of(timeout, effect)
-        if body.__class__ is bytes:
-            size = _call_into(self._handle, type, body, len(body), options.at, frame.out, COPIED_MAX, frame.reply_at)
+        if body.__class__ is bytes and len(body) <= SIZE_MAX:
+            size = _call_into(self._handle_at, type, body, len(body), options.at, frame.out_at, _CAPACITY, frame.reply_at)
         else:
             at, length, _alive = address_of(body)
-            size = _call_into(self._handle, type, at, length, options.at, frame.out, COPIED_MAX, frame.reply_at)
+            size = _call_into(self._handle_at, type, at, length, options.at, frame.out_at, _CAPACITY, frame.reply_at)
         if size < 0:
             size = self._go_on(size, frame, type, body, options)
         reply: bytes = frame.out[:size] if size <= COPIED_MAX else frame.copied(size)
@@ -145,7 +151,7 @@ class Pit:
         frame = Frame()
         options = self._options_of(timeout, effect)
         at, length, _alive = address_of(body)
-        size = _call_into(self._handle, type, at, length, options.at, frame.out, COPIED_MAX, frame.reply_at)
+        size = _call_into(self._handle_at, type, at, length, options.at, frame.out_at, _CAPACITY, frame.reply_at)
         return frame.body(size if size >= 0 else self._go_on(size, frame, type, body, options))
 
     def _call_by_schema(self, table: str, fields: Dict[str, Any], timeout: float, effect: str) -> Dict[str, Any]:
@@ -154,7 +160,7 @@ class Pit:
         number, body = self._schema.request(table, fields)
         frame = Frame()
         options = self._options_of(timeout, effect)
-        size = _call_into(self._handle, number, body, len(body), options.at, frame.out, COPIED_MAX, frame.reply_at)
+        size = _call_into(self._handle_at, number, body, len(body), options.at, frame.out_at, _CAPACITY, frame.reply_at)
         if size < 0:
             size = self._go_on(size, frame, number, body, options)
         if size == 0:
@@ -183,7 +189,7 @@ class Pit:
                 raise failure(size)
             else:
                 time.sleep(0.001)  # the pit has not read what was sent before; there is nothing to sleep on for a full ring
-            size = _call_into(handle, type, at, length, options.at, frame.out, COPIED_MAX, frame.reply_at)
+            size = _call_into(ctypes.c_uint64(handle), type, at, length, options.at, frame.out_at, _CAPACITY, frame.reply_at)
         if size == _PENDING:
             size = self._wait(handle, frame)
         if size < 0:
