@@ -24,6 +24,7 @@ inline constexpr std::uint16_t protocol_max = 4;
 // From which version on the other side knows what a message needs. It is not said to one that speaks less.
 inline constexpr std::uint16_t protocol_of_swap = 2;       // Prepared, TakeState, Freeze, Frozen, Thaw
 inline constexpr std::uint16_t protocol_of_letters = 3;    // Executing, Park, Open with `alone`
+inline constexpr std::uint16_t protocol_of_probation = 3;  // a Command's probation_ns
 inline constexpr std::uint16_t protocol_of_rehearsal = 4;  // Rehearse, Rehearsed, a Command with `rehearse`
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;

@@ -33,6 +33,24 @@ OperatorAnswer answer_of(Answer&& m) {
           m.removed, m.changed,         m.pause_ns,       std::move(m.letters), m.rehearsed_ns};
 }
 
+// What a broker of that protocol version does not know of a request: it would hang up on it or, worse, do the rest.
+const char* unknown_of(Verb verb, TimeNs probation_ns, bool rehearse, std::uint16_t protocol) noexcept {
+  if (verb == Verb::swap && protocol < protocol_of_swap) {
+    return "the broker is of an older release, which swaps no pits: restart the pit, or update the broker";
+  }
+  if (probation_ns != 0 && protocol < protocol_of_probation) {
+    return "the broker is of an older release, which knows no probation: swap without it, or update the broker";
+  }
+  if (rehearse && protocol < protocol_of_rehearsal) {
+    return "the broker is of an older release, which rehearses no swap: swap without it, or update the broker";
+  }
+  const bool is_of_letters = verb == Verb::letters || verb == Verb::letter || verb == Verb::drop_letter;
+  if (is_of_letters && protocol < protocol_of_letters) {
+    return "the broker is of an older release, which keeps no dead letters: update it";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 struct Operator::Request {
@@ -101,8 +119,10 @@ OperatorAnswer Operator::ask(const Request& request, TimeNs deadline_ns) {
   const TimeNs give_up_ns = deadline_ns > no_deadline_ns - slack_ns ? no_deadline_ns : deadline_ns + slack_ns;
   for (int hang_ups = 0; hang_ups < hang_ups_max; ++hang_ups) {
     if (const auto opened = open(deadline_ns); !opened) return failed(opened.error().code, opened.error().text);
-    if (request.rehearse && protocol_ < protocol_of_rehearsal) {
-      return failed(errc::version_mismatch, "the broker is of a release that rehearses no swap: swap without");
+    // Of the broker that is there now: the next one may be another release.
+    if (const char* unknown = unknown_of(request.verb, request.probation_ns, request.rehearse, protocol_);
+        unknown != nullptr) {
+      return failed(errc::version_mismatch, unknown);
     }
     ControlSocket socket(std::move(socket_));
     auto got = [&]() -> result<Received> {

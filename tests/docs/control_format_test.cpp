@@ -97,6 +97,7 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"protocol_max", {protocol_max}},
                                                 {"protocol_of_swap", {protocol_of_swap}},
                                                 {"protocol_of_letters", {protocol_of_letters}},
+                                                {"protocol_of_probation", {protocol_of_probation}},
                                                 {"protocol_of_rehearsal", {protocol_of_rehearsal}}}));
 }
 

@@ -6,7 +6,8 @@
 //   if (!answer.ok()) std::puts(answer.text.c_str());
 //
 // Each function waits for its one answer, up to its timeout. When the broker dies meanwhile the next one is asked
-// again, and nothing is done twice. Only the broker's owner and root are answered. Threads: one at a time.
+// again, and nothing is done twice. Only the broker's owner and root are answered. A broker of an older release is not
+// asked what it does not know: version_mismatch. Threads: one at a time.
 #pragma once
 
 #include <cstdint>

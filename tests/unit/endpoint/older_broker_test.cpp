@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 
+#include <symphony/operator.hpp>
+
 #include "bus/endpoint/caller_links.hpp"
 #include "tests/unit/endpoint/fake_broker.hpp"
 
@@ -13,6 +15,12 @@ namespace {
 using namespace control;
 
 constexpr CallOptions read_call_of_older{.timeout_ns = 60 * second_ns, .effect = Effect::read};
+
+Answer answer_to(const Command& command) {
+  Answer done;
+  done.correlation = command.correlation;
+  return done;
+}
 
 struct OlderBroker : testing::Test {
   // The message is begun, and the epoch dropped: for its caller the pit has died with it.
@@ -92,6 +100,42 @@ TEST_F(OlderBroker, ThatChoosesAVersionWhichWasNotOfferedIsRefused) {
     other.say(Welcome{1, static_cast<std::uint16_t>(chosen)});
     EXPECT_EQ(Endpoint::adopt(std::move(other.theirs)).error().code, errc::version_mismatch);
   }
+}
+
+// What could go wrong: an operator asks for what came later, and the broker does the rest of it, or hangs up.
+TEST_F(OlderBroker, IsNotAskedByAnOperatorForWhatCameLater) {
+  struct Case {
+    std::uint16_t protocol;
+    TimeNs probation_ns;
+    const char* word;  // nullptr: it is asked
+  };
+  for (const Case& c : {Case{1, 0, "swaps no pits"}, Case{2, second_ns, "knows no probation"}, Case{2, 0, nullptr},
+                        Case{3, second_ns, nullptr}}) {
+    FakeBroker older;
+    older.say(Welcome{1, c.protocol});
+    Operator asking = Operator::adopt(std::move(older.theirs)).value();
+    (void)older.expect<Hello>();
+    auto done = std::async(std::launch::async,
+                           [&] { return asking.swap("pit", "/pit.so", 60 * second_ns, 0, c.probation_ns); });
+    const auto show = older.expect<Command>();
+    EXPECT_EQ(show.verb, Verb::show);
+    older.say(answer_to(show));
+    if (c.word == nullptr) {
+      const auto swap = older.expect<Command>();
+      EXPECT_EQ(std::pair(swap.verb, swap.probation_ns), std::pair(Verb::swap, c.probation_ns));
+      older.say(answer_to(swap));
+      EXPECT_TRUE(done.get().ok());
+      continue;
+    }
+    const OperatorAnswer answer = done.get();
+    EXPECT_EQ(answer.code, errc::version_mismatch);
+    EXPECT_NE(answer.text.find(c.word), std::string::npos) << answer.text;
+    EXPECT_FALSE(older.mine.receive(FdPolicy::refuse).value()) << "the broker was asked all the same";
+  }
+  FakeBroker older;
+  older.say(Welcome{1, protocol_of_letters - 1});
+  Operator asking = Operator::adopt(std::move(older.theirs)).value();
+  EXPECT_EQ(asking.letters("pit").code, errc::version_mismatch);
 }
 
 }  // namespace
