@@ -1,6 +1,6 @@
 #include "bus/endpoint/service_core.hpp"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <new>
+#include <span>
 #include <system_error>
 
 #include "bus/endpoint/placement.hpp"
@@ -44,6 +45,13 @@ constexpr TimeNs sleep_unwatched_ns = 8 * ms_ns;  // nobody could be found to wa
 constexpr TimeNs send_timeout_ns = 5 * second_ns;
 constexpr TimeNs coarse_tick_ns = 5 * ms_ns;  // the coarse clock is less than this behind
 
+bool watch(int epoll, int operation, int fd, std::uint32_t events) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return ::epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
 }  // namespace
 
 result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, const ServiceOptions& options) {
@@ -51,8 +59,13 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
     return unexpected(errc::invalid_argument, "Service: a pit's name has 1 to 63 bytes");
   }
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake) return unexpected(errc::out_of_descriptors, "eventfd: no descriptors left for the pit runtime", errno);
-  std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake)));
+  // Not poll(), which a limit of descriptors below the number that it looks at turns away (RLIMIT_NOFILE).
+  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!wake || !epoll || !watch(epoll.get(), EPOLL_CTL_ADD, wake.get(), EPOLLIN) ||
+      !watch(epoll.get(), EPOLL_CTL_ADD, socket.fd(), EPOLLIN)) {
+    return unexpected(errc::out_of_descriptors, "eventfd, epoll: no descriptors left for the pit runtime", errno);
+  }
+  std::unique_ptr<ServiceCore> self(new ServiceCore(std::move(socket), options, std::move(wake), std::move(epoll)));
   // Before the first word to the broker, so that no request comes while the walls are not all up.
   try {
     self->thread_ = std::thread([raw = self.get()] { raw->run_control(); });
@@ -77,9 +90,10 @@ result<std::unique_ptr<ServiceCore>> ServiceCore::start(ControlSocket socket, co
   return self;
 }
 
-ServiceCore::ServiceCore(ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept
+ServiceCore::ServiceCore(ControlSocket socket, const ServiceOptions& options, UniqueFd wake, UniqueFd epoll) noexcept
     : options_(options),
       wake_(std::move(wake)),
+      epoll_(std::move(epoll)),
       socket_(std::move(socket)),
       links_(std::make_shared<MailRung>(mailbox_)),
       spin_(mode_of(options.waiting)) {}
@@ -287,7 +301,7 @@ void ServiceCore::wake() noexcept {
 }
 
 void ServiceCore::run_control() noexcept {
-  for (;;) {
+  for (bool for_room = false;;) {
     bool more_waits = false;
     {
       const std::lock_guard lock(send_mutex_);
@@ -295,12 +309,23 @@ void ServiceCore::run_control() noexcept {
       if (ending_) return;
       more_waits = !outbox_.empty();
     }
-    const auto wanted = static_cast<short>(POLLIN | (more_waits ? POLLOUT : 0));
-    std::array<pollfd, 2> fds{{{wake_.get(), POLLIN, 0}, {socket_.fd(), wanted, 0}}};
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
-    std::uint64_t count = 0;
-    if (fds[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
-    if ((fds[1].revents & ~POLLOUT) == 0) continue;
+    if (more_waits != for_room) {
+      for_room =
+          watch(epoll_.get(), EPOLL_CTL_MOD, socket_.fd(), more_waits ? EPOLLIN | EPOLLOUT : EPOLLIN) && more_waits;
+    }
+    std::array<epoll_event, 2> events{};
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    if (count < 0 && errno != EINTR) {  // it is no epoll set any more, by the pit's doing
+      mailbox_.post(service_event::Stop{});
+      return;
+    }
+    bool is_to_read = false;
+    std::uint64_t wakes = 0;
+    for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(std::max(count, 0)))) {
+      if (event.data.fd == wake_.get()) (void)!::read(wake_.get(), &wakes, sizeof wakes);
+      is_to_read |= event.data.fd == socket_.fd() && (event.events & ~std::uint32_t{EPOLLOUT}) != 0;
+    }
+    if (!is_to_read) continue;
     auto received = socket_.receive(FdPolicy::accept_or_tell);
     if (!received && is_passing(received.error().code)) continue;  // that attach runs into its timeout
     if (!received) {

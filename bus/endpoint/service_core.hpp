@@ -76,7 +76,7 @@ class ServiceCore {
   [[nodiscard]] ServiceCounters counters() const noexcept;
 
  private:
-  ServiceCore(control::ControlSocket socket, const ServiceOptions& options, UniqueFd wake) noexcept;
+  ServiceCore(control::ControlSocket socket, const ServiceOptions& options, UniqueFd wake, UniqueFd epoll) noexcept;
 
   // data thread
   [[nodiscard]] bool sweep(RequestHandler& handler) noexcept;
@@ -104,6 +104,7 @@ class ServiceCore {
 
   const ServiceOptions options_;
   UniqueFd wake_;
+  const UniqueFd epoll_;  // of wake_ and socket_
   control::ControlSocket socket_;
   std::mutex send_mutex_;  // guards the two below; nobody waits while holding it
   Outbox outbox_;

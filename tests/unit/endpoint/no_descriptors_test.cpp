@@ -14,9 +14,10 @@ using namespace control;
 // While it lives this process can have no other descriptor; those that it has stay.
 class NoneLeft {
  public:
-  NoneLeft() {
+  // The first four are taken; poll() of more than `limit` is turned away.
+  explicit NoneLeft(rlim_t limit = 4) {
     EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
-    const rlimit none{4, before_.rlim_max};  // the first four are taken; poll() of two refuses a limit below two
+    const rlimit none{limit, before_.rlim_max};
     EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   }
   ~NoneLeft() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
@@ -85,6 +86,30 @@ TEST(NoDescriptors, OfAPitForALinkAreToldAndItGoesOn) {
   MadeEpoch third({1, 13, 1});
   broker.say(third.own, {third.segments.pit.get()});
   EXPECT_EQ(broker.expect<Mapped>().at, third.own.at) << "there is room again";
+}
+
+// What could go wrong: the thread that hears the broker ends at the first look that the limit turns away, and the pit
+// neither attaches nor stops ever again.
+TEST(NoDescriptors, OfALimitOfNoneAPitGoesOnHearingItsBroker) {
+  FakeBroker broker;
+  const Service service = Service::adopt(std::move(broker.theirs), {.name = "pit", .version = "1"}).value();
+  (void)broker.expect<PitReady>();
+  for (const LinkId link : {LinkId{11}, LinkId{12}}) {
+    const MadeEpoch made({1, link, 1});
+    const NoneLeft none(0);
+    broker.say(made.own, {made.segments.pit.get()});
+    // Nor can this side wait with poll().
+    std::optional<Received> got;
+    for (const TimeNs give_up = FakeBroker::deadline(); !got && now_ns() < give_up;) {
+      got = broker.mine.receive(FdPolicy::refuse).value();
+    }
+    ASSERT_TRUE(got) << "the pit hears nothing any more, at link " << link;
+    ASSERT_TRUE(std::holds_alternative<MapFailed>(got->message));
+    EXPECT_TRUE(std::get<MapFailed>(got->message).lacks_descriptors());
+  }
+  MadeEpoch last({1, 13, 1});
+  broker.say(last.own, {last.segments.pit.get()});
+  EXPECT_EQ(broker.expect<Mapped>().at, last.own.at) << "there is room again";
 }
 
 }  // namespace
