@@ -1,5 +1,6 @@
 #include "bus/state/handover.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -19,7 +20,10 @@ std::optional<StateHandover> read_handover(std::string_view text) {
   if (!durability) return std::nullopt;
   text.remove_prefix(name_of(*durability).size());
   std::array<std::int64_t, 9> numbers{};
+  // A broker of protocol 1 says nothing of `waits`.
+  const bool is_version_1 = std::count(text.begin(), text.end(), ' ') == 8;
   for (std::int64_t& n : numbers) {
+    if (is_version_1 && &n == &numbers[2]) continue;
     if (text.empty() || text.front() != ' ') return std::nullopt;
     const auto [end, failed] = std::from_chars(text.data() + 1, text.data() + text.size(), n);
     if (failed != std::errc{}) return std::nullopt;

@@ -22,7 +22,8 @@ struct StateHandover {
 };
 
 [[nodiscard]] std::string write_handover(const StateHandover& handover);
-// Nothing when the text is none: the numbers of write_handover(), in its order, separated by one space.
+// Nothing when the text is none: the numbers of write_handover(), in its order, separated by one space; without `waits`
+// it is that of a broker that speaks protocol 1.
 [[nodiscard]] std::optional<StateHandover> read_handover(std::string_view text);
 
 }  // namespace symphony::detail

@@ -1,6 +1,7 @@
 // The annals pit of the kill soak; see annals.fbs. Its state is the order itself, nothing that a second handling of a
 // message could hide in: runs of numbers, by incarnation.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +57,10 @@ class Annals {
     const std::uint32_t from = std::min(m->offset(), total);
     const auto bytes = ctx.builder().CreateVector(all.data() + from, std::min(piece_size_max, total - from));
     return annals::CreatePiece(ctx.builder(), total, bytes);
+  }
+  symphony::Status on(symphony::In<annals::Fall>, symphony::Ctx&) {
+    ::kill(::getpid(), SIGKILL);
+    return symphony::ok();
   }
   symphony::Status on_timer(std::uint64_t, symphony::Ctx& ctx) {
     const Mark mark(*this, soak::Inside::handler);
@@ -187,4 +192,4 @@ class Annals {
 };
 
 SYMPHONY_PIT(Annals, annals, "1.0.0", symphony::idempotent<annals::Write>, symphony::once<annals::WriteOnce>,
-             symphony::read<annals::Count>, symphony::read<annals::Dump>);
+             symphony::read<annals::Count>, symphony::read<annals::Dump>, symphony::idempotent<annals::Fall>);

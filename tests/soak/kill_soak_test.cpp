@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "bench/support/figure.hpp"
-#include "tests/soak/killer.hpp"
+#include "tests/soak/life.hpp"
 #include "tests/support/samples.hpp"
 
 namespace symphony::soak {
@@ -21,8 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kills_per_realm = 40;
-constexpr std::uint64_t calls_per_kill = 510;  // at least; so 2,000 kills are of more than 10^6 calls
-constexpr std::size_t callers_per_realm = 2;
 constexpr int lanes = 2;  // realms at once
 
 // SYMPHONY_KILLS says how many; else 2,000, and in the long lane 50,000.
@@ -42,62 +40,6 @@ struct Folder {
   }
   fs::path path;
 };
-
-struct Outcome {
-  Verdict verdict;
-  Kills kills;
-  std::uint64_t incarnations = 0;
-  std::string trouble;
-
-  void add(const Outcome& other) {
-    verdict.add(other.verdict);
-    kills.add(other.kills);
-    incarnations += other.incarnations;
-    trouble += other.trouble;
-  }
-};
-
-// A whole life of a realm: load, kills, the end of the load, and the state that is left, looked at twice with a death
-// in between.
-Outcome live(const fs::path& folder, std::uint64_t seed, std::uint64_t kills) {
-  Outcome out;
-  const auto fail = [&](const std::string& what) {
-    out.trouble += folder.filename().string() + " (seed " + std::to_string(seed) + "): " + what + "\n";
-  };
-  try {
-    constexpr std::uint32_t journal_sizes[] = {16 * 1024, 64 * 1024, 1024 * 1024};
-    Realm realm(folder, static_cast<std::uint32_t>(seed), journal_sizes[seed % 3]);
-    for (std::size_t i = 0; i < callers_per_realm; ++i) realm.start_caller();
-    Killer killer(realm, seed);
-    bool goes_on = killer.await_calls(1);
-    while (goes_on && killer.kills().all() < kills) goes_on = killer.strike(calls_per_kill);
-    goes_on = goes_on && killer.await_calls(kills * calls_per_kill);
-    if (!goes_on) fail("nothing goes on any more: " + realm.trouble());
-    if (!realm.stop_callers()) fail(realm.trouble());
-    out.kills = killer.kills();
-    if (!out.trouble.empty()) {
-      fail(realm.errors());
-      return out;
-    }
-    const State left = realm.state();
-    const Held pit = realm.pit();
-    if (!pit) throw std::runtime_error("the pit is not there");
-    pit.signal(SIGKILL);
-    ++out.kills.pit;
-    if (realm.state() != left) fail("the state is another after one more death, without any call");
-    const std::vector<History> histories = realm.histories();
-    out.incarnations = histories.size();
-    out.verdict = check(histories, left);
-    if (out.verdict.wrong() != 0) fail("see the examples");
-    const auto status = realm.end();
-    if (!status) fail("the daemon does not end");
-    if (status && *status != 0) fail("the daemon ended with wait status " + std::to_string(*status));
-    if (!fs::is_empty(folder / "realm")) fail("something is left in the realm's directory");
-  } catch (const std::exception& e) {
-    fail(e.what());
-  }
-  return out;
-}
 
 void write(const char* name, std::uint64_t value, const Outcome& all, TimeNs begun, const std::string& text) {
   bench::Figure figure;

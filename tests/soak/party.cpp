@@ -1,5 +1,5 @@
 // soak_party: one process of a realm of the soak.
-//   soak_party daemon SOCKET PIT_HOST ANNALS TRACES JOURNAL_SIZE
+//   soak_party daemon SOCKET PIT_HOST ANNALS TRACES JOURNAL_SIZE     0: the pit's state ends with its process
 //   soak_party caller SOCKET PAGE
 // Both end with whoever started them.
 #include <cstdio>
@@ -27,9 +27,12 @@ int run_broker(char** arguments) {
   pit.executable = arguments[1];
   pit.args = {arguments[2]};
   pit.config = arguments[3];
-  pit.state.durability = Durability::journal;
-  pit.state.journal_size = std::strtoull(arguments[4], nullptr, 10);
-  pit.state.snapshot_size_max = 4u << 20;
+  const std::size_t journal_size = std::strtoull(arguments[4], nullptr, 10);
+  if (journal_size != 0) {
+    pit.state.durability = Durability::journal;
+    pit.state.journal_size = journal_size;
+    pit.state.snapshot_size_max = 4u << 20;
+  }
   pit.restart.failures_max = 16;
   pit.restart.window_ns = 1;
   DaemonOptions options;

@@ -21,8 +21,6 @@ namespace symphony::soak {
 namespace fs = std::filesystem;
 namespace {
 
-std::string program(const char* name) { return (fs::read_symlink("/proc/self/exe").parent_path() / name).string(); }
-
 class Reader {
  public:
   explicit Reader(const std::vector<std::uint8_t>& bytes) : bytes_(bytes) {}
@@ -67,10 +65,18 @@ Mapped<Page>::~Mapped() {
 }
 template class Mapped<PitPage>;
 
-Realm::Realm(fs::path folder, std::uint32_t seed, std::uint32_t journal_size)
-    : folder_((fs::create_directories(folder), std::move(folder))), seed_(seed), traces_(folder_ / "traces") {
-  daemon_ = spawn({program("soak_party"), "daemon", folder_ / "realm" / "broker.sock", program("symphony-pit-host"),
-                   program("../pits/annals.so"), folder_ / "traces", std::to_string(journal_size)},
+Programs own_programs() {
+  const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
+  return {bin / "soak_party", bin / "soak_party", bin / "symphony-pit-host", bin / "../pits/annals.so"};
+}
+
+Realm::Realm(fs::path folder, std::uint32_t seed, std::uint32_t journal_size, Programs programs)
+    : folder_((fs::create_directories(folder), std::move(folder))),
+      seed_(seed),
+      programs_(std::move(programs)),
+      traces_(folder_ / "traces") {
+  daemon_ = spawn({programs_.daemon, "daemon", folder_ / "realm" / "broker.sock", programs_.pit_host, programs_.annals,
+                   folder_ / "traces", std::to_string(journal_size)},
                   folder_ / "errors");
   if (!daemon_.pidfd) throw std::runtime_error("the daemon does not start");
 }
@@ -90,7 +96,7 @@ void Realm::start_caller(std::uint32_t rest_ms) {
   pages_.back()->seed = seed_ + static_cast<std::uint32_t>(index) * 7919;
   pages_.back()->rest_ms = rest_ms;
   callers_.push_back(
-      {spawn({program("soak_party"), "caller", folder_ / "realm" / "broker.sock", path}, folder_ / "errors"), index});
+      {spawn({programs_.caller, "caller", folder_ / "realm" / "broker.sock", path}, folder_ / "errors"), index});
   if (!callers_.back().child.pidfd) throw std::runtime_error("a caller does not start");
 }
 

@@ -35,10 +35,19 @@ class Mapped {
   Page* page_ = nullptr;
 };
 
+// What a realm is made of: the paths of programs, and of the pit's file.
+struct Programs {
+  std::string daemon, caller, pit_host, annals;
+};
+// Those beside this program.
+[[nodiscard]] Programs own_programs();
+
 class Realm {
  public:
-  // Everything is in `folder`, which is made. Throws std::runtime_error when something does not start.
-  Realm(std::filesystem::path folder, std::uint32_t seed, std::uint32_t journal_size);
+  // Everything is in `folder`, which is made. A journal of 0 bytes: the pit's state ends with its process. Throws
+  // std::runtime_error when something does not start.
+  Realm(std::filesystem::path folder, std::uint32_t seed, std::uint32_t journal_size,
+        Programs programs = own_programs());
   ~Realm();
   Realm(const Realm&) = delete;
   Realm& operator=(const Realm&) = delete;
@@ -79,6 +88,7 @@ class Realm {
  private:
   std::filesystem::path folder_;
   std::uint32_t seed_;
+  Programs programs_;
   Mapped<PitPage> traces_;
   Child daemon_;
   std::vector<Mapped<CallerPage>> pages_;
