@@ -1,6 +1,7 @@
 // What deaths leave behind. What could go wrong: each leaves a descriptor, a mapping or a page at those who live on, or
 // a name on the machine, and after a day of them there is no room.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <cstdlib>
@@ -82,6 +83,7 @@ World look_at(Realm& realm, pid_t living_caller) {
   World world;
   world.processes["keeper"] = holdings_of(realm.keeper());
   world.processes["broker"] = holdings_of(realm.broker().pid);
+  world.processes["pit"] = holdings_of(realm.pit().pid);
   world.processes["caller"] = holdings_of(living_caller);
   world.shm = names_in("/dev/shm");
   world.realm = names_in(realm.folder() / "realm");
@@ -136,79 +138,93 @@ struct Temporary {
   fs::path path;
 };
 
-TEST(Leftovers, OfAHundredDeathsInAnyOrderThereIsNothingAtThoseWhoLiveOn) {
-  const TimeNs begun = now_ns();
-  const Temporary folder;
-  const std::uint64_t orders = test_run::samples(100);
-  std::mt19937_64 random(test_run::seed());
-  Realm realm(folder.path / "realm", static_cast<std::uint32_t>(random()), 64 * 1024);
-  // The one that lives throughout, and calls all the time; and one that comes and goes.
-  realm.start_caller(2);
-  const pid_t living = realm.pid_of(0);
-  Killer killer(realm, random());
-  ASSERT_TRUE(killer.await_calls(1)) << realm.errors();
+enum class Victim { pit, caller, broker };
+using Order = std::vector<Victim>;  // of one strike, in this order
 
-  // One connection throughout: the broker remembers each new one for a while after its end.
-  Endpoint endpoint = realm.connect();
+struct Leftovers : testing::Test {
+  Leftovers() {
+    // The one that lives throughout, and calls all the time; others come and go.
+    realm.start_caller(2);
+    living = realm.pid_of(0);
+    endpoint.emplace(realm.connect());  // one connection: the broker remembers each new one for a while after its end
+  }
 
-  // Once each, so that what is made at its first use is there; then the order of who dies is the seed's.
-  World before;
-  std::uint64_t done = 0;
-  TimeNs broker_rests_until = 0;
-  const auto strike = [&](std::uint64_t who) {
-    if (who != 2) {
-      const Held pit = killer.find(&Realm::pit);
-      pit.signal(SIGKILL);
-      ASSERT_TRUE(pit.dies_within(patience_ns));
-    }
-    if (who >= 2) {
-      // The keeper gives up after five such deaths in ten seconds.
-      while (now_ns() < broker_rests_until) pause_us(10'000);
-      const Held broker = killer.find(&Realm::broker);
-      broker.signal(SIGKILL);
-      ASSERT_TRUE(broker.dies_within(patience_ns));
-      broker_rests_until = now_ns() + 3 * second_ns;
-    }
-    if (who == 1) {
-      realm.start_caller();
-      pause_us(static_cast<std::uint32_t>(random() % 20'000));
-      (void)realm.kill_caller(1);
+  void kill_all_of(const Order& order) {
+    for (const Victim victim : order) {
+      if (victim == Victim::caller) {
+        realm.start_caller();
+        pause_us(static_cast<std::uint32_t>(random() % 20'000));
+        (void)realm.kill_caller(1);
+        continue;
+      }
+      // The keeper gives up after five deaths of a broker in ten seconds.
+      while (victim == Victim::broker && now_ns() < broker_rests_until) pause_us(10'000);
+      const Held held = killer.find(victim == Victim::pit ? &Realm::pit : &Realm::broker);
+      held.signal(SIGKILL);
+      ASSERT_TRUE(held.dies_within(patience_ns));
+      if (victim == Victim::broker) broker_rests_until = now_ns() + 3 * second_ns;
     }
     ASSERT_TRUE(killer.await_calls(realm.calls() + 1 + random() % 20)) << realm.trouble() << realm.errors();
-  };
-  const auto settled = [&](World& out, const World* as) {
-    // Ends of connections, retired epochs: not at once, but soon.
-    std::string more;
+  }
+  // Ends of connections, retired epochs: not at once, but soon.
+  std::string settled(World& out, const World* as) {
+    std::string more = "it does not come to rest";
     for (const TimeNs deadline = deadline_after(patience_ns); now_ns() < deadline; pause_us(20'000)) {
-      if (!is_quiet(endpoint, 1)) continue;
+      if (!is_quiet(*endpoint, 1)) continue;
       out = look_at(realm, living);
       more = as != nullptr ? more_than(*as, out) : "";
-      if (as == nullptr || more.empty()) break;
+      if (more.empty()) break;
     }
     return more;
-  };
-  for (const std::uint64_t who : {0u, 1u, 2u, 3u, 0u, 0u, 1u}) strike(who);
-  // Before: seen twice the same.
-  ASSERT_EQ(settled(before, nullptr), "");
-  for (World again; !settled(again, &before).empty();) before = again;
-  for (; done < orders; ++done) {
-    // The broker is seldom: it has to rest in between.
-    const std::uint64_t dice = random() % 32;
-    strike(dice == 0 ? 3 : dice == 1 ? 2 : dice < 16 ? 1 : 0);
+  }
+
+  // `first`: once each, so that what is made at its first use is there. Then as many strikes as are wanted, each what
+  // `next` makes of a number.
+  template <class Next>
+  void live(const std::vector<Order>& first, Next next) {
+    ASSERT_TRUE(killer.await_calls(1)) << realm.errors();
+    for (const Order& order : first) kill_all_of(order);
     if (HasFatalFailure()) return;
+    // Before: seen twice the same.
+    ASSERT_EQ(settled(before, nullptr), "");
+    for (World again; !settled(again, &before).empty();) before = again;
+    for (; done < test_run::samples(100); ++done) {
+      kill_all_of(next(random() % 32));
+      if (HasFatalFailure()) return;
+    }
+    left = settled(after, &before);
+    EXPECT_EQ(left, "") << "after " << done << " deaths";
+    for (const auto& [name, now] : after.processes) {
+      const Holdings& then = before.processes.at(name);
+      std::printf("%s: %zu KiB before, %zu after; %zu private mappings before, %zu after; %zu kinds of descriptors\n",
+                  name.c_str(), then.resident_kib, now.resident_kib, then.private_mappings, now.private_mappings,
+                  now.descriptors.size());
+    }
+    EXPECT_TRUE(realm.stop_callers()) << realm.trouble();
+    EXPECT_EQ(realm.end(), 0);
+    EXPECT_TRUE(fs::is_empty(realm.folder() / "realm"));
   }
-  World after;
-  const std::string left = settled(after, &before);
-  EXPECT_EQ(left, "") << "after " << done << " deaths";
-  for (const auto& [name, now] : after.processes) {
-    const Holdings& then = before.processes.at(name);
-    std::printf("%s: %zu KiB before, %zu after; %zu private mappings before, %zu after; %zu kinds of descriptors\n",
-                name.c_str(), then.resident_kib, now.resident_kib, then.private_mappings, now.private_mappings,
-                now.descriptors.size());
-  }
-  EXPECT_TRUE(realm.stop_callers()) << realm.trouble();
-  EXPECT_EQ(realm.end(), 0);
-  EXPECT_TRUE(fs::is_empty(realm.folder() / "realm"));
+
+  const TimeNs begun = now_ns();
+  const Temporary folder;
+  std::mt19937_64 random{test_run::seed()};
+  Realm realm{folder.path / "realm", static_cast<std::uint32_t>(random()), 64 * 1024};
+  Killer killer{realm, random()};
+  std::optional<Endpoint> endpoint;
+  pid_t living = 0;
+  TimeNs broker_rests_until = 0;
+  World before, after;
+  std::uint64_t done = 0;
+  std::string left;
+};
+
+TEST_F(Leftovers, OfAHundredDeathsInAnyOrderThereIsNothingAtThoseWhoLiveOn) {
+  const Order pit{Victim::pit}, both{Victim::pit, Victim::caller}, broker{Victim::broker},
+      pit_and_broker{Victim::pit, Victim::broker};
+  live({pit, both, broker, pit_and_broker, pit, pit, both}, [&](std::uint64_t dice) {
+    // The broker is seldom: it has to rest in between.
+    return dice == 0 ? pit_and_broker : dice == 1 ? broker : dice < 16 ? both : pit;
+  });
 
   bench::Figure figure;
   figure.name = "bus.leftovers";
@@ -218,9 +234,22 @@ TEST(Leftovers, OfAHundredDeathsInAnyOrderThereIsNothingAtThoseWhoLiveOn) {
   figure.seed = test_run::seed();
   figure.seconds = static_cast<double>(now_ns() - begun) * 1e-9;
   figure.note =
-      "of keeper, broker and a caller that lives on: descriptors, mappings, threads, memory; names in /dev/shm "
+      "of keeper, broker, pit and a caller that lives on: descriptors, mappings, threads, memory; names in /dev/shm "
       "and the runtime directory; n: orders of deaths";
   EXPECT_TRUE(bench::write_figure(figure).has_value());
+}
+
+// What could go wrong: what a caller or a broker left stays at the pit, which is never new.
+TEST_F(Leftovers, OfAHundredDeathsOfCallersAndBrokersThereIsNothingAtThePitThatOutlivesThem) {
+  const Order caller{Victim::caller}, broker{Victim::broker}, both{Victim::caller, Victim::broker};
+  ASSERT_TRUE(killer.await_calls(1)) << realm.errors();
+  const pid_t pit = realm.pit().pid;
+  live({caller, broker, both, caller}, [&](std::uint64_t dice) {
+    return dice == 0 ? broker : dice == 1 ? both : caller;
+  });
+  EXPECT_TRUE(realm.errors().find("quarantined") == std::string::npos) << realm.errors();
+  EXPECT_EQ(::kill(pit, 0), -1) << "it ended with its daemon";
+  EXPECT_EQ(realm.newest_trace().pid, pit) << "there was no other";
 }
 
 }  // namespace
