@@ -118,8 +118,8 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
     h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
           p.heavy_barriers, p.sandbox, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause,
           p.started_with, p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol,
-          p.heir_of.value_or(places_max), p.moved_to.value_or(places_max), p.arriving.since_ns, p.arriving.links.size(),
-          p.probation_timer_ns);
+          p.heir_of.value_or(places_max), p.moved_to.value_or(places_max), p.tries, p.arriving.since_ns,
+          p.arriving.links.size(), p.probation_timer_ns);
     if (p.swap)
       h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns, p.swap->rehearses,
             p.swap->rehearsed_ns);
@@ -131,7 +131,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
     h.all(id, c.conn, c.correlation, c.verb, c.pit, c.instance, c.timer_ns, c.failure, c.pause_ns, c.rehearsed_ns);
   }
   for (const auto& [id, c] : conns_) {
-    h.all(id, c.uid, c.greeted, c.lost, c.timer_ns, c.links.size());
+    h.all(id, c.uid, c.protocol, c.greeted, c.lost, c.timer_ns, c.links.size());
   }
   for (const auto& [id, l] : links_) {
     h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.caller_done, l.pit_done,
@@ -338,8 +338,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Hello& m) {
     return give_up(conn);
   }
   conn.greeted = true;
-  const std::uint16_t protocol = std::min(m.protocol_max, control::protocol_max);
-  act(SendToCaller{conn.id, control::Welcome{config_.generation, protocol}, 0, 0, 0, {}});
+  conn.protocol = std::min(m.protocol_max, control::protocol_max);
+  act(SendToCaller{conn.id, control::Welcome{config_.generation, conn.protocol}, 0, 0, 0, {}});
   constexpr Epoch epoch_max = Epoch{1} << 62;
   for (const control::HeldLink& held : m.links) {
     if (held.link == 0 || held.epoch == 0 || held.epoch >= epoch_max) continue;

@@ -130,6 +130,7 @@ class BrokerCore {
     TimeNs ready_since_ns = 0;
     TimeNs timer_ns = no_deadline_ns;
     std::vector<TimeNs> failures;
+    std::uint32_t tries = 0;  // it ended with "try again" so often since it was last ready
     errc end_code = errc::internal;
     std::string reason;
     std::set<LinkId> links;
@@ -170,6 +171,7 @@ class BrokerCore {
   struct Conn {
     ConnId id = 0;
     uid_t uid = 0;
+    std::uint16_t protocol = 0;   // of its Hello, and ours
     std::optional<PitIndex> pit;  // whose calls it carries; they are bounded by that pit's `calls`
     bool greeted = false;
     bool lost = false;  // ended, but may come back: its links wait for reconnect_grace_ns
@@ -260,6 +262,8 @@ class BrokerCore {
   void start(Pit& pit);
   void kill(Pit& pit, AfterExit after, const std::string& reason, DeathCause cause = DeathCause::protocol);
   void failed(Pit& pit, const std::string& reason);
+  void try_again(Pit& pit, const std::string& reason);
+  void back_off(Pit& pit, std::size_t doublings);
   void end_pit(Pit& pit, PitState state, errc code, const std::string& reason);
   void pit_timer(Pit& pit);
   void record_pit(const Pit& pit);
@@ -268,6 +272,7 @@ class BrokerCore {
   void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
   void restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive);
   void note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines = {});
+  [[nodiscard]] static DeathCause cause_of(const PitExited& e) noexcept;  // of one that nobody told to end
   void finish_if_stopped();
   [[nodiscard]] Pit* live_pit(PitIndex pit, std::uint32_t instance);
   [[nodiscard]] Pit* pit_named(const std::string& name);
@@ -276,6 +281,7 @@ class BrokerCore {
   void caller_says(Conn& conn, const control::Command& m);
   void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr,
               Waited waited = {});
+  void send_answer(const Conn& conn, control::Answer m);
   void start_now(Pit& pit);
   void stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
   void restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason);

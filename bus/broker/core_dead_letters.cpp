@@ -205,7 +205,7 @@ void BrokerCore::letter_command(const Conn& conn, const control::Command& m) {
     }
     if (done.removed != 0) keep_letters(m.pit);
   }
-  act(SendToCaller{conn.id, std::move(done), 0, 0, 0, {}});
+  send_answer(conn, std::move(done));
 }
 
 }  // namespace symphony::detail::broker

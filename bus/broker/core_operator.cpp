@@ -189,7 +189,21 @@ void BrokerCore::answer(ConnId conn, std::uint64_t correlation, errc code, const
   out.daemon_pid = config_.daemon;
   out.pause_ns = waited.pause_ns;
   out.rehearsed_ns = waited.rehearsed_ns;
-  act(SendToCaller{conn, std::move(out), 0, 0, 0, {}});
+  send_answer(found->second, std::move(out));
+}
+
+// An older operator would refuse the whole answer for a cause that it does not know: it hears of the nearest that it
+// does.
+void BrokerCore::send_answer(const Conn& conn, control::Answer m) {
+  if (conn.protocol < control::protocol_of_causes) {
+    const auto older = [](PitDeath& death) {
+      if (death.cause > DeathCause::alone_too_long)
+        death.cause = death.signalled ? DeathCause::crash : DeathCause::exit;
+    };
+    for (PitDeath& death : m.pit.deaths) older(death);
+    for (DeadLetter& letter : m.letters) older(letter.death);
+  }
+  act(SendToCaller{conn.id, std::move(m), 0, 0, 0, {}});
 }
 
 PitReport BrokerCore::report(const Pit& pit) const {

@@ -1,6 +1,7 @@
 // Pits: start, readiness, death, restart, quarantine. See core.hpp for who may do what.
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -12,9 +13,11 @@ namespace symphony::detail::broker {
 namespace {
 
 constexpr int exit_finished = 0;
+constexpr int exit_try_again = 75;
 constexpr int exit_never_again = 125;
 
 std::string how_it_ended(const PitExited& e) {
+  if (e.out_of_memory) return "killed by the kernel, which had no memory left for its group: give it more";
   if (e.signalled) return "killed by signal " + std::to_string(e.value);
   return "ended with status " + std::to_string(e.value);
 }
@@ -116,11 +119,8 @@ void BrokerCore::on(const PitExited& e) {
   const bool asked = pit->state == PitState::stopping;
   const std::string how = how_it_ended(e);
   if (heir_failed(*pit, said_before(how, e.last_lines))) return end_pit(*pit, PitState::stopped, errc::closed, how);
-  note_death(*pit,
-             asked         ? pit->cause
-             : e.signalled ? DeathCause::crash
-                           : DeathCause::exit,
-             e.signalled, e.value, e.last_lines);
+  note_death(*pit, asked ? pit->cause : cause_of(e), e.signalled, e.value, e.last_lines);
+  pit->deaths.back().core = e.core.substr(0, control::core_size_max);
   if (pit->alone_of && !asked && !stopping_) return failed(*pit, how);
   if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
@@ -135,6 +135,10 @@ void BrokerCore::on(const PitExited& e) {
     end_pit(*pit, PitState::stopped, errc::closed, "it finished (exit status 0) and is not started again");
   } else if (!e.signalled && e.value == exit_never_again) {
     never_again(*pit, "it ended with status 125, never again: see its last lines on stderr");
+  } else if (!e.signalled && e.value == exit_try_again) {
+    try_again(*pit, said_before("it asked to be tried again (exit status 75)", e.last_lines));
+  } else if (e.signalled && e.value == SIGSYS) {
+    never_again(*pit, "it asked the kernel for what its filter forbids (SIGSYS): see its last lines on stderr");
   } else {
     failed(*pit, how);
   }
@@ -158,7 +162,20 @@ void BrokerCore::failed(Pit& pit, const std::string& reason) {
     move(pit, PitState::backoff);
     return start(pit);
   }
-  const std::size_t doublings = std::min<std::size_t>(pit.failures.size() - 1, 20);
+  back_off(pit, pit.failures.size() - 1);
+}
+
+// Its own word, and not a failure: what it needs is not there yet. Never in quarantine for it.
+void BrokerCore::try_again(Pit& pit, const std::string& reason) {
+  if (roll_back(pit, reason)) return;
+  if (pit.was_ready) pit.tries = 0;
+  pit.reason = reason;
+  back_off(pit, pit.tries++);
+}
+
+void BrokerCore::back_off(Pit& pit, std::size_t doublings) {
+  const RestartPolicy& policy = pit.config.restart;
+  doublings = std::min<std::size_t>(doublings, 20);
   TimeNs delay = std::min(policy.backoff_first_ns << doublings, policy.backoff_max_ns);
   if (policy.backoff_first_ns > policy.backoff_max_ns >> doublings) delay = policy.backoff_max_ns;
   const TimeNs jitter = static_cast<TimeNs>(random() % 1000) * (delay / 2000) - delay / 4;  // +-25 %
@@ -364,12 +381,18 @@ void BrokerCore::record_pit(const Pit& pit) {
   pits_[pit.index].recorded = true;
 }
 
+DeathCause BrokerCore::cause_of(const PitExited& e) noexcept {
+  if (!e.signalled) return e.value == exit_try_again ? DeathCause::try_again : DeathCause::exit;
+  if (e.out_of_memory) return DeathCause::out_of_memory;
+  return e.value == SIGSYS ? DeathCause::sandbox : DeathCause::crash;
+}
+
 void BrokerCore::note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines) {
   if (last_lines.size() > control::last_lines_size_max) {
     last_lines.erase(0, last_lines.size() - control::last_lines_size_max);
   }
   const TimeNs ready_ns = pit.was_ready ? now_ns_ - pit.ready_since_ns : -1;
-  pit.deaths.push_back({now_ns_, pit.instance, cause, signalled, value, ready_ns, std::move(last_lines)});
+  pit.deaths.push_back({now_ns_, pit.instance, cause, signalled, value, ready_ns, std::move(last_lines), {}, 0, {}});
   if (pit.deaths.size() > control::deaths_max) pit.deaths.pop_front();
 }
 

@@ -119,7 +119,8 @@ void BrokerCore::take_over(Pit& heir) {
   pit.removed = true;
   pit.moved_to = heir.index;
   heir.deaths = std::move(pit.deaths);
-  heir.deaths.push_back({now_ns_, pit.instance, DeathCause::swap, false, 0, now_ns_ - pit.ready_since_ns, {}});
+  heir.deaths.push_back(
+      {now_ns_, pit.instance, DeathCause::swap, false, 0, now_ns_ - pit.ready_since_ns, {}, {}, 0, {}});
   if (heir.deaths.size() > control::deaths_max) heir.deaths.pop_front();
   heir.log_lines_lost = pit.log_lines_lost;
   heir.failures.clear();

@@ -121,7 +121,9 @@ struct PitExited {
   std::uint32_t instance = 0;
   bool signalled = false;
   int value = 0;
-  std::string last_lines{};  // the end of what it wrote to stderr, if that is kept; at most last_lines_size_max
+  std::string last_lines{};    // the end of what it wrote to stderr, if that is kept; at most last_lines_size_max
+  bool out_of_memory = false;  // signalled: the kernel did it, which had no memory left for its group
+  std::string core{};          // where the kernel wrote its core dump, if it did; at most core_size_max
 };
 // How many lines of a pit's stderr could not be kept, ever.
 struct LogLost {

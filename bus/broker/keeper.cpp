@@ -18,7 +18,6 @@
 namespace symphony::detail::broker::keeper {
 namespace {
 
-constexpr std::int32_t signal_base = 256;
 constexpr int stderr_room = 256 * 1024;  // what a pit may write while no broker reads
 
 // The same file, opened anew: what another has open for writing cannot be written through this.
@@ -29,9 +28,10 @@ UniqueFd read_only(const UniqueFd& fd) {
 
 // The first process of a namespace cannot die of most signals: as a shell does, it ends with 128 and the number of the
 // one that its pit died of.
-std::int32_t signal_base_of(std::int32_t status) {
-  constexpr std::int32_t shell_base = 128;
-  return status > shell_base && status < shell_base + NSIG ? signal_base + status - shell_base : status;
+std::int32_t passed_on(int status) {
+  constexpr int shell_base = 128;
+  const bool signalled = status > shell_base && status < shell_base + NSIG;
+  return exit_value(signalled, signalled ? status - shell_base : status, false);
 }
 
 UniqueFd pidfd_of(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
@@ -178,10 +178,10 @@ void Keeper::reap(std::uint64_t key, Held& held) {
   const bool waited = seen && ::waitid(P_PIDFD, pidfd, &info, WEXITED) == 0;
   held.exited = true;
   // Without a status (somebody else took it) it died of we do not know what: as a crash.
-  held.status = !waited                       ? signal_base + SIGKILL
-                : info.si_code != CLD_EXITED  ? signal_base + info.si_status
-                : held.process.passes_signals ? signal_base_of(info.si_status)
-                                              : info.si_status;
+  held.status = !waited                       ? exit_value(true, SIGKILL, false)
+                : info.si_code != CLD_EXITED  ? exit_value(true, info.si_status, info.si_code == CLD_DUMPED)
+                : held.process.passes_signals ? passed_on(info.si_status)
+                                              : exit_value(false, info.si_status, false);
   if (!broker_) return;  // the next one is told
   tell(Kind::exited, key, held.status);
   processes_.erase(key);

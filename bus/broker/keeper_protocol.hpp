@@ -35,7 +35,7 @@ enum class Kind : std::uint32_t {
   record = 18,        // payload: blob. Its fds stay here: they only keep the memory, no broker needs them again
   spawned = 19,       // value: pid; fds as process
   spawn_failed = 20,  // value: errno
-  exited = 21,        // value: exit status, or 256 + signal
+  exited = 21,        // value: as exit_value() has it
   stop = 22,          // end all pits in order, then exit
 };
 
@@ -60,6 +60,21 @@ static_assert(sizeof(BeginInfo) == 16);
 [[nodiscard]] constexpr PitIndex pit_of(std::uint64_t key) noexcept { return static_cast<PitIndex>(key >> 32); }
 [[nodiscard]] constexpr std::uint32_t instance_of(std::uint64_t key) noexcept {
   return static_cast<std::uint32_t>(key);
+}
+
+// How a process ended, as one number.
+inline constexpr std::int32_t signal_base = 256, dumped_flag = 1 << 16;
+[[nodiscard]] constexpr std::int32_t exit_value(bool signalled, int value, bool dumped) noexcept {
+  return (signalled ? signal_base : 0) + value + (dumped ? dumped_flag : 0);
+}
+struct Exit {
+  bool signalled = false;
+  int value = 0;  // the signal's number, or the exit status
+  bool dumped = false;
+};
+[[nodiscard]] constexpr Exit exit_of(std::int32_t value) noexcept {
+  const std::int32_t rest = value & ~dumped_flag;
+  return {rest >= signal_base, rest % signal_base, (value & dumped_flag) != 0};
 }
 
 struct SpawnRequest {

@@ -11,6 +11,7 @@
 #include "bus/broker/core.hpp"
 #include "bus/broker/keeper_protocol.hpp"
 #include "bus/broker/log_file.hpp"
+#include "bus/broker/oom_kills.hpp"
 #include "bus/broker/pit_slots.hpp"
 #include "bus/control/socket.hpp"
 
@@ -62,6 +63,7 @@ class Shell {
     Peer peer;
     UniqueFd pidfd;
     std::uint32_t instance = 0;
+    pid_t pid = 0;
     UniqueFd output;   // where its stderr is read, if it is kept
     std::string tail;  // the end of what this instance wrote there
   };
@@ -98,7 +100,7 @@ class Shell {
   // shell_logs.cpp
   void begin_output(PitIndex index, pid_t started);  // started: 0 for a process that an earlier broker started
   void read_output(PitIndex index, int reads_max);
-  [[nodiscard]] std::string end_output(PitIndex index, std::int32_t exit_value);
+  [[nodiscard]] std::string end_output(PitIndex index, const keeper::Exit& exit);
   LogFile& log_of(PitIndex index);
   void report_loss(PitIndex index);
   [[nodiscard]] std::vector<std::vector<std::byte>> read_letters(const std::vector<PitConfig>& pits);
@@ -147,6 +149,7 @@ class Shell {
   std::map<std::string, LogFile> logs_;         // by the name it is written for
   std::map<PitIndex, std::string> logs_named_;  // which that was
   std::map<PitIndex, std::uint64_t> lost_;      // lines, as last reported
+  OomKills oom_kills_;
   std::function<PitSet()> read_pits_;
   const SlotStore* slots_ = nullptr;
   const KeptFile* letters_ = nullptr;

@@ -1,9 +1,11 @@
 // The shell's side of the keeper, and the memory of links.
 #include <algorithm>
 #include <array>
+#include <csignal>
 
 #include <unistd.h>
 
+#include "bus/broker/core_place.hpp"
 #include "bus/broker/shell.hpp"
 #include "bus/memory/segment.hpp"
 #include "bus/state/handover.hpp"
@@ -50,6 +52,7 @@ result<void> Shell::begin(TimeNs deadline_ns) {
       pit.pidfd = std::move((*packet)->fds[1]);
       if ((*packet)->fds.size() > 2) pit.output = std::move((*packet)->fds[2]);
       pit.instance = keeper::instance_of(key);
+      pit.pid = message->header.value;
     } else if (message->header.kind == keeper::Kind::record) {
       found.records.push_back({key, {message->payload.begin(), message->payload.end()}});
     } else {
@@ -95,19 +98,25 @@ void Shell::keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> f
     case keeper::Kind::spawned:
       if (fds.size() < 2) return lose_keeper();
       adopt_pit(pit, instance, std::move(fds));
+      pits_[pit].pid = value;
       begin_output(pit, value);
       return feed(PitSpawned{pit, instance, value});
     case keeper::Kind::spawn_failed:
       return feed(SpawnFailed{pit, instance, value});
     case keeper::Kind::exited: {
-      std::string last_lines;
+      PitExited exited{pit, instance};
+      const keeper::Exit exit = keeper::exit_of(value);
+      exited.signalled = exit.signalled;
+      exited.value = exit.value;
+      exited.out_of_memory = exit.signalled && exit.value == SIGKILL && oom_kills_.one_more();
       // What it said before it died counts: Ready or Drained may be among it.
       if (const auto found = pits_.find(pit); found != pits_.end() && found->second.instance == instance) {
         read_pit(pit);
-        last_lines = end_output(pit, value);
+        exited.last_lines = end_output(pit, exit);
+        if (exit.dumped) exited.core = core_place(found->second.pid, exit.value);
         drop_pit(pit);
       }
-      return feed(PitExited{pit, instance, value >= 256, value >= 256 ? value - 256 : value, std::move(last_lines)});
+      return feed(std::move(exited));
     }
     case keeper::Kind::stop:
       return stop();

@@ -93,12 +93,11 @@ void Shell::read_output(PitIndex index, int reads_max) {
   report_loss(index);
 }
 
-std::string Shell::end_output(PitIndex index, std::int32_t exit_value) {
+std::string Shell::end_output(PitIndex index, const keeper::Exit& exit) {
   const auto found = pits_.find(index);
   if (found == pits_.end() || config_.log_folder.empty()) return {};
   read_output(index, reads_at_the_end);
-  const std::string how = exit_value >= 256 ? "killed by signal " + std::to_string(exit_value - 256)
-                                            : "ended with status " + std::to_string(exit_value);
+  const std::string how = (exit.signalled ? "killed by signal " : "ended with status ") + std::to_string(exit.value);
   log_of(index).append_line("symphony: instance " + std::to_string(found->second.instance) + " " + how + ", " +
                             time_text());
   report_loss(index);

@@ -19,9 +19,10 @@ struct ReportEncoder {
   }
   flatbuffers::Offset<wire::PitDeath> death(const PitDeath& d) {
     const auto lines = text(d.last_lines, last_lines_size_max);
+    const auto core = text(d.core, core_size_max);
     return wire::CreatePitDeath(b, d.at_ns, d.instance, static_cast<std::uint8_t>(d.cause), d.signalled, d.value,
                                 d.ready_ns, lines, d.executing.link, d.executing.id, d.executing.type, d.executing.size,
-                                d.executing.attempt, d.executing_count);
+                                d.executing.attempt, d.executing_count, core);
   }
   flatbuffers::Offset<wire::Letter> letter(const DeadLetter& l) {
     too_large |= l.body.size() > letter_body_size_max;
@@ -52,13 +53,14 @@ struct ReportDecoder {
   PitDeath death(const wire::PitDeath& w) {
     return {w.at_ns(),
             w.instance(),
-            one_of(w.cause(), DeathCause::alone_too_long),
+            one_of(w.cause(), DeathCause::try_again),
             w.signalled(),
             w.value(),
             w.ready_ns(),
             text(w.last_lines(), last_lines_size_max),
             {w.executing_link(), w.executing_id(), w.executing_type(), w.executing_size(), w.executing_attempt()},
-            w.executing_count()};
+            w.executing_count(),
+            text(w.core(), core_size_max)};
   }
   DeadLetter letter(const wire::Letter& w) {
     DeadLetter l;

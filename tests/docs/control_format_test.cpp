@@ -88,6 +88,7 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"pits_in_status_max", {pits_in_status_max}},
                                                 {"deaths_max", {deaths_max}},
                                                 {"last_lines_size_max", {last_lines_size_max}},
+                                                {"core_size_max", {core_size_max}},
                                                 {"path_size_max", {path_size_max}},
                                                 {"calls_in_report_max", {calls_in_report_max}},
                                                 {"letter_body_size_max", {letter_body_size_max}},
@@ -98,7 +99,8 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"protocol_of_swap", {protocol_of_swap}},
                                                 {"protocol_of_letters", {protocol_of_letters}},
                                                 {"protocol_of_probation", {protocol_of_probation}},
-                                                {"protocol_of_rehearsal", {protocol_of_rehearsal}}}));
+                                                {"protocol_of_rehearsal", {protocol_of_rehearsal}},
+                                                {"protocol_of_causes", {protocol_of_causes}}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {

@@ -130,9 +130,11 @@ void print_report(const PitReport& r) {
                     d.ready_ns < 0 ? "never" : duration_text(d.ready_ns), executing_text(d)});
   }
   std::fputs(("\n" + deaths.text()).c_str(), stdout);
+  if (const std::string& core = r.deaths.back().core; !core.empty())
+    std::fputs(("\nits core dump: " + core + "\n").c_str(), stdout);
   const std::string& last = r.deaths.back().last_lines;
   if (last.empty()) return;
-  std::fputs("\nits last lines:\n", stdout);
+  std::fputs(("\nits last lines" + (r.log.empty() ? std::string() : ", of " + r.log) + ":\n").c_str(), stdout);
   std::fputs(indented_lines(last).c_str(), stdout);
 }
 
@@ -228,7 +230,9 @@ std::string how_text(const PitDeath& d) {
 CliJson json_of_death(const PitDeath& d) {
   CliJson one{{"at", wall_time(d.at_ns)}, {"instance", d.instance},     {"cause", name_of(d.cause)},
               {"how", how_text(d)},       {"signal", nullptr},          {"status", nullptr},
-              {"ready_s", nullptr},       {"last_lines", d.last_lines}, {"executing", nullptr}};
+              {"ready_s", nullptr},       {"last_lines", d.last_lines}, {"executing", nullptr},
+              {"core", nullptr}};
+  if (!d.core.empty()) one["core"] = d.core;
   if (d.signalled) one["signal"] = d.value;
   const bool has_status =
       d.cause != DeathCause::unseen && d.cause != DeathCause::cannot_start && d.cause != DeathCause::swap;

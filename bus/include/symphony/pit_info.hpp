@@ -32,7 +32,8 @@ inline constexpr std::uint32_t instances_max = 32;
 
 // When a pit that died is started again. A pit that was ready is restarted at once the first time; further deaths
 // within `window_ns` wait backoff_first_ns * 2^n (+-25 %), and the failures_max-th ends in quarantine. Exit status 0 is
-// "finished" and 125 "never again"; neither is a failure.
+// "finished", 125 "never again" and 75 "try again": none is a failure. After 75 it waits as long as after a failure,
+// and as often as it says so; once it was ready it begins with the shortest wait again.
 struct RestartPolicy {
   std::uint32_t failures_max = 5;  // 1 to 16
   TimeNs window_ns = 60 * second_ns;
@@ -56,12 +57,27 @@ enum class DeathCause : std::uint8_t {
   state = 9,            // killed: its folder did not take its state
   swap = 10,            // another process took its place
   alone_too_long = 11,  // killed: it was started for one message alone, and its time was over
+  sandbox = 12,         // SIGSYS: it asked the kernel for what its filter forbids
+  out_of_memory = 13,   // killed by the kernel, which had no memory left for its group
+  try_again = 14,       // by itself, with status 75
 };
-inline constexpr std::uint8_t death_cause_count = 12;
+inline constexpr std::uint8_t death_cause_count = 15;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
-  constexpr std::string_view names[death_cause_count] = {
-      "crash", "exit",         "start timeout", "protocol violation", "link fault", "hang-up",
-      "stop",  "cannot start", "unseen",        "state not kept",     "swap",       "alone too long"};
+  constexpr std::string_view names[death_cause_count] = {"crash",
+                                                         "exit",
+                                                         "start timeout",
+                                                         "protocol violation",
+                                                         "link fault",
+                                                         "hang-up",
+                                                         "stop",
+                                                         "cannot start",
+                                                         "unseen",
+                                                         "state not kept",
+                                                         "swap",
+                                                         "alone too long",
+                                                         "sandbox violation",
+                                                         "out of memory",
+                                                         "try again"};
   return names[static_cast<std::uint8_t>(cause)];
 }
 
@@ -84,6 +100,7 @@ struct PitDeath {
   std::string last_lines;  // the end of what it wrote to stderr, where the broker keeps that; at most 1,024 bytes
   ExecutingMessage executing{};
   std::uint32_t executing_count = 0;  // of such messages: a pit of several threads executes several
+  std::string core;                   // where its core dump is, if the kernel wrote one; at most 512 bytes
 };
 
 // Everything a broker knows of a pit.

@@ -2,6 +2,7 @@
 // records.
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include <gtest/gtest.h>
 
@@ -104,7 +105,8 @@ TEST(Supervision, ReadsTheExitStatus) {
   using Case = std::tuple<bool, int, PitState>;
   for (const auto& [signalled, value, state] :
        {Case{false, 0, PitState::stopped}, Case{false, 125, PitState::quarantined}, Case{false, 1, PitState::starting},
-        Case{false, 75, PitState::starting}, Case{true, 9, PitState::starting}, Case{true, 125, PitState::starting}}) {
+        Case{false, 75, PitState::backoff}, Case{true, SIGSYS, PitState::quarantined},
+        Case{true, 9, PitState::starting}, Case{true, 125, PitState::starting}}) {
     auto d = ready_driver();
     d.pit_exits(signalled, value);
     EXPECT_EQ(d.core.pit_state(0), state) << signalled << ' ' << value;

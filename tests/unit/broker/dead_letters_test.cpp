@@ -74,7 +74,7 @@ TEST(DeadLetters, ComeBackFromTheirBytes) {
   l.attempts = 9;
   l.outcome = AloneOutcome::answered;
   l.size = 1000;
-  l.death = {10, 11, DeathCause::crash, true, 12, 13, "lines", {14, 15, 16, 17, 18}, 19};
+  l.death = {10, 11, DeathCause::crash, true, 12, 13, "lines", {14, 15, 16, 17, 18}, 19, ""};
   const auto id = d.park(l);
   for (std::size_t n = 0; n < letters_per_pit_max + 3; ++n) d.park(letter("other"));
   Suspect& s = d.accuse(20, 21);

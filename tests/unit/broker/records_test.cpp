@@ -17,7 +17,7 @@ TEST(Records, ComeBackAsTheyWere) {
   pit.started_with = 6;
   pit.sandbox = 11;
   pit.has_death = true;
-  pit.death = {7, 8, DeathCause::exit, true, 9, 10, ""};
+  pit.death = {7, 8, DeathCause::exit, true, 9, 10, "", {}, 0, ""};
   const auto back = decode_pit(encode(pit));
   ASSERT_TRUE(back);
   EXPECT_EQ(std::tie(back->state, back->instance, back->state_instance, back->reply_size_max, back->heavy_barriers,

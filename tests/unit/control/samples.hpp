@@ -119,7 +119,7 @@ inline std::vector<Message> largest_samples() {
   DeadLetter letter;
   letter.pit = std::string(pit_name_size_max, 'n');
   letter.version = std::string(version_size_max, 'v');
-  letter.death = {-1, ~0U, DeathCause::swap, true, -1, -1, "", {~0ULL, ~0ULL, ~0U, ~0U, 255}, ~0U};
+  letter.death = {-1, ~0U, DeathCause::swap, true, -1, -1, "", {~0ULL, ~0ULL, ~0U, ~0U, 255}, ~0U, "/core"};
   Answer list;  // with no pit beside them
   list.text = refused.text;
   list.letters.assign(letters_in_answer_max, letter);
