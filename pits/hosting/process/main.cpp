@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "pits/hosting/dynamic/library.hpp"
+#include "pits/hosting/process/crash_report.hpp"
 #include "pits/hosting/process/runtime.hpp"
 #include "pits/hosting/sandbox/confine.hpp"
 
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
                  "with the key `file`\n");
     return exit_permanent;
   }
+  install_crash_report(argv[1]);
   const auto failed = [](const Outcome& outcome) {
     std::fprintf(stderr, "symphony-pit-host: %s\n", outcome.text.c_str());
     return outcome.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
