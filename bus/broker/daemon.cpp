@@ -1,8 +1,8 @@
 // run_daemon: the process becomes the keeper, its child the broker.
 //
-// The child is forked and not executed anew: a keeper has one thread, so the child may go on in the same program, and a
-// library function cannot know which hidden argument its program would understand. The price: a broker that is killed
-// and started again runs the program as it was when the keeper started.
+// The child is forked and not executed anew: a keeper has one thread, so the child may go on in the same program, which
+// needs no file and takes a millisecond. Only where the program's file has changed meanwhile, and its options say which
+// it is, the child executes that: a new release takes over from a broker that was killed or left (next_program.hpp).
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -26,6 +26,7 @@
 
 #include "bus/broker/keeper.hpp"
 #include "bus/broker/log_file.hpp"
+#include "bus/broker/next_program.hpp"
 #include "bus/broker/pit_slots.hpp"
 #include "bus/broker/service_manager.hpp"
 #include "bus/broker/shell.hpp"
@@ -84,7 +85,17 @@ bool has_one_thread() {
 
 class Daemon {
  public:
-  explicit Daemon(const DaemonOptions& options) : options_(options) {}
+  explicit Daemon(const DaemonOptions& options) : options_(options), program_(options.next) {}
+
+  // In a process that was executed as the broker of a daemon that goes on.
+  int go_on(Inheritance inheritance) {
+    listener_ = std::move(inheritance.listener);
+    slots_.emplace(SlotStore::adopt(std::move(inheritance.slots)));
+    letters_.emplace(KeptFile::adopt(std::move(inheritance.letters), letters_file_size_max));
+    if (!slots_->read()) return complain(exit_software, "what the daemon serves cannot be read", program_.path());
+    if (make_log_folder(options_.log_folder)) log_folder_ = options_.log_folder;
+    return be_broker(inheritance.parent, std::move(inheritance.keeper));
+  }
 
   int run() {
     detail::broker::keeper::hold_standard_descriptors();
@@ -115,6 +126,8 @@ class Daemon {
     auto store = SlotStore::make();
     if (!store) return complain(exit_os, store.error().text, path_);
     slots_.emplace(*std::move(store));
+    // For one that is executed: it begins with what this one serves, whatever its own manifests say by then.
+    if (const auto kept = slots_->write(options_.pits); !kept) return complain(exit_os, kept.error().text, path_);
     auto letters = KeptFile::make("symphony-letters", letters_file_size_max);
     if (!letters) return complain(exit_os, letters.error().text, path_);
     letters_.emplace(*std::move(letters));
@@ -152,7 +165,18 @@ class Daemon {
     std::deque<TimeNs> deaths;
     for (;; ++generation) {
       if (!start_broker(generation)) return complain(exit_os, "the broker process could not be started", path_);
-      if (follow_broker()) return 0;
+      const End end = follow_broker();
+      if (end == End::in_order) return 0;
+      if (is_executed_ && (!served_ || end == End::crashed)) {
+        program_.distrust();
+        (void)complain(0, "the new file cannot go on as the broker: the program that the daemon began with does",
+                       program_.path());
+        if (!served_) continue;  // nobody has noticed
+      }
+      if (end == End::left) {
+        std::fprintf(stderr, "symphony: the broker left and is started again; links go on\n");
+        continue;
+      }
       const TimeNs now = now_ns();
       deaths.push_back(now);
       while (now - deaths.front() > deaths_window_ns) deaths.pop_front();
@@ -167,12 +191,14 @@ class Daemon {
     auto ends = control::make_socket_pair();
     if (!ends) return false;
     const pid_t parent = ::getpid();
+    is_executed_ = program_.is_new();
+    served_ = false;
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) return false;
     if (pid == 0) {
       ends->first.reset();  // else it would never see the keeper's end
-      ::_exit(be_broker(parent, std::move(ends->second)));
+      ::_exit(is_executed_ ? be_executed(parent, std::move(ends->second)) : be_broker(parent, std::move(ends->second)));
     }
     broker_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     ends->second.reset();
@@ -185,14 +211,28 @@ class Daemon {
     return true;
   }
 
+  // Returns when it cannot be.
+  int be_executed(pid_t parent, UniqueFd socket) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) return 1;
+    program_.execute(
+        {std::move(socket), listener_.duplicate(), slots_->file().duplicate(), letters_->file().duplicate(), parent});
+    return complain(1, "the program could not be executed", program_.path());
+  }
+
   int be_broker(pid_t parent, UniqueFd socket) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) return 1;
-    ::prctl(PR_SET_NAME, "symphony-broker");
-    lock_.reset();  // the lock is the keeper's: it must be free when that is dead
+    sigset_t leave;
+    ::sigemptyset(&leave);
+    ::sigaddset(&leave, SIGUSR2);
+    ::sigprocmask(SIG_BLOCK, &leave, nullptr);
+    ::prctl(PR_SET_NAME, "symphony-broker");  // who finds it by that may ask it to leave
+    lock_.reset();                            // the lock is the keeper's: it must be free when that is dead
     signals_.reset();
     keeper_.forget_all();
     ShellOptions options;
+    options.leave = UniqueFd(::signalfd(-1, &leave, SFD_CLOEXEC | SFD_NONBLOCK));
     ::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is a full disk
     KeptPits kept = slots_->read().value_or(KeptPits{options_.pits, {}});
     options.core.pits = std::move(kept.slots);
@@ -211,11 +251,15 @@ class Daemon {
     options.listener = std::move(listener_);
     auto shell = Shell::start(std::move(options), deadline_after(broker_start_timeout_ns));
     if (!shell) return complain(1, shell.error().text, "broker");
-    return (*shell)->run() ? 0 : 1;
+    // Here, with everything open: a keeper that sees its socket end first makes sure of the end, and that is a death.
+    ::_exit((*shell)->run() ? 0 : 1);
   }
 
-  // True: stopped in order. False: the broker died.
-  bool follow_broker() {
+  // Of a broker: stopped in order, with the daemon; left, for the next one; killed, as by an operator; or by its own
+  // fault.
+  enum class End { in_order, left, killed, crashed };
+
+  End follow_broker() {
     std::vector<pollfd> fds;
     for (;;) {
       fds.assign({{broker_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}});
@@ -224,7 +268,7 @@ class Daemon {
       const int timeout = stop_by_ns_ == no_deadline_ns ? -1 : left <= 0 ? 0 : static_cast<int>(left / ms_ns) + 1;
       const int n = ::poll(fds.data(), fds.size(), timeout);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0 || (n == 0 && stop_by_ns_ <= now_ns())) return true;  // late: run() kills what is left
+      if (n < 0 || (n == 0 && stop_by_ns_ <= now_ns())) return End::in_order;  // late: run() kills what is left
       if (fds[1].revents != 0) {
         signalfd_siginfo info;
         while (::read(signals_.get(), &info, sizeof(info)) > 0) {
@@ -233,16 +277,17 @@ class Daemon {
         begin_to_stop();
       }
       const bool there = keeper_.serve(std::span(fds).subspan(2));
-      if (keeper_.broker_serves() && !told_ready_) {
+      served_ = served_ || keeper_.broker_serves();
+      if (served_ && !told_ready_) {
         told_ready_ = true;
         manager_.notify("READY=1");
       }
       if (keeper_.broker_stops()) begin_to_stop();
       if (fds[0].revents != 0 || !there) {
-        stop_broker();
+        const End end = stop_broker();
         keeper_.hear_the_end();
         keeper_.detach_broker();
-        return stop_by_ns_ != no_deadline_ns;
+        return stop_by_ns_ != no_deadline_ns ? End::in_order : end;
       }
     }
   }
@@ -252,13 +297,15 @@ class Daemon {
     stop_by_ns_ = std::min(stop_by_ns_, now_ns() + stop_timeout_ns);
   }
 
-  void stop_broker() noexcept {
-    if (!broker_) return;
+  End stop_broker() noexcept {
+    if (!broker_) return End::killed;
     ::syscall(SYS_pidfd_send_signal, broker_.get(), SIGKILL, nullptr, 0);
     siginfo_t info{};
     while (::waitid(P_PIDFD, static_cast<id_t>(broker_.get()), &info, WEXITED) != 0 && errno == EINTR) {
     }
     broker_.reset();
+    if (info.si_code == CLD_EXITED) return info.si_status == 0 ? End::left : End::crashed;
+    return info.si_status == SIGKILL ? End::killed : End::crashed;
   }
 
   const DaemonOptions& options_;
@@ -267,6 +314,9 @@ class Daemon {
   std::optional<SlotStore> slots_;
   std::optional<KeptFile> letters_;
   std::string log_folder_;
+  ProgramFile program_;
+  bool is_executed_ = false;  // the broker that is there, from program_
+  bool served_ = false;       // that one
   ServiceManager manager_;
   bool told_ready_ = false;
   TimeNs stop_by_ns_ = no_deadline_ns;
@@ -278,6 +328,10 @@ class Daemon {
 int run_daemon(const DaemonOptions& options) {
   DaemonOptions each = options;
   each.pits = each_instance(options.pits);
+  if (auto inherited = inheritance_from_environment()) {
+    if (!*inherited) return complain(exit_usage, inherited->error().text, "broker");
+    return Daemon(each).go_on(**std::move(inherited));
+  }
   return Daemon(each).run();
 }
 

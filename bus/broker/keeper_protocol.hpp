@@ -1,6 +1,6 @@
 // What broker and keeper say to each other: one datagram is a header and a payload.   Layer: broker.
-// Both are of the same program, so this is no public format; the keeper still checks every size, since it outlives
-// brokers. Threads: pure functions.
+// Both are of one program or agree on a handover_version (next_program.hpp), so this is no public format; the keeper
+// still checks every size, since it outlives brokers. Threads: pure functions.
 #pragma once
 
 #include <cstddef>

@@ -170,6 +170,10 @@ result<SlotStore> SlotStore::make() {
   return SlotStore(*std::move(file));
 }
 
+SlotStore SlotStore::adopt(UniqueFd file) noexcept {
+  return SlotStore(KeptFile::adopt(std::move(file), slots_size_max));
+}
+
 std::optional<KeptPits> SlotStore::read() const {
   const auto bytes = file_.read();
   return bytes ? decode_pits(*bytes) : std::nullopt;

@@ -1,6 +1,6 @@
 // The pits that a daemon serves, as bytes: what a reload changed must hold for the next broker too.   Layer: broker.
-// Written and read by brokers of the same program only, so the bytes are no public format; they are checked all the
-// same. Threads: pure functions; one process writes a SlotStore at a time.
+// Written and read by brokers of one daemon only, so the bytes are no public format, but part of its handover_version
+// (next_program.hpp); they are checked all the same. Threads: pure functions; one process writes a SlotStore at a time.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,8 @@ struct KeptPits {
 class SlotStore {
  public:
   [[nodiscard]] static result<SlotStore> make();
+  [[nodiscard]] static SlotStore adopt(UniqueFd file) noexcept;  // that another process made
+  [[nodiscard]] const UniqueFd& file() const noexcept { return file_.file(); }
   // Nothing: no reload or swap has happened yet.
   [[nodiscard]] std::optional<KeptPits> read() const;
   [[nodiscard]] result<void> write(const std::vector<PitConfig>& slots,

@@ -1,6 +1,6 @@
 // What a broker leaves with the keeper for the next one: one record a pit, one a link.   Layer: broker.
-// Written and read by brokers of the same program only, so the bytes are no public format; they are checked all the
-// same. Threads: pure functions.
+// Written and read by brokers of one daemon only, so the bytes are no public format, but part of its handover_version
+// (next_program.hpp); they are checked all the same. Threads: pure functions.
 #pragma once
 
 #include <cstddef>

@@ -32,6 +32,7 @@ Shell::Shell(ShellOptions options) noexcept
     : config_(std::move(options.core)),
       keeper_(std::move(options.keeper)),
       listener_(std::move(options.listener)),
+      leave_(std::move(options.leave)),
       read_pits_(std::move(options.read_pits)),
       slots_(options.slots),
       letters_(options.letters) {}
@@ -189,7 +190,17 @@ void Shell::dispatch(Tag tag, std::uint64_t id, std::uint32_t events) {
     }
     case Tag::output:
       return read_output(static_cast<PitIndex>(id), reads_a_turn);
+    case Tag::leave:
+      return leave();
   }
+}
+
+// What it has heard it has done, and what it has not is in the sockets and pipes for the next one. What waits here for
+// room is tried once more.
+void Shell::leave() noexcept {
+  for (auto& [id, caller] : callers_) (void)flush(caller.peer);
+  for (auto& [index, pit] : pits_) (void)flush(pit.peer);
+  finished_ = true;
 }
 
 void Shell::feed(Event event) {

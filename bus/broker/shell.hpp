@@ -24,6 +24,7 @@ struct ShellOptions {
   std::function<PitSet()> read_pits;  // of a reload
   const SlotStore* slots = nullptr;   // where the pits are kept for the next broker
   const KeptFile* letters = nullptr;  // and the dead letters
+  UniqueFd leave{};                   // readable: the next broker is to go on; none: until StopAll
 };
 
 class Shell {
@@ -32,7 +33,7 @@ class Shell {
   [[nodiscard]] static result<std::unique_ptr<Shell>> start(ShellOptions options, TimeNs deadline_ns);
   ~Shell();
 
-  // Until StopAll is complete. True: in order; false: the loop itself failed.
+  // Until StopAll is complete, or it is to leave. True: in order; false: the loop itself failed.
   bool run();
 
   // Runs `work` on the loop's thread, soon. False when the loop has ended: it will not be run.
@@ -74,7 +75,7 @@ class Shell {
   struct Segments {
     UniqueFd caller_rw, pit_rw, caller_ro, pit_ro;
   };
-  enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit, output };
+  enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit, output, leave };
 
   explicit Shell(ShellOptions options) noexcept;
   result<void> begin(TimeNs deadline_ns);
@@ -105,6 +106,7 @@ class Shell {
   void report_loss(PitIndex index);
   [[nodiscard]] std::vector<std::vector<std::byte>> read_letters(const std::vector<PitConfig>& pits);
   void run_posted();
+  void leave() noexcept;
 
   void send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, const std::vector<int>& fds);
   // False: the peer's queue can not be emptied now.
@@ -139,6 +141,7 @@ class Shell {
   CoreConfig config_;
   UniqueFd keeper_;
   UniqueFd listener_;
+  UniqueFd leave_;
   UniqueFd epoll_;
   UniqueFd wake_;
   std::unique_ptr<BrokerCore> core_;

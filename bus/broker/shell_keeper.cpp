@@ -64,6 +64,9 @@ result<void> Shell::begin(TimeNs deadline_ns) {
   config_.letters_in_folders.clear();
   if (auto ok = watch(keeper_.get(), Tag::keeper, 0); !ok) return ok;
   if (auto ok = watch(wake_.get(), Tag::wake, 0); !ok) return ok;
+  if (leave_) {
+    if (auto ok = watch(leave_.get(), Tag::leave, 0); !ok) return ok;
+  }
   for (auto& [index, pit] : pits_) {
     if (auto ok = watch(pit.peer.socket.fd(), Tag::pit, index); !ok) return ok;
   }

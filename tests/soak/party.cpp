@@ -38,6 +38,9 @@ int run_broker(char** arguments) {
   DaemonOptions options;
   options.socket_path = arguments[0];
   options.pits = {pit};
+#ifdef SYMPHONY_SOAK_NEXT
+  options.next = this_program();
+#endif
   return run_daemon(options);
 }
 

@@ -55,7 +55,8 @@ PitSet read_pits(const std::vector<std::string>& manifests) {
 }
 
 int run(const BrokerArguments& arguments) {
-  PitSet set = read_pits(arguments.manifests);
+  // The next broker of a daemon is told of its pits; what the manifests say meanwhile is a reload's.
+  PitSet set = is_next_broker() ? PitSet{} : read_pits(arguments.manifests);
   if (!set.trouble.empty()) return report_failure("broker run", exit_usage, set.trouble);
   DaemonOptions options;
   options.realm = arguments.place.realm;
@@ -63,6 +64,7 @@ int run(const BrokerArguments& arguments) {
   options.pits = std::move(set.pits);
   options.log_folder = arguments.logs.empty() ? default_log_folder(arguments.place) : arguments.logs;
   options.read_pits = [manifests = arguments.manifests] { return read_pits(manifests); };
+  options.next = this_program();
   // The daemon's statuses in the words of this command's table.
   switch (const int ended = run_daemon(options)) {
     case 64:

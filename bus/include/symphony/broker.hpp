@@ -100,6 +100,16 @@ struct PitSet {
   std::string trouble;
 };
 
+// A program, and what it is executed with: arguments[0] is its name.
+struct ProgramStart {
+  std::string file;  // an absolute path
+  std::vector<std::string> arguments;
+};
+// This one, as it was started. Empty where the system does not say.
+[[nodiscard]] ProgramStart this_program();
+// Whether a daemon executed this process to be its next broker: run_daemon() needs no pits then, it is told of them.
+[[nodiscard]] bool is_next_broker() noexcept;
+
 struct DaemonOptions {
   std::string realm = "default";
   std::string socket_path;  // empty: of the realm, in the user's runtime directory
@@ -107,6 +117,9 @@ struct DaemonOptions {
   std::uint64_t seed = 0;
   std::string log_folder{};             // where the stderr of NAME is kept, as NAME.log; empty: it is the daemon's
   std::function<PitSet()> read_pits{};  // for a reload, in the broker's process; empty: it is refused
+  // What a broker that died, or left (SIGUSR2), is started again from where its file is another one than when the
+  // daemon began: it comes to run_daemon() with the same options. Without a file: always from the program as it was.
+  ProgramStart next{};
 };
 
 // Serves until SIGTERM, SIGINT or SIGHUP, or until an operator ends it (symphony/operator.hpp); the calling process
