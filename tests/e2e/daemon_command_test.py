@@ -59,6 +59,35 @@ class ReloadOfManifests(BrokerCase):
         self.assertEqual(self.wait_state("tracker", "ready")["pid"], pid)
 
 
+class UpgradeOfTheBroker(BrokerCase):
+    def install(self, more):
+        """The same program in another file, under the name that the daemon was started by."""
+        new = self.folder / "new"
+        new.write_bytes(pathlib.Path(SYMPHONY).read_bytes() + more)
+        new.chmod(0o755)
+        return new.rename(self.folder / "symphony")
+
+    def test_by_killing_it_or_asking_it_to_leave_keeps_pits_and_what_they_were_started_with(self):
+        program = self.install(b"")
+        manifest = self.manifest("tracker", shell=f"exec {HOST} {PIT}")
+        daemon = subprocess.Popen([program, "broker", "run", "--socket", self.socket, "--manifest", manifest],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        pid = self.wait_state("tracker", "ready")["pid"]
+        manifest.write_text("nonsense", encoding="utf-8")  # which only a reload is to notice
+        for n, number in enumerate((signal.SIGKILL, signal.SIGUSR2), 1):
+            self.install(b"." * n)
+            before = self.broker_of(daemon)
+            os.kill(before, number)
+            eventually(lambda: self.broker_of(daemon) != before, "the next broker")
+            self.assertTrue(os.path.samefile(f"/proc/{self.broker_of(daemon)}/exe", program))
+            self.assertEqual(self.wait_state("tracker", "ready")["pid"], pid)
+        self.refused(2, "line 1", "broker", "reload")
+        self.assertEqual(self.run_symphony("broker", "stop").returncode, 0)
+        self.assertEqual(daemon.wait(30), 0)
+
+
 class ServiceManager(BrokerCase):
     def test_is_told_when_the_broker_serves_and_when_it_stops(self):
         for name in (str(self.folder / "notify"), f"@symphony-test-{os.getpid()}"):

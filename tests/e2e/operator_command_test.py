@@ -1,11 +1,42 @@
 #!/usr/bin/env python3
 """symphony pit list, show, start, stop and restart against a daemon.   usage: operator_command_test.py SYMPHONY [...]"""
+import glob
 import os
 import pathlib
+import resource
 import signal
 import subprocess
+import unittest
 
 from broker_process import HOST, PIT, SYMPHONY, BrokerCase, eventually, main
+
+CORE_PATTERN = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8").strip()
+
+
+def memory_group():
+    """A control group below this process's own that would have memory's files, if one may be made; of either version."""
+    for line in pathlib.Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" not in controllers.split(",") and controllers:
+            continue
+        group = pathlib.Path("/sys/fs/cgroup" + ("/memory" if controllers else "") + path) / f"symphony-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        has_limit = any((group / name).exists() for name in ("memory.max", "memory.limit_in_bytes"))
+        group.rmdir()
+        if has_limit:
+            return group
+    return None
+
+
+def remove_group(group):
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 class OperatorOfPits(BrokerCase):
@@ -65,6 +96,57 @@ class OperatorOfPits(BrokerCase):
         death = eventually(lambda: [d for d in self.show("tracker")["deaths"] if d["cause"] == "crash"], "its crash")[-1]
         self.assertEqual((death["how"], death["signal"], death["status"]), ("SIGABRT", 6, None))
         self.assertGreaterEqual(death["ready_s"], 0)
+
+    def test_show_tells_each_reason_of_a_death(self):
+        self.start(self.manifest("forbidden", shell="kill -SYS $$"), self.manifest("early", shell="echo no planet there >&2; exit 75"),
+                   self.manifest("never", shell="exit 125"), self.manifest("done", shell="exit 0"))
+        for name, state, cause, how, word in (("forbidden", "quarantined", "sandbox violation", "SIGSYS", "what its filter forbids"),
+                                              ("early", "backoff", "try again", "status 75", "no planet there"),
+                                              ("never", "quarantined", "exit", "status 125", "never again"),
+                                              ("done", "stopped", "exit", "status 0", "finished")):
+            with self.subTest(name):
+                pit = self.wait_state(name, state)
+                self.assertEqual((pit["deaths"][-1]["cause"], pit["deaths"][-1]["how"]), (cause, how))
+                self.assertIn(word, pit["reason"])
+        early = eventually(lambda: (lambda pit: pit if pit["instance"] > 5 else None)(self.show("early")), "it is tried on and on")
+        self.assertEqual(early["failures"], 0)
+        self.assertNotEqual(early["state"], "quarantined")
+
+    @unittest.skipUnless(memory_group(), "no memory control group can be made here")
+    def test_show_tells_that_the_kernel_had_no_memory_left(self):
+        group = memory_group()
+        group.mkdir()
+        self.addCleanup(lambda: eventually(lambda: not group.exists() or remove_group(group), "its group is empty"))
+        limit = next(group / name for name in ("memory.max", "memory.limit_in_bytes") if (group / name).exists())
+        limit.write_text(str(512 << 20), encoding="utf-8")
+        hungry = "import os; held = []\nwhile True: held.append(os.urandom(1 << 20))"
+        self.start(self.manifest("hungry", shell=f"exec /usr/bin/python3 -c '{hungry}'", more="failures_max = 1\n"),
+                   preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8"))
+        pit = self.wait_state("hungry", "quarantined")
+        self.assertEqual((pit["deaths"][-1]["cause"], pit["deaths"][-1]["how"]), ("out of memory", "SIGKILL"))
+        self.assertIn("give it more", pit["reason"])
+        self.assertEqual(self.run_symphony("broker", "stop").returncode, 0)
+
+    def test_show_tells_where_a_pit_crashed(self):
+        self.start(self.manifest("tracker"))
+        os.kill(self.wait_state("tracker", "ready")["pid"], signal.SIGABRT)  # SIGSEGV is the sanitizers' own
+        death = eventually(lambda: [d for d in self.show("tracker")["deaths"] if d["cause"] == "crash"], "its crash")[-1]
+        self.assertEqual(death["how"], "SIGABRT")
+        self.assertRegex(death["last_lines"], r"symphony:   #0 \S+\+0x[0-9a-f]+\n")
+        log = (self.logs / "tracker.log").read_text(encoding="utf-8")
+        self.assertIn(f"symphony: SIGABRT sent by process {os.getpid()}", log)
+        self.assertRegex(log, r"file \S+, build-id [0-9a-f]{40}")
+        self.assertIn(f"its last lines, of {self.logs / 'tracker.log'}:", self.run_symphony("pit", "show", "tracker").stdout)
+
+    @unittest.skipUnless(CORE_PATTERN and not CORE_PATTERN.startswith("|"), "the kernel gives core dumps to a program here")
+    def test_show_tells_where_the_core_dump_is(self):
+        def may_dump():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.start(self.manifest("tracker", shell="kill -SEGV $$", more="failures_max = 1\n"), cwd=self.folder, preexec_fn=may_dump)
+        death = self.wait_state("tracker", "quarantined")["deaths"][-1]
+        self.assertEqual((death["cause"], death["how"]), ("crash", "SIGSEGV"))
+        self.assertEqual(len(glob.glob(death["core"])), 1, death["core"])
+        self.assertIn(f"its core dump: {death['core']}", self.run_symphony("pit", "show", "tracker").stdout)
 
     def test_list_and_show_say_what_runs(self):
         self.start(self.manifest("tracker", more='calls = ["pool"]\nwaiting = "sleep"\n'), self.manifest("pool"))
