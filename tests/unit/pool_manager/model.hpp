@@ -142,13 +142,15 @@ class Model {
   // Whose leases have to end; nothing: it cannot be granted now.
   [[nodiscard]] std::optional<std::set<std::uint64_t>> plan(std::uint32_t queue, const ModelWants& wants) const {
     std::set<std::uint64_t> victims;
-    for (const auto& [p, amount] : wants) {
-      const auto back = [&, at = p](const ModelLease& lease) -> std::uint64_t {
-        if (!lease.wants.contains(at)) return 0;
-        if (!pools[at].is_units) return lease.wants.at(at);
+    for (const auto& want : wants) {
+      const std::size_t p = want.first;
+      const std::uint64_t amount = want.second;
+      const auto back = [&](const ModelLease& lease) -> std::uint64_t {
+        if (!lease.wants.contains(p)) return 0;
+        if (!pools[p].is_units) return lease.wants.at(p);
         return static_cast<std::uint64_t>(
-            std::count_if(lease.units.at(at).begin(), lease.units.at(at).end(),
-                          [&](std::uint32_t u) { return !pools[at].cordoned.contains(u); }));
+            std::count_if(lease.units.at(p).begin(), lease.units.at(p).end(),
+                          [&](std::uint32_t u) { return !pools[p].cordoned.contains(u); }));
       };
       const auto freed = [&] {
         std::uint64_t sum = free(p);
