@@ -71,15 +71,17 @@ ensure_packages() {
   return 1
 }
 
+# What a signal does outside of watch_command; unset: what it does to any program.
+unset on_signal
+
 # watch_command TITLE LOG COMMAND...: runs it with all output in LOG and shows the last line of it as progress: in
 # place on a terminal, else one line every ten seconds. Returns the command's status.
 # The log is a file and not a pipe, so that a process left behind by a test cannot hold this one up.
 watch_command() {
-  local title=$1 log=$2 begun=$SECONDS shown=$SECONDS columns=100 line job
+  local title=$1 log=$2 job
   shift 2
   [[ -d ${log%/*} ]] || mkdir -p "${log%/*}"
   : >"$log"
-  [[ -t 1 ]] && columns=$(tput cols 2>/dev/null || echo 100)
   # A session of its own, so that the whole of it can be ended; background jobs of a script ignore SIGINT, tests must not.
   # sudo is the exception: what it remembers of the password belongs to this terminal's session.
   if [[ $1 == sudo ]]; then
@@ -89,7 +91,17 @@ watch_command() {
   fi
   job=$!
   trap 'kill -TERM -- -$job 2>/dev/null || kill -TERM $job 2>/dev/null; exit 130' INT TERM
-  while kill -0 "$job" 2>/dev/null; do
+  show_progress "$title" "$log" kill -0 "$job"
+  trap -- "${on_signal--}" INT TERM
+  wait "$job"
+}
+
+# show_progress TITLE LOG CONDITION...: shows the last line of LOG as above for as long as the condition holds.
+show_progress() {
+  local title=$1 log=$2 begun=$SECONDS shown=$SECONDS columns=100 line
+  shift 2
+  [[ -t 1 ]] && columns=$(tput cols 2>/dev/null || echo 100)
+  while "$@" 2>/dev/null; do
     sleep 0.1
     if [[ -t 1 ]]; then
       line=$(last_line "$log")
@@ -101,8 +113,7 @@ watch_command() {
     fi
   done
   [[ -t 1 ]] && printf '\r\033[K'
-  trap - INT TERM
-  wait "$job"
+  return 0
 }
 
 # stdin without colours and other control characters.
@@ -123,10 +134,17 @@ show_tail() {
   done
 }
 
+# configure PRESET [CMAKE ARGUMENT...]
+configure() {
+  watch_command "$1: configure" "$logs/$1-configure.log" cmake --preset "$@"
+}
+
+# build PRESET
+build() {
+  watch_command "$1: build" "$logs/$1-build.log" cmake --build --preset "$1" -j "$cores"
+}
+
 # configure_and_build PRESET [CMAKE ARGUMENT...]
 configure_and_build() {
-  local preset=$1
-  shift
-  watch_command "$preset: configure" "$logs/$preset-configure.log" cmake --preset "$preset" "$@" || return
-  watch_command "$preset: build" "$logs/$preset-build.log" cmake --build --preset "$preset" -j "$cores"
+  configure "$@" && build "$1"
 }

@@ -6,10 +6,12 @@ What could go wrong: a command that asks, hangs, hides a failure, or says that a
 import os
 import pathlib
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -23,6 +25,9 @@ FAKES = {
     "cmake": 'echo "cmake $*" >>"$FAKE/calls"; echo "[1/2] compiling"\n'
              'bad=none; [ -e "$FAKE/does-not-build" ] && read -r bad <"$FAKE/does-not-build"\n'
              'case "$*" in *"--build --preset $bad"*) echo "x.cpp:1: error: planted"; exit 1 ;; esac\n'
+             'case "$*" in "--build --preset asan"*) [ ! -e "$FAKE/hangs" ] || { echo $$ >"$FAKE/hanging"; exec sleep 600; }\n'
+             'n=0; while [ -e "$FAKE/patient" ] && ! grep -q "ctest --preset release.* -LE" "$FAKE/calls" && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.1; done\n'
+             'echo "asan is built" >>"$FAKE/calls" ;; esac\n'
              '[ -e build/release/bin/symphony ] || { mkdir -p build/release/bin; cp "$FAKE/demo" build/release/bin/symphony; }',
     # Five cases, names of typed ones among them: the first of them fail, the last is not run. In a sanitizer preset a sixth, a program that ran whole,
     # with the status of the file `whole`; its own report is the file `cases`, if there is one.
@@ -61,10 +66,13 @@ class Machine(unittest.TestCase):
         path.write_text("#!/bin/sh\n" + body + "\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def run_command(self, command, *words):
+    def environment(self):
         path = f"{self.fake / 'bin'}:{os.environ['PATH']}"
+        return {"PATH": path, "FAKE": str(self.fake), "CI": "true", "SYMPHONY_APT_LISTS": self.held.name, "HOME": self.held.name}
+
+    def run_command(self, command, *words):
         run = subprocess.run([str(self.tree / "tools" / command), *words], stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                             env={"PATH": path, "FAKE": str(self.fake), "CI": "true", "SYMPHONY_APT_LISTS": self.held.name, "HOME": self.held.name})
+                             env=self.environment())
         return run.returncode, run.stdout.decode() + run.stderr.decode()
 
     def calls(self):
@@ -138,9 +146,9 @@ class Machine(unittest.TestCase):
         self.all_installed()
         status, text = self.run_command("test")
         self.assertEqual(status, 0, text)
-        # Four runs of ctest, five cases each, one of them not run.
-        self.assertEqual(text.rstrip().split("\n")[-1], "16 passed, 0 failed")
-        self.assertRegex(text, r"tools/test: PASS in \d+ s\n16 passed")
+        # Five runs of ctest, five cases each, one of them not run.
+        self.assertEqual(text.rstrip().split("\n")[-1], "20 passed, 0 failed")
+        self.assertRegex(text, r"tools/test: PASS in \d+ s\n20 passed")
         self.assertRegex(text, r"test\.seconds +\d")
         self.assertNotRegex(text, r"[\x00-\x08\x0b-\x1f]")
 
@@ -155,23 +163,23 @@ class Machine(unittest.TestCase):
               '    <testcase name="d" status="run" result="skipped" time="0" />\n</testsuites>\n')
 
     def test_a_program_that_ran_whole_counts_by_its_own_report(self):
-        self.assertEqual(self.run_whole("run", self.REPORT % 0), "30 passed, 0 failed")
-        self.assertEqual(self.run_whole("fail", self.REPORT % 3), "24 passed, 6 failed")
+        self.assertEqual(self.run_whole("run", self.REPORT % 0), "34 passed, 0 failed")
+        self.assertEqual(self.run_whole("fail", self.REPORT % 3), "28 passed, 6 failed")
 
     def test_a_program_that_ran_whole_and_left_no_whole_report_failed_whatever_its_status(self):
         for status, report in [("run", None), ("fail", None), ("run", (self.REPORT % 0).replace("</testsuites>", ""))]:
             with self.subTest(status=status, report=report):
-                self.assertEqual(self.run_whole(status, report), "16 passed, 2 failed")
+                self.assertEqual(self.run_whole(status, report), "20 passed, 2 failed")
 
     def test_a_program_that_failed_with_no_failed_case_is_a_failure_more(self):
-        self.assertEqual(self.run_whole("fail", self.REPORT % 0), "30 passed, 2 failed")
+        self.assertEqual(self.run_whole("fail", self.REPORT % 0), "34 passed, 2 failed")
 
     def test_failing_cases_fail_the_run_but_do_not_stop_it(self):
         self.all_installed()
         (self.fake / "failures").write_text("2", encoding="utf-8")
         status, text = self.run_command("test")
         self.assertEqual(status, 1)
-        self.assertEqual(text.rstrip().split("\n")[-1], "8 passed, 8 failed")
+        self.assertEqual(text.rstrip().split("\n")[-1], "10 passed, 10 failed")
         self.assertIn("tools/test: FAIL in", text)
         self.assertIn("--preset tsan", self.calls())
 
@@ -180,10 +188,42 @@ class Machine(unittest.TestCase):
         (self.fake / "does-not-build").write_text("asan", encoding="utf-8")
         status, text = self.run_command("test")
         self.assertEqual(status, 1)
-        self.assertEqual(text.rstrip().split("\n")[-1], "12 passed, 1 failed")
+        self.assertEqual(text.rstrip().split("\n")[-1], "16 passed, 1 failed")
         self.assertIn("x.cpp:1: error: planted", text)
         self.assertRegex(text, r"asan tests +0 s +not run")
         self.assertIn("ctest --preset tsan", self.calls())
+
+    def test_cases_run_while_the_next_preset_is_built_but_what_is_measured_comes_when_nothing_is(self):
+        self.all_installed()
+        (self.fake / "patient").touch()  # asan is not built before the release preset's cases are run
+        status, text = self.run_command("test")
+        self.assertEqual(status, 0, text)
+        calls = self.calls().splitlines()
+
+        def place(pattern):
+            return next(i for i, call in enumerate(calls) if re.search(pattern, call))
+        self.assertLess(place("ctest --preset release.* -LE check.timing"), place("asan is built"))
+        self.assertLess(place("asan is built"), place("ctest --preset asan"))
+        self.assertLess(place("cmake --build --preset tsan"), place("ctest --preset release.* -L timing"))
+        self.assertLess(text.index("tsan tests:"), text.index("the demo ran"))
+
+    def test_an_ended_run_leaves_no_build_behind(self):
+        self.all_installed()
+        (self.fake / "hangs").touch()
+        run = subprocess.Popen([str(self.tree / "tools/test")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=self.environment())
+        hanging = self.wait_for(lambda: (self.fake / "hanging").exists() and (self.fake / "hanging").read_text(encoding="utf-8"))
+        compiler = os.pidfd_open(int(hanging))
+        self.addCleanup(os.close, compiler)
+        run.terminate()
+        self.assertNotEqual(run.wait(60), 0)
+        self.assertTrue(select.select([compiler], [], [], 60)[0], "it is still compiling")
+
+    def wait_for(self, condition):
+        for _ in range(600):
+            if (value := condition()):
+                return value
+            time.sleep(0.1)
+        return self.fail("waited for 60 s")
 
     def test_a_failing_demo_fails_the_run(self):
         self.all_installed()
@@ -191,7 +231,7 @@ class Machine(unittest.TestCase):
         status, text = self.run_command("test")
         self.assertEqual(status, 1)
         self.assertIn("went wrong", text)
-        self.assertEqual(text.rstrip().split("\n")[-1], "16 passed, 1 failed")
+        self.assertEqual(text.rstrip().split("\n")[-1], "20 passed, 1 failed")
 
 
 if __name__ == "__main__":
