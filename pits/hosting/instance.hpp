@@ -146,8 +146,8 @@ class Instance {
   // Runs this timer as if it were due.   [RUNNING]
   void replay_timer(std::uint64_t id, TimeNs now_ns) noexcept;
   [[nodiscard]] InstanceMemory memory() const;
-  // In the place of its own. `waiting`: the requests without an ending, by number, and where that goes.   [RUNNING]
-  void set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> waiting);
+  // In the place of its own. `pending`: the requests without an ending, by number, and where that goes.   [RUNNING]
+  void set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> pending);
 
   Outcome snapshot(Snapshot& out);  // [RUNNING, DRAINED]
   // The pit gets the bytes in pieces of at most read_size_max.   [INITED]

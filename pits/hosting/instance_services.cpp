@@ -99,14 +99,14 @@ InstanceMemory Instance::memory() const {
   return out;
 }
 
-void Instance::set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> waiting) {
+void Instance::set_memory(const InstanceMemory& memory, std::unordered_map<std::uint64_t, ReplySink*> pending) {
   timers_.clear();
   for (const auto& [id, due_ns] : memory.timers) (void)timers_.set(id, due_ns);
   random_state_ = memory.random;
   last_request_ = memory.last_request;
   calls_ = memory.calls;
   fed_ns_ = memory.fed_ns;
-  pending_ = std::move(waiting);
+  pending_ = std::move(pending);
   tell_due();
 }
 

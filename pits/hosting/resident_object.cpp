@@ -26,12 +26,12 @@ std::string system_text(const PitFile& file, const char* what) {
 Outcome copy_to_memory(const PitFile& file, UniqueFd& out) {
   UniqueFd copy(::memfd_create(("pit:" + file.notes[0].info.name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!copy) return {SYMPHONY_OVERLOADED, system_text(file, "no descriptor for a copy in memory")};
-  std::size_t done = 0;
-  while (done < file.bytes.size()) {
-    const ssize_t n = ::write(copy.get(), file.bytes.data() + done, file.bytes.size() - done);
+  std::size_t written = 0;
+  while (written < file.bytes.size()) {
+    const ssize_t n = ::write(copy.get(), file.bytes.data() + written, file.bytes.size() - written);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return {SYMPHONY_OVERLOADED, system_text(file, "no memory for a copy")};
-    done += static_cast<std::size_t>(n);
+    written += static_cast<std::size_t>(n);
   }
   if (::fcntl(copy.get(), F_ADD_SEALS, all_seals) != 0)
     return {SYMPHONY_INTERNAL, system_text(file, "the copy in memory cannot be sealed")};
