@@ -38,7 +38,7 @@ class Overrun::Looker {
     static std::mutex mutex;
     static std::weak_ptr<Looker> current;
     const std::lock_guard lock(mutex);
-    if (auto running = current.lock()) return running;
+    if (auto there = current.lock()) return there;
     auto made = std::make_shared<Looker>();
     made->thread_ = std::thread([at = made.get()] { at->run(); });
     current = made;
