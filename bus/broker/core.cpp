@@ -10,7 +10,7 @@ namespace symphony::detail::broker {
 namespace {
 
 constexpr std::uint8_t timer_of_conn = 0, timer_of_link = 1, timer_of_pit = 2, timer_of_command = 3,
-                       timer_of_probation = 4;
+                       timer_of_probation = 4, timer_of_watch = 5;
 
 template <class State, std::size_t n>
 using Table = std::array<std::array<bool, n>, n>;
@@ -119,7 +119,10 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
           p.heavy_barriers, p.sandbox, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause,
           p.started_with, p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol,
           p.heir_of.value_or(places_max), p.moved_to.value_or(places_max), p.tries, p.arriving.since_ns,
-          p.arriving.links.size(), p.probation_timer_ns);
+          p.arriving.links.size(), p.probation_timer_ns, p.watch.timer_ns, p.watch.looked_ns, p.watch.was_stopped,
+          p.failed_too_often, p.words.size(), p.words_said, p.hung_on ? p.hung_on->id : 0);
+    for (const auto& [id, s] : p.watch.standing) h.all(id, s.seen.epoch, s.seen.begun, s.stood_ns, s.is_cancelled);
+    for (const TimeNs t : p.excused) h.all(t);
     if (p.swap)
       h.all(p.swap->heir, p.swap->phase, p.swap->number, p.swap->pause_max_ns, p.swap->froze_at_ns, p.swap->rehearses,
             p.swap->rehearsed_ns);
@@ -317,6 +320,8 @@ void BrokerCore::on(const CallerMessage& e) {
     caller_says(conn, *executing);
   } else if (const auto* park = std::get_if<control::Park>(&e.message)) {
     caller_says(conn, *park);
+  } else if (const auto* still = std::get_if<control::StandsStill>(&e.message)) {
+    caller_says(conn, *still);
   } else {
     give_up(conn);  // a message only pits or brokers say
   }
@@ -420,6 +425,7 @@ void BrokerCore::on(const StopAll&) {
 void BrokerCore::on(const KeeperLost&) {
   keeper_lost_ = true;
   for (Pit& pit : pits_) pit.alive = false;  // all of them, before one ends another
+  for (Pit& pit : pits_) forget_all_words(pit);
   for (Pit& pit : pits_) {
     pit.pid = 0;
     for (const LinkId id : std::set<LinkId>(pit.links)) fall_back(links_.at(id));
@@ -454,6 +460,8 @@ void BrokerCore::on(const TimerFired&) {
                  ": the deadline to open it is over, allow more time");
     } else if (due.kind == timer_of_probation) {
       probation_is_over(pits_.at(due.id));
+    } else if (due.kind == timer_of_watch) {
+      look(pits_.at(due.id));
     } else if (due.kind == timer_of_command) {
       command_late(due.id);
     } else {
@@ -477,6 +485,9 @@ void BrokerCore::set_timer(Pit& pit, TimeNs at_ns) { replace_timer(pit.timer_ns,
 void BrokerCore::set_probation_timer(Pit& pit, TimeNs at_ns) {
   replace_timer(pit.probation_timer_ns, at_ns, timer_of_probation, pit.index);
 }
+void BrokerCore::set_watch_timer(Pit& pit, TimeNs at_ns) {
+  replace_timer(pit.watch.timer_ns, at_ns, timer_of_watch, pit.index);
+}
 void BrokerCore::set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns) {
   replace_timer(waiting.timer_ns, at_ns, timer_of_command, id);
 }
@@ -484,6 +495,7 @@ void BrokerCore::set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_
 void BrokerCore::move(Pit& pit, PitState to) {
   SYMPHONY_CHECK(may_become(pit.state, to));
   pit.state = to;
+  if (to != PitState::ready && to != PitState::swapping) stop_watching(pit);
   // Whatever it is: nobody takes over from one that does not serve.
   if (pit.swap && to != PitState::ready && to != PitState::swapping) {
     end_swap(pit, errc::closed, std::string("it is ") + name_of(to) + " now");

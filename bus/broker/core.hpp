@@ -29,8 +29,10 @@
 // A message that kills (core_dead_letters.cpp): its caller says so at each death and, having had enough, opens a link
 // to an instance for that message alone, a place without a name that is emptied with the link, on no record and not
 // started again; then it hands over the message as a dead letter.
-// Link ids and epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed
-// out. Epochs are counted over all links: one that was forgotten may be opened again under its number.
+// Requests that stand still (core_watchdog.cpp): while a caller says that it waits, or a pit owes a word about a link,
+// its words are looked at in ticks; what has used up its budget is cancelled, then its process is killed. Link ids and
+// epochs of generation g start above (g - 1) * 2^32: no number serves twice, whatever a dead broker handed out. Epochs
+// are counted over all links: one that was forgotten may be opened again under its number.
 #pragma once
 
 #include <deque>
@@ -38,6 +40,7 @@
 #include <set>
 #include <span>
 #include <tuple>
+#include <utility>
 
 #include "bus/broker/core_types.hpp"
 #include "bus/broker/dead_letters.hpp"
@@ -72,6 +75,9 @@ struct Waited {
   TimeNs pause_ns = 0;
   TimeNs rehearsed_ns = 0;
 };
+
+// How long a request may stand still before its caller says so; 0: nobody asks.
+[[nodiscard]] std::uint32_t look_after_ms(const TimeBudgets& budgets);
 
 class BrokerCore {
  public:
@@ -109,9 +115,23 @@ class BrokerCore {
   };
   struct Timer {
     TimeNs at_ns;
-    std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command, 4 probation
+    std::uint8_t kind;  // 0 caller, 1 link, 2 pit, 3 command, 4 probation, 5 watch
     std::uint64_t id;
     auto operator<=>(const Timer&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
+  };
+  // A request that is being executed, as last seen.
+  struct Standing {
+    ExecutionSeen seen;
+    TimeNs budget_ns = 0;
+    TimeNs stood_ns = 0;  // while the pit could run
+    TimeNs until_ns = 0;  // of stood_ns: then it hangs
+    bool is_cancelled = false;
+  };
+  struct Watch {
+    TimeNs timer_ns = no_deadline_ns;  // the next look; none: nobody looks
+    TimeNs looked_ns = 0;              // the last one; 0: none yet
+    bool was_stopped = false;          // then
+    std::map<LinkId, Standing> standing;
   };
   struct Pit {
     PitIndex index = 0;
@@ -130,7 +150,9 @@ class BrokerCore {
     TimeNs ready_since_ns = 0;
     TimeNs timer_ns = no_deadline_ns;
     std::vector<TimeNs> failures;
-    std::uint32_t tries = 0;  // it ended with "try again" so often since it was last ready
+    std::uint32_t tries = 0;      // it ended with "try again" so often since it was last ready
+    std::vector<TimeNs> excused;  // deaths that a message is to blame for: for the back-off alone
+    bool failed_too_often = false;
     errc end_code = errc::internal;
     std::string reason;
     std::set<LinkId> links;
@@ -154,6 +176,11 @@ class BrokerCore {
     std::optional<PitIndex> alone_of;  // an instance of that one, for one message
     TimeNs alone_until_ns = no_deadline_ns;
     std::uint64_t runs_alone = 0;  // such instances of this one
+    Watch watch;
+    // Epochs whose words are kept: open, or not known to be left by the instance.
+    std::set<std::pair<LinkId, Epoch>> words;
+    std::uint64_t words_said = 0;             // about links, between two requests
+    std::optional<ExecutingMessage> hung_on;  // what it is killed for
   };
   // A Command without its Answer.
   struct PendingCommand {
@@ -267,6 +294,7 @@ class BrokerCore {
   void end_pit(Pit& pit, PitState state, errc code, const std::string& reason);
   void pit_timer(Pit& pit);
   void record_pit(const Pit& pit);
+  void forget_failures(Pit& pit);
   void forget_state(const Pit& pit, std::uint32_t instance);
   void drop_state(Pit& pit);  // what it goes on from
   void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
@@ -311,6 +339,18 @@ class BrokerCore {
   void probation_is_over(Pit& pit);
   bool roll_back(Pit& pit, const std::string& how);
   void never_again(Pit& pit, const std::string& reason);
+  // core_watchdog.cpp
+  void caller_says(Conn& conn, const control::StandsStill& m);
+  void on(const PitSeen& e);
+  void watch(Pit& pit);  // from now on, where it has budgets
+  void look(Pit& pit);
+  void stop_watching(Pit& pit);
+  void keep_words(const Link& link);
+  void forget_words(Pit& pit, LinkId link, Epoch first, Epoch end);  // it has left them
+  void forget_all_words(Pit& pit);
+  [[nodiscard]] bool owes_a_word(const Pit& pit) const;
+  void hangs(Pit& pit, const Standing& standing);
+  void excuse(Pit& pit, TimeNs died_at_ns);
   // core_dead_letters.cpp
   void note_fatal(const Pit& pit);  // it died, and its links are as they were
   void caller_says(Conn& conn, const control::Executing& m);
@@ -339,6 +379,7 @@ class BrokerCore {
   void set_timer(Link& link, TimeNs at_ns);
   void set_timer(Pit& pit, TimeNs at_ns);
   void set_probation_timer(Pit& pit, TimeNs at_ns);
+  void set_watch_timer(Pit& pit, TimeNs at_ns);
   void set_timer(PendingCommand& waiting, std::uint64_t id, TimeNs at_ns);
   void replace_timer(TimeNs& held, TimeNs at_ns, std::uint8_t kind, std::uint64_t id);
   void act(Action action) { actions_.push_back(std::move(action)); }

@@ -15,6 +15,15 @@ bool is_pit_name(const std::string& name) {
          });
 }
 
+bool are_budgets(const TimeBudgets& budgets) {
+  const auto is_budget = [](TimeNs ns) { return ns >= time_budget_min_ns && ns <= time_budget_max_ns; };
+  std::set<std::uint32_t> types;
+  for (const TimeBudgets::OfType& one : budgets.of_types) {
+    if (!is_budget(one.ns) || !types.insert(one.type).second) return false;
+  }
+  return types.size() <= time_budgets_max && (budgets.each_ns == 0 || is_budget(budgets.each_ns));
+}
+
 }  // namespace
 
 std::vector<PitConfig> each_instance(const std::vector<PitConfig>& pits) {
@@ -67,6 +76,10 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
       return unexpected(
           errc::invalid_argument,
           "a pit's restart policy needs 1 to 16 failures and times above 0, the first back-off not above the last");
+    }
+    if (!are_budgets(pit.budgets)) {
+      return unexpected(errc::invalid_argument,
+                        "a pit's time budgets are from 10 ms to an hour, and at most 64 types have one of their own");
     }
     const auto has_zero = [](const std::string& s) { return s.find('\0') != std::string::npos; };
     if (has_zero(pit.executable) || has_zero(pit.config) || std::any_of(pit.args.begin(), pit.args.end(), has_zero) ||

@@ -45,7 +45,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Executing& m) {
   if (const Suspect* known = letters_.suspect(m.at.link, m.id); known && known->death.instance == fatal.instance)
     return;
   const ExecutingMessage executing{m.at.link, m.id, m.type, m.size, m.attempt};
-  if (death->executing_count++ == 0) death->executing = executing;
+  const bool was_seen = death->executing.link == m.at.link && death->executing.id == m.id;  // by the watchdog
+  if (!was_seen && death->executing_count++ == 0) death->executing = executing;
   if (m.effect == Effect::once) return;  // it is never run again
   Suspect& suspect = letters_.accuse(m.at.link, m.id);
   suspect.conn = conn.id;
@@ -54,6 +55,7 @@ void BrokerCore::caller_says(Conn& conn, const control::Executing& m) {
   suspect.version = fatal.version;
   suspect.death = *death;
   suspect.death.executing = executing;
+  excuse(pit, death->at_ns);  // on record before the letters say why
   keep_letters();
 }
 

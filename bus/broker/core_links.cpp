@@ -166,6 +166,7 @@ void BrokerCore::on(const SegmentsMade& e) {
   const Trust trust = is_of_hostile ? Trust::hostile : pit.config.trust;
   own.trust = static_cast<std::uint8_t>(trust);
   own.heavy_barriers = link.heavy_barriers && pit.heavy_barriers;
+  own.look_after_ms = look_after_ms(pit.config.budgets);
   std::vector<FdName> for_pit{FdName::pit_segment_rw}, for_caller{FdName::caller_segment_rw};
   if (trust != Trust::hostile) {  // write-back: each may write into the data it has consumed
     for_pit.push_back(FdName::caller_segment_rw);
@@ -193,6 +194,7 @@ void BrokerCore::on(const SegmentsSealed& e) {
   const control::Peer peer{at(link)};
   act(SendToPit{link.pit, link.instance, peer, link.id, link.epoch, {FdName::caller_segment_ro}});
   act(SendToCaller{link.conn, peer, link.id, link.epoch, link.pit, {FdName::pit_segment_ro, FdName::pit_pidfd}});
+  watch(pits_[link.pit]);
 }
 
 void BrokerCore::on(const SegmentsFailed& e) {
@@ -212,6 +214,7 @@ void BrokerCore::side_ready(Link& link, bool caller, std::uint64_t last_id) {
   link.open_epoch = link.epoch;
   record_link(link);  // before Go: whoever gets it is known to the next broker
   send_go(link);
+  keep_words(link);
   act(ForgetSegments{link.id, link.epoch});
 }
 
@@ -254,6 +257,7 @@ void BrokerCore::end_link(Link& link) {
   } else {
     move(link, LinkState::closing);
     bound_closing(of);
+    watch(pits_[of]);
   }
   if (pits_[of].alone_of) end_alone(pits_[of]);
 }
@@ -350,6 +354,7 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
   pit.links.insert(id);
   conns_.at(0).links.insert(id);
+  if (link.state == LinkState::open) keep_words(link);
   if (pit.index != record.pit) record_link(link);  // the place that it says may be another pit's soon
 }
 

@@ -79,7 +79,7 @@ void BrokerCore::start_now(Pit& pit) {
     case PitState::backoff:
     case PitState::quarantined:
     case PitState::stopped:
-      pit.failures.clear();
+      forget_failures(pit);
       pit.reason.clear();
       return start(pit);
   }

@@ -62,6 +62,8 @@ void BrokerCore::start(Pit& pit) {
   pit.was_ready = pit.hung_up = false;
   pit.after_exit = AfterExit::restart;
   pit.version.clear();
+  pit.hung_on.reset();
+  pit.failed_too_often = false;
   pit.started_with = fingerprint(pit.config);
   ++pit.instance;
   pit.moved_to.reset();
@@ -114,6 +116,7 @@ void BrokerCore::on(const PitExited& e) {
   pit->pid = 0;
   if (pit->instance != pit->state_instance) forget_state(*pit, pit->instance);  // never complete
   set_timer(*pit, no_deadline_ns);
+  forget_all_words(*pit);
   note_fatal(*pit);
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
   const bool asked = pit->state == PitState::stopping;
@@ -125,7 +128,7 @@ void BrokerCore::on(const PitExited& e) {
   if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
   } else if (asked && pit->after_exit == AfterExit::start_again) {
-    pit->failures.clear();
+    forget_failures(*pit);
     start(*pit);
   } else if (asked && pit->after_exit == AfterExit::quarantine) {
     never_again(*pit, std::string(pit->reason));
@@ -148,21 +151,25 @@ void BrokerCore::failed(Pit& pit, const std::string& reason) {
   if (pit.alone_of) return end_pit(pit, PitState::stopped, errc::quarantined, "alone with one message: " + reason);
   if (roll_back(pit, reason)) return;
   const RestartPolicy& policy = pit.config.restart;
-  if (pit.was_ready && now_ns_ - pit.ready_since_ns >= stable_after_ns) pit.failures.clear();
-  std::erase_if(pit.failures, [&](TimeNs t) { return now_ns_ - t >= policy.window_ns; });
+  if (pit.was_ready && now_ns_ - pit.ready_since_ns >= stable_after_ns) forget_failures(pit);
+  const auto is_over = [&](TimeNs t) { return now_ns_ - t >= policy.window_ns; };
+  std::erase_if(pit.failures, is_over);
+  std::erase_if(pit.excused, is_over);
   pit.failures.push_back(now_ns_);
   if (pit.failures.size() >= policy.failures_max) {
+    pit.failed_too_often = true;
     end_pit(pit, PitState::quarantined, errc::quarantined,
             "it failed " + std::to_string(pit.failures.size()) + " times in a row (" + reason +
                 "): see its last lines on stderr, mend it, then start it (symphony pit start)");
     return;
   }
   pit.reason = reason;
-  if (pit.was_ready && pit.failures.size() == 1) {  // a first death must not cost more than the start itself
+  const std::size_t deaths = pit.failures.size() + pit.excused.size();
+  if (pit.was_ready && deaths == 1) {  // a first death must not cost more than the start itself
     move(pit, PitState::backoff);
     return start(pit);
   }
-  back_off(pit, pit.failures.size() - 1);
+  back_off(pit, deaths - 1);
 }
 
 // Its own word, and not a failure: what it needs is not there yet. Never in quarantine for it.
@@ -276,13 +283,19 @@ void BrokerCore::on(const PitMessage& e) {
   } else if (const auto* mapped = std::get_if<control::Mapped>(&e.message)) {
     if (Link* link = current(mapped->at)) side_mapped(*link, false);
   } else if (const auto* ready = std::get_if<control::Ready>(&e.message)) {
-    if (Link* link = current(ready->at)) side_ready(*link, false, ready->last_id);
+    ++pit->words_said;
+    if (Link* link = current(ready->at)) {
+      forget_words(*pit, link->id, 0, link->epoch);
+      side_ready(*link, false, ready->last_id);
+    }
   } else if (const auto* failed_map = std::get_if<control::MapFailed>(&e.message)) {
     Link* link = current(failed_map->at);
     if (link != nullptr && (link->state == LinkState::owning || link->state == LinkState::peering)) {
       refuse_unmapped(*link, *failed_map, "the pit");
     }
   } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
+    ++pit->words_said;
+    forget_words(*pit, drained->at.link, drained->at.epoch, drained->at.epoch + 1);
     Link* link = link_at(drained->at);
     if (link != nullptr && link->state == LinkState::closing) {
       erase_link(*link, true);
@@ -369,6 +382,7 @@ void BrokerCore::record_pit(const Pit& pit) {
   PitRecord r{pit.state,          pit.instance, pit.state_instance, pit.reply_size_max,
               pit.heavy_barriers, pit.end_code, pit.reason,         pit.failures};
   r.sandbox = pit.sandbox;
+  r.excused = pit.excused;
   r.after_exit = pit.after_exit;
   r.cause = pit.cause;
   r.kill_at_ns = pit.timer_ns == no_deadline_ns ? 0 : pit.timer_ns;
@@ -393,7 +407,16 @@ void BrokerCore::note_death(Pit& pit, DeathCause cause, bool signalled, int valu
   }
   const TimeNs ready_ns = pit.was_ready ? now_ns_ - pit.ready_since_ns : -1;
   pit.deaths.push_back({now_ns_, pit.instance, cause, signalled, value, ready_ns, std::move(last_lines), {}, 0, {}});
+  if (cause == DeathCause::hang && pit.hung_on && pit.hung_on->link != 0) {
+    pit.deaths.back().executing = *pit.hung_on;
+    pit.deaths.back().executing_count = 1;
+  }
   if (pit.deaths.size() > control::deaths_max) pit.deaths.pop_front();
+}
+
+void BrokerCore::forget_failures(Pit& pit) {
+  pit.failures.clear();
+  pit.excused.clear();
 }
 
 void BrokerCore::drop_state(Pit& pit) {
@@ -425,6 +448,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.end_code = record->end_code;
     pit.reason = record->reason;
     pit.failures = record->failures;
+    pit.excused = record->excused;
     pit.started_with = record->started_with;
     pit.recorded = true;
     pit.protocol = record->protocol;
@@ -483,7 +507,7 @@ void BrokerCore::restore_on_its_way_out(Pit& pit, const PitRecord& record, bool 
   note_death(pit, record.cause, false, 0);
   switch (record.after_exit) {
     case AfterExit::start_again:
-      pit.failures.clear();
+      forget_failures(pit);
       return start(pit);
     case AfterExit::stop:
       return end_pit(pit, PitState::stopped, errc::closed, pit.reason);

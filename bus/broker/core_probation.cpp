@@ -49,7 +49,7 @@ bool BrokerCore::roll_back(Pit& pit, const std::string& how) {
   pit.config = with_file(std::move(pit.config), pit.probation->file);
   end_probation(pit);
   keep_config();         // from here it goes on from the file before, whoever is the broker
-  pit.failures.clear();  // those were the other file's
+  forget_failures(pit);  // those were the other file's
   const std::string text = "it died on probation (" + how + ") and goes on from " + file_of(pit.config) +
                            (pit.is_durable() ? ", with what it keeps" : ", which begins with no state: it keeps none");
   act(Note{"pit " + pit.config.name + ", swapped to " + bad + ": " + text});

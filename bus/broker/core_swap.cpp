@@ -123,7 +123,7 @@ void BrokerCore::take_over(Pit& heir) {
       {now_ns_, pit.instance, DeathCause::swap, false, 0, now_ns_ - pit.ready_since_ns, {}, {}, 0, {}});
   if (heir.deaths.size() > control::deaths_max) heir.deaths.pop_front();
   heir.log_lines_lost = pit.log_lines_lost;
-  heir.failures.clear();
+  forget_failures(heir);
   if (heir.is_durable()) heir.state_instance = heir.instance;
   if (swap.probation_ns != 0 && file_of(heir.config) != file_of(pit.config)) {  // a reload may have come in between
     begin_probation(heir, now_ns_ + swap.probation_ns, file_of(pit.config));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,6 +33,7 @@ inline constexpr std::size_t closing_per_pit_max = 64;  // links that a pit has 
 inline constexpr std::size_t commands_max = 64;         // of operators, that wait for what they asked for
 inline constexpr std::size_t record_size_max = 512;
 inline constexpr std::uint32_t failures_limit = 16;
+inline constexpr std::size_t excused_max = 8;  // deaths that messages are to blame for, which are remembered
 inline constexpr std::uint32_t in_flight_limit = 1024;
 inline constexpr std::uint32_t auto_capacity_max = 16u << 20;  // for a caller that leaves the reply ring's size to us
 
@@ -43,6 +45,12 @@ inline constexpr TimeNs probation_max_ns = 3600 * second_ns;   // after a swap
 inline constexpr TimeNs alone_time_max_ns = 60 * second_ns;    // of an instance for one message
 inline constexpr TimeNs hang_up_grace_ns = 1 * second_ns;      // for a pit that closed its socket, to be dead
 inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so long: earlier failures are forgotten
+// Of the watchdog: how often it looks, within these bounds an eighth of the pit's smallest budget; how long a request
+// may stand still before its caller says so, a quarter of it; how long one that is cancelled has then, at most.
+inline constexpr TimeNs look_every_min_ns = 1 * ms_ns;
+inline constexpr TimeNs look_every_max_ns = 100 * ms_ns;
+inline constexpr TimeNs cancel_grace_max_ns = 1 * second_ns;
+inline constexpr TimeNs silence_min_ns = 1 * second_ns;        // of a pit that executes nothing, and owes a word
 inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
 inline constexpr TimeNs clock_behind_max_ns = 30 * second_ns;  // a message may have waited for a new broker
 
@@ -151,13 +159,27 @@ struct SegmentsFailed {
   Epoch epoch = 0;
   int sys_errno = 0;
 };
+// A request that a pit is executing, as the words of its link and the record itself say. Either may be a lie: the pit's
+// or the caller's.
+struct ExecutionSeen {
+  Epoch epoch = 0;
+  std::uint64_t begun = 0;  // the pit's word
+  ExecutingMessage message{};
+};
+// Answers LookAtPit: of the links named there, those that are executing something.
+struct PitSeen {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  bool is_stopped = false;  // SIGSTOP, or in the hands of a debugger
+  std::vector<ExecutionSeen> executing;
+};
 struct KeeperLost {};
 struct StopAll {};
 struct TimerFired {};
 
 using Event = std::variant<Begin, CallerConnected, CallerLeft, CallerMessage, CallerFaulted, PitMessage, PitFaulted,
                            PitHungUp, PitSpawned, SpawnFailed, StateFailed, PitExited, SegmentsMade, SegmentsSealed,
-                           SegmentsFailed, KeeperLost, StopAll, TimerFired, LogLost, ConfigRead>;
+                           SegmentsFailed, KeeperLost, StopAll, TimerFired, LogLost, ConfigRead, PitSeen>;
 
 // ---- actions ----
 // Descriptors by what they are; whoever executes the action knows the numbers.
@@ -213,6 +235,23 @@ struct SpawnPit {
   PitIndex state_pit = 0;
   bool waits = false;
   bool is_alone = false;  // state_pit goes on writing there: it begins with a copy
+};
+// The words of an epoch that is open are to be seen from here on, until ForgetWords. Its segments are there, or the
+// keeper holds them with the link's record.
+struct KeepWords {
+  LinkId link = 0;
+  Epoch epoch = 0;
+  std::uint32_t request_capacity = 0;
+};
+struct ForgetWords {
+  LinkId link = 0;
+  Epoch epoch = 0;
+};
+// What it is executing, on these epochs of its links: comes back as PitSeen.
+struct LookAtPit {
+  PitIndex pit = 0;
+  std::uint32_t instance = 0;
+  std::vector<std::pair<LinkId, Epoch>> links;
 };
 // What this instance keeps in files is complete: it takes the place of what the one before kept.
 struct KeepState {
@@ -284,8 +323,9 @@ struct Note {
   std::string text;
 };  // one line for the operator
 
-using Action = std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KeepState,
-                            KillPit, ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note,
-                            ReadConfig, KeepConfig, Stopping, KeepLetters, MakeCopy, ForgetCopy>;
+using Action =
+    std::variant<SendToCaller, SendToPit, MakeSegments, SealSegments, ForgetSegments, SpawnPit, KeepState, KillPit,
+                 ConnectPit, PutRecord, DeleteRecord, DisconnectCaller, ArmTimer, Finished, Note, ReadConfig,
+                 KeepConfig, Stopping, KeepLetters, MakeCopy, ForgetCopy, KeepWords, ForgetWords, LookAtPit>;
 
 }  // namespace symphony::detail::broker

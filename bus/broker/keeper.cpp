@@ -123,6 +123,8 @@ void Keeper::obey(const Datagram& message, std::vector<UniqueFd> fds) {
     case Kind::remove:
       records_.erase(key);
       return;
+    case Kind::fetch:
+      return tell_held(key);
     case Kind::serving:
       broker_serves_ = true;
       return;
@@ -197,6 +199,17 @@ void Keeper::tell(Kind kind, std::uint64_t key, std::int32_t value, std::span<co
     if (with->output) out.fds.push_back(with->output.duplicate());
     if (!out.fds[0] || !out.fds[1] || !out.fds.back())
       broker_gone_ = true;  // it could not serve this pit: better a new one
+  }
+  out_.push_back(std::move(out));
+  flush();
+}
+
+// One that cannot be copied is as good as not held: who asked does without it.
+void Keeper::tell_held(std::uint64_t key) {
+  Outgoing out{datagram(Kind::held, key, 0), {}};
+  if (const auto record = records_.find(key); record != records_.end()) {
+    for (const UniqueFd& fd : record->second.fds) out.fds.push_back(fd.duplicate());
+    if (std::any_of(out.fds.begin(), out.fds.end(), [](const UniqueFd& fd) { return !fd; })) out.fds.clear();
   }
   out_.push_back(std::move(out));
   flush();

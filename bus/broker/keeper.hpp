@@ -90,6 +90,7 @@ class Keeper {
   static void kill_group(const Held& held) noexcept;
   void tell(Kind kind, std::uint64_t key, std::int32_t value, std::span<const std::byte> payload = {},
             const Held* with = nullptr);
+  void tell_held(std::uint64_t key);
   void flush();
 
   UniqueFd broker_;

@@ -28,15 +28,17 @@ enum class Kind : std::uint32_t {
   remove = 3,    // a record
   serving = 4,   // from now on
   stopping = 5,  // as it was told to, by whomever: what follows is its end, not its death
+  fetch = 6,     // the descriptors that are held with a record: answered by `held`
   // keeper -> broker
   begin = 16,         // payload: BeginInfo; that many `process` and `record` follow
   process = 17,       // value: pid; fds: the broker's end of its control socket, pidfd, and
                       // where its stderr is read, if it was to be kept
-  record = 18,        // payload: blob. Its fds stay here: they only keep the memory, no broker needs them again
+  record = 18,        // payload: blob. Its fds stay here: they keep the memory; who wants to see it fetches them
   spawned = 19,       // value: pid; fds as process
   spawn_failed = 20,  // value: errno
   exited = 21,        // value: as exit_value() has it
   stop = 22,          // end all pits in order, then exit
+  held = 23,          // fds: those of the record, or none
 };
 
 struct Header {

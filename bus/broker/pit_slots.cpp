@@ -29,7 +29,7 @@ struct SlotWriter : KeptWriter {
   void pit(const PitConfig& config) {
     // All members: one more does not compile until it is here and in the reader.
     const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
-                 start_at_once, state, sandbox, restart] = config;
+                 start_at_once, state, sandbox, restart, budgets] = config;
     const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
         state;
     const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
@@ -58,6 +58,12 @@ struct SlotWriter : KeptWriter {
     number(backoff_first_ns);
     number(backoff_max_ns);
     number(start_timeout_ns);
+    number(budgets.each_ns);
+    number(static_cast<std::uint32_t>(budgets.of_types.size()));
+    for (const auto& [type, ns] : budgets.of_types) {
+      number(type);
+      number(ns);
+    }
   }
 };
 
@@ -102,6 +108,15 @@ struct SlotReader : KeptReader {
     number(p.restart.backoff_first_ns);
     number(p.restart.backoff_max_ns);
     number(p.restart.start_timeout_ns);
+    number(p.budgets.each_ns);
+    std::uint32_t budgets = 0;
+    number(budgets);
+    ok = ok && budgets <= time_budgets_max;
+    for (std::uint32_t i = 0; ok && i < budgets; ++i) {
+      TimeBudgets::OfType& one = p.budgets.of_types.emplace_back();
+      number(one.type);
+      number(one.ns);
+    }
   }
 };
 

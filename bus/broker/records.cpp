@@ -58,6 +58,9 @@ std::vector<std::byte> encode(const PitRecord& record) {
   w.put(record.protocol);
   w.put(record.moved_to);
   w.put(record.sandbox);
+  const auto excused = std::min(record.excused.size(), excused_max);
+  w.put(static_cast<std::uint8_t>(excused));
+  for (std::size_t i = record.excused.size() - excused; i < record.excused.size(); ++i) w.put(record.excused[i]);
   w.put(static_cast<std::uint8_t>(record.has_death));
   if (record.has_death) {
     w.put(record.death.at_ns);
@@ -96,6 +99,9 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   record.protocol = r.get<std::uint16_t>();
   record.moved_to = r.get<std::uint32_t>();
   record.sandbox = r.get<SandboxBlocks>();
+  const auto excused = r.get<std::uint8_t>();
+  r.ok &= excused <= excused_max;
+  for (std::size_t i = 0; r.ok && i < excused; ++i) record.excused.push_back(r.get<TimeNs>());
   record.has_death = r.get<std::uint8_t>() != 0;
   r.ok &= after < after_exit_count && cause < death_cause_count;
   if (record.has_death) {

@@ -42,6 +42,7 @@ struct PitRecord {
   std::uint16_t protocol = 0;                 // of the process
   std::uint32_t moved_to = 0;                 // the place whose pit took over from it, and 1; 0: none
   bool has_death = false;
+  std::vector<TimeNs> excused{};  // at most excused_max
   PitDeath death{};  // the last one, without its lines: those are lost with the broker, as are the deaths before it
   SandboxBlocks sandbox = 0;  // as its process said
 };

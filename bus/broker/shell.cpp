@@ -333,13 +333,14 @@ void Shell::execute(const DisconnectCaller& a) {
 
 // ---- pits ----
 
-void Shell::adopt_pit(PitIndex index, std::uint32_t instance, std::vector<UniqueFd> fds) {
+void Shell::adopt_pit(PitIndex index, std::uint32_t instance, pid_t pid, std::vector<UniqueFd> fds) {
   drop_pit(index);
   Pit& pit = pits_[index];
   pit.peer.socket = control::ControlSocket(std::move(fds[0]));
   pit.pidfd = std::move(fds[1]);
   if (fds.size() > 2) pit.output = std::move(fds[2]);
   pit.instance = instance;
+  pit.pid = pid;
   if (!watch(pit.peer.socket.fd(), Tag::pit, index)) feed(PitFaulted{index, instance});
 }
 

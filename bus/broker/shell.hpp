@@ -14,6 +14,7 @@
 #include "bus/broker/oom_kills.hpp"
 #include "bus/broker/pit_slots.hpp"
 #include "bus/control/socket.hpp"
+#include "bus/memory/mapping.hpp"
 
 namespace symphony::detail::broker {
 
@@ -75,6 +76,12 @@ class Shell {
   struct Segments {
     UniqueFd caller_rw, pit_rw, caller_ro, pit_ro;
   };
+  // Of an epoch that is open: what both sides wrote about its requests, to be read.
+  struct LinkWords {
+    std::uint32_t request_capacity = 0;
+    Mapping pit_words;  // none while the keeper is asked for it
+    Mapping requests;
+  };
   enum class Tag : std::uint64_t { wake, keeper, listener, caller, caller_pidfd, pit, output, leave };
 
   explicit Shell(ShellOptions options) noexcept;
@@ -97,7 +104,7 @@ class Shell {
   void accept_callers();
   void read_caller(ConnId id);
   void read_pit(PitIndex index);
-  void adopt_pit(PitIndex index, std::uint32_t instance, std::vector<UniqueFd> fds);
+  void adopt_pit(PitIndex index, std::uint32_t instance, pid_t pid, std::vector<UniqueFd> fds);
   // shell_logs.cpp
   void begin_output(PitIndex index, pid_t started);  // started: 0 for a process that an earlier broker started
   void read_output(PitIndex index, int reads_max);
@@ -107,6 +114,9 @@ class Shell {
   [[nodiscard]] std::vector<std::vector<std::byte>> read_letters(const std::vector<PitConfig>& pits);
   void run_posted();
   void leave() noexcept;
+  // shell_watch.cpp
+  void see_words(LinkWords& words, int caller_segment, int pit_segment);
+  void hear_words(LinkId link, const std::vector<UniqueFd>& fds);
 
   void send(Peer& peer, Tag tag, std::uint64_t id, const Message& message, const std::vector<int>& fds);
   // False: the peer's queue can not be emptied now.
@@ -137,6 +147,9 @@ class Shell {
   void execute(const KeepLetters& a);
   void execute(const MakeCopy& a);
   void execute(const ForgetCopy& a) { copies_.erase(a.pit); }
+  void execute(const KeepWords& a);
+  void execute(const ForgetWords& a);
+  void execute(const LookAtPit& a);
 
   CoreConfig config_;
   UniqueFd keeper_;
@@ -157,6 +170,7 @@ class Shell {
   const SlotStore* slots_ = nullptr;
   const KeptFile* letters_ = nullptr;
   std::map<std::pair<LinkId, Epoch>, Segments> segments_;
+  std::map<std::pair<LinkId, Epoch>, LinkWords> words_;
   struct Handed {
     PitIndex from = 0;
     UniqueFd memory;

@@ -100,8 +100,7 @@ void Shell::keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> f
   switch (message.header.kind) {
     case keeper::Kind::spawned:
       if (fds.size() < 2) return lose_keeper();
-      adopt_pit(pit, instance, std::move(fds));
-      pits_[pit].pid = value;
+      adopt_pit(pit, instance, value, std::move(fds));
       begin_output(pit, value);
       return feed(PitSpawned{pit, instance, value});
     case keeper::Kind::spawn_failed:
@@ -121,6 +120,8 @@ void Shell::keeper_says(const keeper::Datagram& message, std::vector<UniqueFd> f
       }
       return feed(std::move(exited));
     }
+    case keeper::Kind::held:
+      return hear_words(message.header.key, fds);
     case keeper::Kind::stop:
       return stop();
     default:

@@ -82,9 +82,9 @@ struct Encoder {
   }
   Built operator()(const Own& m) {
     const auto at = to_wire(m.at);
-    return done(wire::Body::Own,
-                wire::CreateOwn(b, &at, m.correlation, m.request_capacity, m.reply_capacity, m.request_salt,
-                                m.reply_salt, m.in_flight_max, m.reply_size_max, m.trust, m.heavy_barriers));
+    return done(wire::Body::Own, wire::CreateOwn(b, &at, m.correlation, m.request_capacity, m.reply_capacity,
+                                                 m.request_salt, m.reply_salt, m.in_flight_max, m.reply_size_max,
+                                                 m.trust, m.heavy_barriers, m.look_after_ms));
   }
   Built operator()(const Peer& m) {
     const auto at = to_wire(m.at);
@@ -158,6 +158,14 @@ struct Encoder {
     const auto why = text(m.text, text_size_max);
     return done(wire::Body::Frozen, wire::CreateFrozen(b, m.number, static_cast<std::uint16_t>(m.code), why));
   }
+  Built operator()(const StandsStill& m) {
+    const auto at = to_wire(m.at);
+    return done(wire::Body::StandsStill, wire::CreateStandsStill(b, &at));
+  }
+  Built operator()(const CancelRequest& m) {
+    const auto at = to_wire(m.at);
+    return done(wire::Body::CancelRequest, wire::CreateCancelRequest(b, &at, m.id));
+  }
   Built operator()(const Thaw& m) { return done(wire::Body::Thaw, wire::CreateThaw(b, m.number)); }
   Built operator()(const Rehearse& m) { return done(wire::Body::Rehearse, wire::CreateRehearse(b, m.number)); }
   Built operator()(const Rehearsed& m) {
@@ -217,7 +225,7 @@ struct Decoder {
     return Own{from_wire(*w.at()), w.correlation(),    w.request_capacity(),
                w.reply_capacity(), w.request_salt(),   w.reply_salt(),
                w.in_flight_max(),  w.reply_size_max(), in_range(w.trust(), std::uint8_t{0}, most),
-               w.heavy_barriers()};
+               w.heavy_barriers(), w.look_after_ms()};
   }
   Message refused(const wire::Refused& w) {
     constexpr auto low = static_cast<std::uint16_t>(errc::invalid_argument);
@@ -367,6 +375,10 @@ struct Decoder {
         return Rehearse{e.body_as_Rehearse()->number()};
       case wire::Body::Rehearsed:
         return rehearsed(*e.body_as_Rehearsed());
+      case wire::Body::StandsStill:
+        return StandsStill{from_wire(*e.body_as_StandsStill()->at())};
+      case wire::Body::CancelRequest:
+        return CancelRequest{from_wire(*e.body_as_CancelRequest()->at()), e.body_as_CancelRequest()->id()};
       case wire::Body::NONE:
         break;
     }

@@ -53,7 +53,7 @@ struct ReportDecoder {
   PitDeath death(const wire::PitDeath& w) {
     return {w.at_ns(),
             w.instance(),
-            one_of(w.cause(), DeathCause::try_again),
+            one_of(w.cause(), DeathCause::hang),
             w.signalled(),
             w.value(),
             w.ready_ns(),

@@ -27,6 +27,7 @@ inline constexpr std::uint16_t protocol_of_letters = 3;    // Executing, Park, O
 inline constexpr std::uint16_t protocol_of_probation = 3;  // a Command's probation_ns
 inline constexpr std::uint16_t protocol_of_rehearsal = 4;  // Rehearse, Rehearsed, a Command with `rehearse`
 inline constexpr std::uint16_t protocol_of_causes = 4;     // DeathCause::sandbox and those behind it
+inline constexpr std::uint16_t protocol_of_watchdog = 4;   // StandsStill, CancelRequest
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
@@ -137,8 +138,9 @@ struct Own {
   std::uint32_t reply_salt = 0;
   std::uint32_t in_flight_max = 0;
   std::uint32_t reply_size_max = 0;
-  std::uint8_t trust = 0;       // symphony::Trust: towards C how far the pit is trusted
-  bool heavy_barriers = false;  // both sides make them
+  std::uint8_t trust = 0;           // symphony::Trust: towards C how far the pit is trusted
+  bool heavy_barriers = false;      // both sides make them
+  std::uint32_t look_after_ms = 0;  // C: standing still for so long is said; 0: nobody wants to hear it
 };
 
 struct Peer {
@@ -213,6 +215,16 @@ struct Park {
   AloneOutcome outcome = AloneOutcome::not_run;
   LinkId alone_link = 0;          // on which it was tried alone; 0: on none
   std::vector<std::byte> body{};  // the first letter_body_size_max bytes
+};
+
+// C: a request of this attachment has been standing still: see whether its pit hangs. No more than a hint.
+struct StandsStill {
+  Attachment at;
+};
+// To P: this request has used up its time; should its handler ask whether it is cancelled, it is.
+struct CancelRequest {
+  Attachment at;
+  std::uint64_t id = 0;
 };
 
 // C: what an operator asks for. Each has exactly one Answer: when it is done, cannot be done, or at its deadline.
@@ -301,6 +313,6 @@ using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
                  Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
                  Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw, Executing, Park,              //
-                 Rehearse, Rehearsed>;
+                 Rehearse, Rehearsed, StandsStill, CancelRequest>;
 
 }  // namespace symphony::detail::control

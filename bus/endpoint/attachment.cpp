@@ -24,6 +24,7 @@ result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segm
   attached->geometry = {own.request_capacity, own.reply_capacity, own.request_salt, own.reply_salt, own.heavy_barriers};
   attached->in_flight_max = own.in_flight_max;
   attached->reply_size_max = own.reply_size_max;
+  attached->look_after_ns = own.look_after_ms * ms_ns;
   attached->trust = static_cast<Trust>(std::min<std::uint8_t>(own.trust, std::uint8_t{2}));
   auto mapping = Mapping::map(segment.get(), segment_size(attached->geometry, side), Access::read_write);
   if (!mapping) return unexpected(mapping.error());

@@ -24,6 +24,7 @@ struct Attached {
   std::uint32_t reply_size_max = 0;
   Trust trust = Trust::cooperative;
   std::uint64_t last_id = 0;  // A of protocol rule D4
+  TimeNs look_after_ns = 0;   // a request that stands still for so long is said to; 0: nobody wants to hear it
   Mapping own;
   Mapping peer;
   // The data pages of the peer's segment, writable, where the link is one of write-back; else empty.

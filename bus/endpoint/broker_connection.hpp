@@ -28,6 +28,9 @@ class BrokerConnection {
   // make an ordinary link of the third. While there is none, as the last one did.
   [[nodiscard]] bool keeps_letters() const noexcept { return protocol_ >= control::protocol_of_letters; }
 
+  // Whether the broker takes StandsStill.
+  [[nodiscard]] bool watches() const noexcept { return protocol_ >= control::protocol_of_watchdog; }
+
   // Never blocks: what the broker does not take now goes out as it reads. One that is gone is not told.
   void send(const control::Message& message) noexcept;
   // `epoll` said that there is room, or nothing may be left behind.

@@ -198,6 +198,8 @@ void CallerControl::hear() {
       if (broker_.keeps_letters()) broker_.send(*executing);
     } else if (auto* letter = std::get_if<Park>(&told)) {
       if (broker_.keeps_letters()) broker_.send(std::move(*letter));
+    } else if (const auto* still = std::get_if<StandsStill>(&told)) {
+      if (broker_.watches()) broker_.send(*still);
     } else {
       links_.close(std::get<LinkId>(told));
     }

@@ -40,6 +40,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   void report_fault(const control::Attachment& at, RingFault fault) noexcept override;
   void close_link(control::LinkId link) noexcept override;
   void report_executing(const control::Executing& executing) noexcept override { tell(executing); }
+  void report_still(const control::StandsStill& still) noexcept override { tell(still); }
   void park(control::Park&& letter) noexcept override { tell(std::move(letter)); }
   [[nodiscard]] result<std::unique_ptr<LinkCore>> open_alone(control::LinkId of, const LinkOptions& options,
                                                              TimeNs deadline_ns, const OpenCancel& cancel) override;
@@ -56,7 +57,7 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
     control::Attachment at;
     RingFault kind;
   };
-  using Told = std::variant<Fault, control::LinkId, control::Executing, control::Park>;
+  using Told = std::variant<Fault, control::LinkId, control::Executing, control::Park, control::StandsStill>;
   // A question that waits; lost: no broker will answer it.
   struct Query {
     std::optional<control::Status> answer;
@@ -94,7 +95,8 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   std::map<std::uint64_t, Query> queries_;
 
   std::mutex told_mutex_;   // held for a push or a swap
-  std::vector<Told> told_;  // at most a fault an epoch and a close for each link, and what killed its pit
+  std::vector<Told> told_;  // at most a fault an epoch and a close for each link, what killed its pit, and a
+                            // StandsStill a second
   std::thread thread_;
 };
 

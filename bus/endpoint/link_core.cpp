@@ -10,6 +10,7 @@
 namespace symphony::detail {
 namespace {
 
+constexpr TimeNs look_again_ns = second_ns;  // at a pit that stands still, and whose broker was told
 constexpr std::uint64_t no_progress_bound = ~std::uint64_t{0};
 
 constexpr std::string_view text_deadline = "the call's deadline passed before its reply came";
@@ -21,6 +22,12 @@ constexpr std::string_view text_crashed = "the pit died while it was executing t
 constexpr std::string_view text_accepted = "the pit died after it had accepted this call: its answer is lost";
 constexpr std::string_view text_more = "the reply is streamed, which this version does not read";
 constexpr std::string_view text_memory = "no memory to hold the message";
+
+// Not longer than a request may stand still, where its broker is to hear of it.
+TimeNs sleep_max_ns(const Attached& attached) noexcept {
+  const TimeNs most = caller_sleep_max_ns(attached.trust);
+  return attached.look_after_ns == 0 ? most : std::min(most, attached.look_after_ns);
+}
 
 // A call's body where it stands in the ring that it was sent on.
 template <class Channel>
@@ -145,6 +152,7 @@ void LinkCore::end_overdue() noexcept {
   const TimeNs now = coarse_now_ns();
   if (calls_.live() == 0 || now == overdue_checked_ns_) return;
   overdue_checked_ns_ = now;
+  look_at_pit(now);
   calls_.for_each(Call::State::sent, Call::State::queued, [&](Call& call) {
     if (call.deadline_ns <= now) end(call, status::deadline, text_deadline);
   });
@@ -299,6 +307,7 @@ void LinkCore::on_new_epoch(std::unique_ptr<Attached> attached) {
                    attached_->peer_data.data());
   phase_ = Phase::open;
   told_placement_ = 0;
+  next_look_ns_ = 0;
   tell_placement();
   ++counters_.attaches;
   if (!old) return;
@@ -333,6 +342,18 @@ void LinkCore::tell_placement() noexcept {
   RealMem::store<Order::relaxed, Site::state>(&words->placement, word);
 }
 
+// Requests that are handled and have no reply yet wait for what is not the pit's fault.
+void LinkCore::look_at_pit(TimeNs now) noexcept {
+  const TimeNs after = attached_->look_after_ns;
+  if (after == 0 || phase_ != Phase::open || now < next_look_ns_ || calls_.live() == 0) return;
+  const std::uint64_t handled = channel_->pit_progress().handled;
+  const bool waits = handled != channel_->out().published();
+  const bool stands_still = waits && next_look_ns_ != 0 && handled == handled_then_;
+  handled_then_ = handled;
+  next_look_ns_ = now + (stands_still ? std::max(after, look_again_ns) : after);
+  if (stands_still) control_->report_still({attached_->at});
+}
+
 // ---- waiting
 
 bool LinkCore::progress(std::uint64_t replies_max) noexcept {
@@ -356,6 +377,7 @@ bool LinkCore::wait_for(Done&& done, TimeNs deadline_ns, bool for_space) noexcep
   // line before it is told of this reply.
   const auto ready = [&] {
     progress(1);
+    if (attached_->look_after_ns != 0) look_at_pit(coarse_now_ns());  // one that spins looks nowhere else
     return done();
   };
   const auto glance = [&] { return for_space || (phase_ == Phase::open && channel_->glance()); };
@@ -371,13 +393,14 @@ bool LinkCore::wait_for(Done&& done, TimeNs deadline_ns, bool for_space) noexcep
   if (budget != 0 && spin_until(glance, ready, budget >= deadline_ns - start ? deadline_ns : start + budget)) {
     return true;
   }
-  const TimeNs bound = caller_sleep_max_ns(attached_->trust);
   tell_placement();
   bool is_done = false;
   for (TimeNs now = now_ns(); !is_done && now < deadline_ns; now = now_ns()) {
+    look_at_pit(now);
     std::array<WaitWord, 2> words{mailbox_->wait_word()};
     std::size_t count = 1;
     const bool attached = phase_ == Phase::open;
+    const TimeNs bound = sleep_max_ns(*attached_);
     if (attached) {
       channel_->free_space(true);  // a pit may wait for it, and nobody looks here while we sleep
       if (for_space) channel_->want_space(true);

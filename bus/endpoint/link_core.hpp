@@ -72,6 +72,7 @@ class LinkControl {
   // Tells the broker, which may not be there.
   virtual void report_executing(const control::Executing&) noexcept {}
   virtual void park(control::Park&&) noexcept {}
+  virtual void report_still(const control::StandsStill&) noexcept {}
   // Whether the broker keeps what is parked, and starts instances for one message; an older one does neither.
   [[nodiscard]] virtual bool keeps_letters() const noexcept { return true; }
   // A link to an instance that the broker starts for it, of the pit that `of` is a link to. Waits; from any thread.
@@ -149,7 +150,8 @@ class LinkCore {
   void end_all(CallStatus status, std::string_view static_text) noexcept;
   void end_overdue() noexcept;
   void disarm_fd() noexcept;
-  void tell_placement() noexcept;  // where this thread runs
+  void look_at_pit(TimeNs now) noexcept;  // while a call waits
+  void tell_placement() noexcept;         // where this thread runs
   [[nodiscard]] std::optional<Reply> refuse(std::span<const std::byte> body) noexcept;
 
   // Spins, then sleeps, until done() or the deadline.   Returns the last answer of done().
@@ -174,6 +176,8 @@ class LinkCore {
   control::Epoch closing_epoch_ = 0;
   std::uint64_t queued_ = 0;
   TimeNs overdue_checked_ns_ = 0;
+  TimeNs next_look_ns_ = 0;         // at what the pit does; 0: none yet in this epoch
+  std::uint64_t handled_then_ = 0;  // at the last one
   CallStatus end_status_ = status::closed;
   std::string end_text_;
   bool is_alone_ = false;

@@ -7,11 +7,12 @@
 
 namespace symphony::detail {
 
-ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max)
+ServedLink::ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max, const CancelWord* cancelled)
     : attached_(std::move(attached)),
       channel_(attached_->own.data(), attached_->peer.data(), attached_->geometry, {}, attached_->peer_data.data()),
       reply_size_max_(std::max(std::min({reply_size_max, attached_->reply_size_max, channel_.message_size_max()}),
                                static_cast<std::uint32_t>(sizeof(ErrorBody) + error_text_size_max))),
+      cancelled_(cancelled),
       last_id_(attached_->last_id) {}
 
 // F1: the pit never waits for a caller. An error's text must fit as well as a reply.
@@ -122,7 +123,10 @@ LaterReply ServedLink::defer() noexcept {
   return {attached_->at.link, attached_->at.epoch, envelope_.id};
 }
 
-bool ServedLink::is_abandoned() const noexcept { return discarding_ || channel_.peer_state() == SideState::closing; }
+bool ServedLink::is_abandoned() const noexcept {
+  return discarding_ || channel_.peer_state() == SideState::closing ||
+         (cancelled_ != nullptr && cancelled_->is_cancelled(attached_->at.link, envelope_.id));
+}
 
 LaterOutcome ServedLink::reply_later(std::uint64_t id, CallStatus ending, std::uint32_t type,
                                      std::span<const std::byte> body) noexcept {

@@ -12,6 +12,7 @@
 #include "bus/channel/channel.hpp"
 #include "bus/endpoint/attachment.hpp"
 #include "bus/endpoint/call_table.hpp"
+#include "bus/endpoint/cancel_word.hpp"
 
 namespace symphony::detail {
 
@@ -26,7 +27,8 @@ class ServedLink final : private ReplyWriter {
 
   // `reply_size_max` is what the pit wants; the link's own bound is kept as well (largest_reply_in), so that a caller
   // that has read its replies never keeps its own request waiting.
-  ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max);
+  // `cancelled`, if any, outlives the link.
+  ServedLink(std::unique_ptr<Attached> attached, std::uint32_t reply_size_max, const CancelWord* cancelled = nullptr);
 
   // Whether serve_one() is worth a call, for who polls: one load.
   [[nodiscard]] bool glance() const noexcept { return busy_ || channel_.glance(); }
@@ -76,6 +78,7 @@ class ServedLink final : private ReplyWriter {
   std::unique_ptr<Attached> attached_;
   Channel channel_;
   std::uint32_t reply_size_max_;
+  const CancelWord* cancelled_;
   std::uint64_t last_id_ = 0;  // D6: ids only rise
   bool blocked_ = false;
   bool busy_ = false;  // blocked_, or later_ is not empty

@@ -222,7 +222,7 @@ void ServiceCore::attach(std::unique_ptr<Attached> attached, RequestHandler& han
   }
   const std::uint64_t last_id = attached->last_id = handler.last_id(at.link);
   try {
-    links_.add(std::make_shared<ServedLink>(std::move(attached), options_.reply_size_max));
+    links_.add(std::make_shared<ServedLink>(std::move(attached), options_.reply_size_max, &cancelled_));
   } catch (const std::bad_alloc&) {
     return send(MapFailed{at, ENOMEM});
   }
@@ -382,6 +382,8 @@ void ServiceCore::on_message(Received received) {
     }
     mailbox_.post(
         service_event::Freeze{freeze->number, freeze->deadline_ns, fds.empty() ? UniqueFd() : std::move(fds[0])});
+  } else if (const auto* cancel = std::get_if<CancelRequest>(&received.message)) {
+    cancelled_.cancel(cancel->at.link, cancel->id);
   } else if (std::holds_alternative<Thaw>(received.message)) {
     mailbox_.post(service_event::Thaw{});
   } else if (const auto* asked = std::get_if<Rehearse>(&received.message)) {

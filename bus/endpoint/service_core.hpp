@@ -110,6 +110,7 @@ class ServiceCore {
   Outbox outbox_;
   bool ending_ = false;
   Mailbox<ServiceEvent> mailbox_;
+  CancelWord cancelled_;
   std::map<control::LinkId, std::unique_ptr<Attached>> forming_;  // control thread
   LinkSet links_;                                                 // data thread; its watchers post into mailbox_
   SpinBudget spin_;

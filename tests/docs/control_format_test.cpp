@@ -100,7 +100,8 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"protocol_of_letters", {protocol_of_letters}},
                                                 {"protocol_of_probation", {protocol_of_probation}},
                                                 {"protocol_of_rehearsal", {protocol_of_rehearsal}},
-                                                {"protocol_of_causes", {protocol_of_causes}}}));
+                                                {"protocol_of_causes", {protocol_of_causes}},
+                                                {"protocol_of_watchdog", {protocol_of_watchdog}}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
@@ -116,8 +117,9 @@ TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
                                                   {"letter", verb(Verb::letter)},
                                                   {"drop_letter", verb(Verb::drop_letter)}}));
   const std::string text = read_file(document);
-  const char* names[] = {"crash", "exit",         "start_timeout", "protocol", "link_fault", "hang_up",
-                         "stop",  "cannot_start", "unseen",        "state",    "swap",       "alone_too_long"};
+  const char* names[] = {"crash",   "exit",          "start_timeout", "protocol", "link_fault", "hang_up",
+                         "stop",    "cannot_start",  "unseen",        "state",    "swap",       "alone_too_long",
+                         "sandbox", "out_of_memory", "try_again",     "hang"};
   static_assert(std::size(names) == death_cause_count);
   for (std::size_t i = 0; i < std::size(names); ++i) {
     const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -34,6 +36,20 @@ inline pid_t start_bus_program(const char* mode, const std::string& argument, in
     ::_exit(127);
   }
   return child;
+}
+
+// The process of this name that `parent` started; 0: there is none.
+inline pid_t child_named(pid_t parent, std::string_view name) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::string found, line;
+    std::ifstream(entry.path() / "comm") >> found;
+    if (found != name) continue;
+    std::ifstream stat(entry.path() / "stat");
+    std::getline(stat, line);
+    if (line.find(") ") == std::string::npos) continue;
+    if (std::atoi(line.c_str() + line.rfind(')') + 4) == parent) return std::atoi(entry.path().filename().c_str());
+  }
+  return 0;
 }
 
 // Waits for a condition that must come true; the deadline only ends a test that failed.

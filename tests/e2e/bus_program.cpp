@@ -1,6 +1,7 @@
 // What the tests of the bus run beside themselves, to kill it. A program of its own and not only a forked copy of the
 // test: a daemon wants a process with one thread, and ThreadSanitizer lets no copy of a threaded process start threads.
 //   bus_program daemon SOCKET      run_daemon with the pits greeter and probe
+//   bus_program daemon-with-budgets SOCKET       the same, probe with 500 ms for each request
 //   bus_program daemon-without-sigchld SOCKET    the same, started as some parents start their children
 //   bus_program caller FD          calls greeter for ever over a connection that it inherits
 //   bus_program poison SOCKET      sends probe one message that kills it, and ends with 0 when that is POISONED
@@ -22,12 +23,14 @@
 namespace symphony {
 namespace {
 
-int serve(const char* path) {
+int serve(const char* path, TimeNs budget_ns = 0) {
   DaemonOptions options;
   options.socket_path = path;
   PitConfig greeter = pit_config("greeter");
   greeter.restart.failures_max = 16;
-  options.pits = {greeter, pit_config("probe")};
+  PitConfig probe = pit_config("probe");
+  probe.budgets.each_ns = budget_ns;
+  options.pits = {greeter, probe};
   return run_daemon(options);
 }
 
@@ -73,6 +76,7 @@ int poison(const char* path) {
 int main(int argc, char** argv) {
   const std::string_view mode = argc == 3 ? argv[1] : "";
   if (mode == "daemon") return symphony::serve(argv[2]);
+  if (mode == "daemon-with-budgets") return symphony::serve(argv[2], 500 * symphony::ms_ns);
   if (mode == "daemon-without-sigchld") {
     ::signal(SIGCHLD, SIG_IGN);
     return symphony::serve(argv[2]);

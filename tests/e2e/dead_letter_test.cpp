@@ -168,19 +168,7 @@ TEST_F(DeadLetterTest, LettersOutliveTheBroker) {
   ASSERT_TRUE(are_there(1));
   const auto before = letters();
   const std::uint64_t generation = endpoint.status(30 * second_ns)->generation;
-  const pid_t broker_process = [&] {
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      std::string name, parent;
-      std::ifstream(entry.path() / "comm") >> name;
-      if (name != "symphony-broker" && name.substr(0, 15) != "symphony-broker") continue;
-      std::ifstream stat(entry.path() / "stat");
-      std::string line;
-      std::getline(stat, line);
-      if (line.find(") ") == std::string::npos) continue;
-      if (std::atoi(line.c_str() + line.rfind(')') + 4) == keeper) return std::atoi(entry.path().filename().c_str());
-    }
-    return 0;
-  }();
+  const pid_t broker_process = child_named(keeper, "symphony-broker");
   ASSERT_GT(broker_process, 0);
   ASSERT_EQ(::kill(broker_process, SIGKILL), 0);
   ASSERT_TRUE(comes_true([&] {

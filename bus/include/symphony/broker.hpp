@@ -19,6 +19,7 @@
 #include <symphony/pit_info.hpp>
 #include <symphony/result.hpp>
 #include <symphony/sandbox.hpp>
+#include <symphony/time_budgets.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/unique_fd.hpp>
 #include <symphony/waiting.hpp>
@@ -48,6 +49,7 @@ struct PitConfig {
   // How it is confined; a profile other than none: executable is symphony-pit-host, which puts up the walls.
   SandboxPolicy sandbox{};
   RestartPolicy restart;
+  TimeBudgets budgets{};  // of its requests: a pit that stands still in one for longer is replaced
   friend bool operator==(const PitConfig&, const PitConfig&) = default;
 };
 

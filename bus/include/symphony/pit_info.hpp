@@ -60,8 +60,9 @@ enum class DeathCause : std::uint8_t {
   sandbox = 12,         // SIGSYS: it asked the kernel for what its filter forbids
   out_of_memory = 13,   // killed by the kernel, which had no memory left for its group
   try_again = 14,       // by itself, with status 75
+  hang = 15,            // killed: it stood still in a request for longer than that type's budget
 };
-inline constexpr std::uint8_t death_cause_count = 15;
+inline constexpr std::uint8_t death_cause_count = 16;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
   constexpr std::string_view names[death_cause_count] = {"crash",
                                                          "exit",
@@ -77,11 +78,12 @@ inline constexpr std::uint8_t death_cause_count = 15;
                                                          "alone too long",
                                                          "sandbox violation",
                                                          "out of memory",
-                                                         "try again"};
+                                                         "try again",
+                                                         "hang"};
   return names[static_cast<std::uint8_t>(cause)];
 }
 
-// A message that was being executed when its pit died, as its caller says.
+// A message that was being executed when its pit died, as its caller says or, of a hang, as the broker saw.
 struct ExecutingMessage {
   std::uint64_t link = 0;  // 0: none is known
   std::uint64_t id = 0;    // on that link

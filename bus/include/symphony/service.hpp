@@ -61,7 +61,7 @@ class ReplyWriter {
   // Leaves the request without an ending: Service::reply() gives it one. Once, instead of commit. For its caller the
   // request counts as accepted from now on: if the pit dies before the reply, it ends as crashed_accepted.
   [[nodiscard]] virtual LaterReply defer() noexcept = 0;
-  // Whether the caller has closed the link, so that nobody waits.
+  // Whether the caller has closed the link, so that nobody waits, or the request has used up its time budget.
   [[nodiscard]] virtual bool is_abandoned() const noexcept = 0;
 };
 

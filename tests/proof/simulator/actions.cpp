@@ -114,6 +114,10 @@ void World::execute(const SendToPit& a) {
   if (const auto at = subject_of(a.message); at && at->generation != generation_) {
     violation("the broker speaks of another generation");
   }
+  if (std::holds_alternative<control::CancelRequest>(a.message) && adopted_[a.pit].known &&
+      processes_[adopted_[a.pit].process]->protocol < control::protocol_of_watchdog) {
+    violation("a pit is told what it does not know");
+  }
   if (const auto* own = std::get_if<control::Own>(&a.message)) {
     const auto record = records_.find(link_key(own->at.link));
     const auto link = record == records_.end() ? std::nullopt : decode_link(record->second);
@@ -169,7 +173,86 @@ void World::execute(const KillPit& a) {
   const AdoptedPit& adopted = adopted_[a.pit];
   if (!adopted.known || adopted.instance != a.instance) return;
   Process& p = *processes_[adopted.process];
+  if (p.alive && core_->pits_[a.pit].cause == DeathCause::hang) check_hang(core_->pits_[a.pit], p);
   if (p.alive) pit_dies(p, true, 9);
+}
+
+// What is seen of requests: as much as the shell has mapped.
+void World::execute(const KeepWords& a) {
+  const Segments* const s = segments_of(a.link, a.epoch);
+  const auto blob = records_.find(link_key(a.link));
+  const auto record = blob == records_.end() ? std::nullopt : decode_link(blob->second);
+  if (s == nullptr && !keeper_lost_ && (!record || record->open != a.epoch || record->attaching != 0)) {
+    violation("words are kept of an epoch that nobody holds");
+  }
+  // Where the segments are gone the keeper is asked.
+  if (!words_seen_.try_emplace({a.link, a.epoch}, s != nullptr).second) violation("words are kept twice");
+}
+
+void World::execute(const ForgetWords& a) {
+  if (words_seen_.erase({a.link, a.epoch}) == 0) violation("words are forgotten twice");
+}
+
+void World::execute(const LookAtPit& a) {
+  check_named(a.pit, a.instance);
+  PitSeen out{a.pit, a.instance, true, {}};
+  const AdoptedPit& adopted = adopted_[a.pit];
+  if (adopted.known && adopted.instance == a.instance) {
+    const Process& p = *processes_[adopted.process];
+    out.is_stopped = p.stopped || !p.alive;
+  }
+  for (const auto& [link, epoch] : a.links) {
+    const auto words = words_seen_.find({link, epoch});
+    if (words == words_seen_.end()) {
+      violation("the broker looks at words that it did not keep");
+      continue;
+    }
+    const Memory* const m = memory_of(link, epoch);
+    const std::size_t index = m == nullptr ? 0 : m->handled / record_size;
+    const bool executes = m != nullptr && m->begun == m->handled + record_size && index < m->requests.size();
+    if (executes && words->second) {
+      const Request& request = m->requests[index];
+      out.executing.push_back({epoch, m->begun, {link, request.id, request.type, 4, 0}});
+    }
+  }
+  local_.push(std::move(out));
+  if (dice_.one_in(2)) return;
+  for (auto& [of, is_mapped] : words_seen_) is_mapped = true;  // the keeper has answered meanwhile
+}
+
+// A caller says that it waits: where the broker can see what for, the pit is replaced.
+void World::note_still(const control::StandsStill& still) {
+  const auto link = core_->links_.find(still.at.link);
+  if (link == core_->links_.end() || link->second.state != LinkState::open || link->second.epoch != still.at.epoch)
+    return;
+  for (Process* p : active_) {
+    const auto words = words_seen_.find({p->working_at.link, p->working_at.epoch});
+    if (p->pit != link->second.pit || !p->alive || !p->hung || words == words_seen_.end()) continue;
+    p->is_told = p->is_told || words->second;
+  }
+}
+
+// Of a pit that is killed for standing still: it did, in that request, for as long as it had, and while it could run.
+void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
+  if (!pit.hung_on) return;  // an earlier broker's doing
+  if (p.stopped) violation("a pit is killed for standing still while it is stopped");
+  if (pit.hung_on->link == 0) {  // in whatever
+    if (!pit_has_work(p) && !p.hung) violation("a pit is killed for standing still that has nothing to do");
+    return;
+  }
+  if (p.stage == Process::Stage::idle || p.working_at.link != pit.hung_on->link || p.working_on.id != pit.hung_on->id) {
+    return violation("a pit is killed for standing still in a request that it does not execute");
+  }
+  const TimeNs budget = p.budgets.of(p.working_on.type);
+  if (budget == 0)
+    return violation("a pit is killed for standing still in a request that may take as long as it likes");
+  const TimeNs grace = p.protocol < control::protocol_of_watchdog ? 0 : std::min(budget, cancel_grace_max_ns);
+  const TimeNs stood = now_ns_ - p.begun_at_ns - p.stopped_ns - p.froze_ns;
+  // What happens between two looks and is over at the second one is not seen.
+  const auto unseen = static_cast<TimeNs>(p.stops + p.jumps);
+  const TimeNs every = std::clamp(p.budgets.smallest() / 8, look_every_min_ns, look_every_max_ns);
+  if (stood + 2 * every * unseen < budget + grace) violation("a pit is killed for standing still before its time");
+  ++seen.hung;
 }
 
 void World::execute(const SpawnPit& a) {
@@ -179,7 +262,8 @@ void World::execute(const SpawnPit& a) {
   const bool is_durable = core_->config_of(a.pit).state.durability != Durability::none;
   if (is_durable) records_[state_key(a.pit, a.instance)] = {};  // the shell's: memory for its state
   journals_[a.pit].is_kept = is_durable;
-  started_[a.pit] = {core_->config_of(a.pit).name, !core_->config_of(a.pit).calls.empty()};
+  started_[a.pit] = {core_->config_of(a.pit).name, !core_->config_of(a.pit).calls.empty(),
+                     core_->config_of(a.pit).budgets};
   if (!is_durable && a.waits) records_[state_key(a.pit, 0)] = {};
   if (is_durable && a.state_instance != 0 && records_.count(state_key(a.state_pit, a.state_instance)) == 0) {
     violation("an instance is to begin with a state that nobody holds");

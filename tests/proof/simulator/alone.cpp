@@ -37,6 +37,7 @@ bool World::alone_runs(Caller& c, Owner& o) {
     SimCall& call = o.calls.emplace_back(o.alone_call);
     call.request.id = 1;
     call.request.deadly = call.request.deadly && dice_.one_in(2);  // some kill in company alone
+    call.request.hangs = call.request.hangs && dice_.one_in(2);
     call.attempt = 0;
     o.alone_sent = true;
     ++seen.tried_alone;
@@ -45,6 +46,7 @@ bool World::alone_runs(Caller& c, Owner& o) {
     return true;
   }
   progress(c, o);
+  look_at_pit(c, o);
   const bool is_over = o.phase == Owner::Phase::ended;
   if (!is_over && !is_late && !o.wants_close && !o.alone_harmless) return true;
   end_alone(c, o,

@@ -130,9 +130,11 @@ void World::end_broker() {
   armed_ns_ = no_deadline_ns;
   local_.clear();
   segments_.clear();
+  words_seen_.clear();
   asked_.clear();
   commands_.clear();
   words_.clear();
+  for (Process* p : active_) p->is_told = false;
   for (const auto& c : conns_) {
     c->death_told = true;
     if (c->broker_closed) continue;
@@ -211,6 +213,11 @@ void World::conn_says(Conn& conn) {
     std::erase_if(asked_, [&](const OpenAsked& a) { return a.link == close->link && a.conn == conn.id; });
   }
   note_said(message, conn.caller, nobody);
+  if (const auto* still = std::get_if<control::StandsStill>(&message);
+      still != nullptr && !callers_[conn.caller]->is_stranger) {
+    const auto link = core_->links_.find(still->at.link);
+    if (link != core_->links_.end() && link->second.conn == conn.id) note_still(*still);
+  }
   feed(CallerMessage{conn.id, std::move(message)});
 }
 
@@ -280,6 +287,9 @@ void World::keeper_obeys() {
   p.waits = spawn.waits;
   p.state_pit = spawn.state_pit;
   p.is_alone = spawn.is_alone;
+  p.budgets = started_[spawn.pit].budgets;
+  p.heeds_cancel = dice_.one_in(3);
+  if (dice_.one_in(4)) p.protocol = control::protocol_of_watchdog - 1;
   active_.push_back(&p);
   kept_.push_back({p.pit, p.instance, p.id, false, 0});
   say(KeeperWord::Kind::spawned, p.id, static_cast<int>(p.id + 1));

@@ -185,6 +185,7 @@ bool World::owner_has_work(const Owner& o) const {
     return o.opening.attached != nullptr || o.opening.failure.has_value() || o.deadline_ns <= now_ns_;
   }
   if (o.opening.mailbox->has_mail()) return true;
+  if (waits_for_pit(o) && o.next_look_ns <= now_ns_) return true;
   if (o.phase == Owner::Phase::open && o.memory->replies_taken < o.memory->replies.size()) return true;
   if (o.alone_for != 0) {
     return !o.alone_sent || o.alone_harmless || o.phase == Owner::Phase::ended ||
@@ -209,6 +210,7 @@ bool World::owner_runs(Caller& c, Owner& o) {
   }
   progress(c, o);
   end_overdue(o);
+  look_at_pit(c, o);
   if (o.wants_close || (!heals_ && dice_.one_in(o.phase == Owner::Phase::ended ? 4 : 60))) {
     close_owner(c, o);
     return false;
@@ -276,6 +278,7 @@ void World::on_new_epoch(Caller& c, Owner& o, std::unique_ptr<detail::Attached> 
   o.memory = memory_of(o.attached->at.link, o.attached->at.epoch);
   o.faulted = false;
   o.phase = Owner::Phase::open;
+  o.next_look_ns = 0;
   if (is_first) return;
   for (SimCall& call : o.calls) {  // D4
     if (call.state != SimCall::State::sent) continue;
@@ -303,7 +306,8 @@ void World::note_executing(Caller& c, const SimCall& call, const control::Attach
   if (call.was_in_state) return;
   const std::uint64_t handled = dead.trust == Trust::hostile ? dead.freed : dead.handled;
   if (call.position < handled || call.position >= dead.begun) return;
-  c.words.emplace_back(control::Executing{at, call.request.id, 1, 4, call.attempt, call.request.effect});
+  c.words.emplace_back(
+      control::Executing{at, call.request.id, call.request.type, 4, call.attempt, call.request.effect});
 }
 
 Verdict World::judged(const Owner& o, const SimCall& call, const detail::DeadEpoch& dead, std::uint64_t last_id) {
@@ -341,6 +345,25 @@ void World::send(Owner& o, SimCall& call) {
   o.memory->requests.push_back(call.request);
 }
 
+// Whether look_at_pit() has anything to look at.
+bool World::waits_for_pit(const Owner& o) const {
+  return o.phase == Owner::Phase::open && o.attached->look_after_ns != 0 &&
+         std::any_of(o.calls.begin(), o.calls.end(),
+                     [](const SimCall& call) { return call.state == SimCall::State::sent; });
+}
+
+// LinkCore's of the same name.
+void World::look_at_pit(Caller& c, Owner& o) {
+  if (!waits_for_pit(o) || now_ns_ < o.next_look_ns) return;
+  const TimeNs after = o.attached->look_after_ns;
+  const std::uint64_t handled = o.memory->handled;
+  const bool waits = handled != o.memory->requests.size() * record_size;
+  const bool stands_still = waits && o.next_look_ns != 0 && handled == o.handled_then;
+  o.handled_then = handled;
+  o.next_look_ns = now_ns_ + (stands_still ? std::max(after, second_ns) : after);
+  if (stands_still) c.words.emplace_back(control::StandsStill{o.attached->at});
+}
+
 void World::start_call(Owner& o) {
   if (o.phase == Owner::Phase::ended) return;
   SimCall& call = o.calls.emplace_back();
@@ -349,6 +372,9 @@ void World::start_call(Owner& o) {
   call.request.effect = dice_.one_in(2) ? Effect::once : dice_.one_in(2) ? Effect::read : Effect::idempotent;
   call.request.deadly = meets(Fault::pit_dies_of_a_message, 12);
   call.request.later = dice_.one_in(5);
+  call.request.type = static_cast<std::uint32_t>(1 + dice_.below(3));
+  // That it may: whether it does is for the pit to say.
+  call.request.hangs = !heals_ && ((enabled_ >> static_cast<unsigned>(Fault::pit_hangs)) & 1) != 0 && dice_.one_in(16);
   call.request.deadline_ns = now_ns_ + deadlines[dice_.below(4)];
   const bool waits = std::any_of(o.calls.begin(), o.calls.end() - 1,
                                  [](const SimCall& other) { return other.state == SimCall::State::queued; });
@@ -389,7 +415,7 @@ void World::stranger_says(Caller& c) {
   const control::Attachment at = dice_.one_in(2) ? c.seen : some_attachment();
   const auto say = [&](Message m) { c.conn->to_broker.push(std::move(m)); };
   saw(Fault::caller_speaks_of_others);
-  switch (dice_.below(13)) {
+  switch (dice_.below(14)) {
     case 0:
       return say(control::Mapped{at});
     case 1:
@@ -410,6 +436,8 @@ void World::stranger_says(Caller& c) {
       return say(control::Executing{at, 1 + dice_.below(3), 1, 4, 0, Effect::read});
     case 9:
       return say(control::Park{at.link, 1 + dice_.below(3), 1, 4, 2, Effect::read, AloneOutcome::not_run, 0, {}});
+    case 13:
+      return say(control::StandsStill{at});
     case 10:
       return say(control::Open{1 + dice_.below(100), pits_[dice_.below(pits_.size())].name, 0, 0, 0,
                                now_ns_ + deadlines[dice_.below(4)], false, true});

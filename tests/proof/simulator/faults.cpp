@@ -39,6 +39,7 @@ constexpr Fault at_any_moment[] = {
 const char* name_of(Fault fault) noexcept {
   constexpr const char* names[] = {"pit killed",
                                    "pit dies of a message",
+                                   "pit hangs in a message",
                                    "pit exits with 0",
                                    "pit exits with 75",
                                    "pit exits with 125",
@@ -171,6 +172,7 @@ bool World::break_pit(Fault fault) {
       p->from_broker.clear();
       return true;
     case Fault::pit_stopped:
+      if (!p->stopped) p->stopped_at_ns = now_ns_;
       return p->stopped = true;
     case Fault::pit_breaks_protocol:
       if (dice_.one_in(2)) {

@@ -25,7 +25,7 @@ void World::check_core() {
   if (c.timers_.empty() ? c.armed_ns_ != no_deadline_ns : c.timers_.begin()->at_ns != c.armed_ns_) {
     violation("the timer that is armed is not the next one");
   }
-  std::size_t waiting = 0, segments = 0, timers = 0, records = 0, of_pits = 0, of_conns = 0;
+  std::size_t waiting = 0, words = 0, segments = 0, timers = 0, records = 0, of_pits = 0, of_conns = 0;
   for (const auto& [id, conn] : c.conns_) {
     timers += conn.timer_ns != no_deadline_ns;
     of_conns += conn.links.size();
@@ -36,6 +36,8 @@ void World::check_core() {
   for (const BrokerCore::Pit& pit : c.pits_) {
     timers += pit.timer_ns != no_deadline_ns;
     timers += pit.probation_timer_ns != no_deadline_ns;
+    timers += pit.watch.timer_ns != no_deadline_ns;
+    words += pit.words.size();
     of_pits += pit.links.size();
     check_pit(pit);
   }
@@ -53,6 +55,7 @@ void World::check_core() {
   if (of_conns != held) violation("a caller counts links that are not there");
   if (timers != c.timers_.size()) violation("the list of timers is not that of its parts");
   if (waiting != c.waiting_opens_) violation("the number of waiting opens is wrong");
+  if (words != words_seen_.size()) violation("the broker sees words of links that are not open");
   if (segments != segments_.size()) violation("the broker holds segments of no attach");
   if (keeper_lost_) return;
   for (const auto& [key, blob] : records_) {
@@ -76,6 +79,12 @@ void World::check_letters() {
     const LinkHistory* const history = history_of(s.link);
     if (history == nullptr || s.deaths > history->deaths)
       violation("a message is blamed for more deaths than there were");
+    for (const BrokerCore::Pit& pit : core_->pits_) {
+      if (pit.config.name != s.pit || pit.removed) continue;
+      if (std::find(pit.failures.begin(), pit.failures.end(), s.death.at_ns) != pit.failures.end()) {
+        violation("a death that a message is to blame for counts towards quarantine");
+      }
+    }
   }
   const auto all = letters.list("", letters_seen_, 100000);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -117,6 +126,13 @@ void World::check_pit(const BrokerCore::Pit& pit) {
   }
   if (pit.state == PitState::ready && pit.hung_up && pit.timer_ns == no_deadline_ns) {
     violation("a pit that hung up lives on for ever");
+  }
+  const bool may_be_watched = pit.state == PitState::ready || pit.state == PitState::swapping;
+  const bool is_watched = pit.watch.timer_ns != no_deadline_ns || !local_.empty();  // or a look is under way
+  if (pit.watch.timer_ns != no_deadline_ns && !may_be_watched) violation("a pit that does not serve is watched");
+  if (may_be_watched && !pit.config.budgets.empty() && !is_watched) {
+    if (!pit.watch.standing.empty()) violation("a request stands, and nobody looks any more");
+    if (core_->owes_a_word(pit)) violation("a pit owes a word, and nobody looks whether it can say it");
   }
   if (pit.alone_of) {
     if (pit.state == PitState::backoff) {
@@ -176,6 +192,10 @@ void World::check_link(const BrokerCore::Link& link) {
     return;
   }
   if (!pit.alive || pit.instance != link.instance) violation("a link is attached to an instance that is dead");
+  const bool is_seen = pit.words.contains({link.id, link.open_epoch});
+  if (link.state == LinkState::open && !pit.config.budgets.empty() && !is_seen) {
+    violation("of an open link of a pit with budgets nobody sees the words");
+  }
   if (link.state == LinkState::open && link.timer_ns != no_deadline_ns) violation("an open link has a deadline");
   if (is_attaching(link.state)) {
     if (conn->second.lost) violation("a link attaches, and its caller is lost");
@@ -205,6 +225,7 @@ void World::check_known(const Caller& c, const Owner& o) {
 void World::check_settled() {
   for (const Process* p : active_) {
     if (core_ && p->alive && p->frozen) violation("a pit stands still for ever: " + p->name);
+    if (core_ && p->alive && p->hung && p->is_told) violation("a pit hangs, and is not replaced: " + p->name);
   }
   if (core_ && !segments_.empty()) violation("the broker holds segments of no attach");
   if (core_ && !copies_.empty()) violation("the broker holds a copy of a state for no rehearsal");
@@ -238,6 +259,7 @@ void World::check_closed() {
               std::to_string(link.conn));
   }
   if (!segments_.empty()) violation("segments are left");
+  if (core_ && core_->link_count() == 0 && !words_seen_.empty()) violation("words are kept of links that are gone");
   if (core_ || !by_path_) {
     for (const auto& [key, blob] : records_) {
       if (!is_pit_key(key) && !is_state_key(key)) violation("the keeper has a record of a link that is gone");
@@ -245,6 +267,8 @@ void World::check_closed() {
   }
   if (!broker_over_ && Kernel::get().open_fds() != 0) violation("a caller has descriptors left");
   for (const Process* p : active_) {
+    // Whoever knew that it had to let go is dead, and nobody waits: it is found when somebody does.
+    if (p->hung && core_ && core_->pits_[p->pit].links.empty()) continue;
     if (!broker_over_ && p->alive && p->serves && !p->hung_up && (!p->links.empty() || !p->forming.empty())) {
       const control::Attachment at = p->links.empty() ? p->forming.front() : p->links.front().at;
       violation("a pit has mappings of a link that is gone: pit" + std::to_string(p->pit) + ", link " +

@@ -117,6 +117,7 @@ result<std::unique_ptr<Attached>> map_own(const control::Own& own, UniqueFd segm
   attached->at = own.at;
   attached->in_flight_max = own.in_flight_max;
   attached->trust = static_cast<Trust>(own.trust);
+  attached->look_after_ns = own.look_after_ms * ms_ns;
   return attached;
 }
 

@@ -67,6 +67,7 @@ void World::pit_is_ready(Process& p) {
   ready.name = "pit";
   ready.version = "1";
   ready.reply_size_max = 1000;
+  ready.protocol_max = p.protocol;
   if (meets(Fault::pit_speaks_another_protocol, 80)) ready.protocol_min = ready.protocol_max = 99;
   if (meets(Fault::pit_has_another_clock, 80)) ready.clock_ns += 3600 * second_ns;
   p.to_broker.push(std::move(ready));
@@ -106,6 +107,12 @@ void World::pit_control(Process& p) {
     if (!p.waits || p.has_taken) return p.mailbox.push({Process::Mail::Kind::rehearse, {}, rehearse->number});
     if (meets(Fault::pit_exits_75, 20)) return pit_dies(p, false, 75);
     p.was_rehearsed = pit_rehearses(p, rehearse->number);
+  } else if (const auto* cancel = std::get_if<control::CancelRequest>(&m)) {
+    const bool is_it = p.working_at.link == cancel->at.link && p.working_on.id == cancel->id;
+    if (p.hung && p.heeds_cancel && is_it) {
+      p.hung = p.is_told = false;
+      ++seen.heeded;
+    }
   } else if (std::holds_alternative<control::Stop>(m)) {
     p.mailbox.push({Process::Mail::Kind::stop, {}});
   }
@@ -147,6 +154,7 @@ void World::pit_thaws(Process& p) {
 }
 
 bool World::pit_has_work(const Process& p) const {
+  if (p.hung) return false;
   if (p.frozen) return !p.mailbox.empty();
   if (p.stage != Process::Stage::idle || !p.mailbox.empty() || !p.later.empty()) return true;
   if (journals_[p.pit].is_kept && !journals_[p.pit].later.empty()) return true;
@@ -163,6 +171,8 @@ void World::pit_data(Process& p) {
       if (history.ran.size() <= p.working_on.id) history.ran.resize(p.working_on.id + 1);
       history.ran[p.working_on.id] = 1;
       if (p.working_on.deadly) return pit_dies(p, true, 11);
+      p.hung = p.working_on.hangs && p.budgets.each_ns != 0;
+      if (p.hung) saw(Fault::pit_hangs);
       if (journal.is_kept) {  // J1
         set_last(journal.last, p.working_at.link, p.working_on.id);
         (p.working_on.later ? journal.later : journal.owed).emplace_back(p.working_at.link, p.working_on.id);
@@ -272,6 +282,9 @@ void World::serve(Process& p, Process::Served& link, bool discards) {
   if (++history.begun[request.id] > 1 && request.effect == Effect::once) violation("a once call is begun twice");
   if (!discards) {
     p.stage = Process::Stage::begun;
+    p.begun_at_ns = now_ns_;
+    p.froze_ns = p.stopped_ns = 0;
+    p.jumps = p.stops = 0;
     return;
   }
   if (history.ran.size() <= request.id) history.ran.resize(request.id + 1);
@@ -302,7 +315,7 @@ void World::commit_reply(Process& p, LinkId link, std::uint64_t id) {
 
 void World::pit_dies(Process& p, bool signalled, int value) {
   for (const Process::Served& link : p.links) ++history_of(link.at.link)->deaths;
-  p.alive = p.serves = p.stopped = p.frozen = false;
+  p.alive = p.serves = p.stopped = p.frozen = p.hung = false;
   p.from_broker.clear();
   p.forming.clear();
   p.links.clear();

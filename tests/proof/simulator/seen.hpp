@@ -13,6 +13,7 @@ namespace symphony::proof {
 enum class Fault : std::uint8_t {
   pit_killed,
   pit_dies_of_a_message,
+  pit_hangs,
   pit_exits_0,
   pit_exits_75,
   pit_exits_125,
@@ -65,6 +66,7 @@ struct Seen {
   std::uint64_t calls = 0, answered = 0;
   std::uint64_t tried_alone = 0, harmless_alone = 0, parked = 0;           // calls; letters that a core took
   std::uint64_t rolled_back = 0, rolled_back_by_the_next = 0, passed = 0;  // probations
+  std::uint64_t hung = 0, heeded = 0;  // pits killed for it; requests that were cancelled and went on
 };
 inline Seen seen;
 

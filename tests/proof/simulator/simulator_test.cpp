@@ -82,8 +82,10 @@ std::uint64_t print_calls() {
               printable(seen.harmless_alone), printable(seen.parked));
   std::printf("  %-50s %10llu, by the next broker %llu, passed %llu\n", "probations: the file before goes on",
               printable(seen.rolled_back), printable(seen.rolled_back_by_the_next), printable(seen.passed));
-  std::uint64_t fewest = std::min({seen.tried_alone, seen.harmless_alone, seen.parked, seen.rolled_back,
-                                   seen.rolled_back_by_the_next, seen.passed});
+  std::printf("  %-50s %10llu, cancelled and went on %llu\n", "killed for hanging", printable(seen.hung),
+              printable(seen.heeded));
+  std::uint64_t fewest = std::min({seen.hung, seen.heeded, seen.tried_alone, seen.harmless_alone, seen.parked,
+                                   seen.rolled_back, seen.rolled_back_by_the_next, seen.passed});
   for (std::size_t v = 0; v < verdict_count; ++v) {
     std::printf("  judged: %-42s %10llu\n", names[v], printable(seen.verdicts[v]));
     fewest = std::min(fewest, seen.verdicts[v]);

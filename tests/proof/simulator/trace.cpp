@@ -13,10 +13,11 @@ std::string number(std::uint64_t n) {  // of a later generation: as generation:n
 
 std::string text_of(const Message& message) {
   constexpr const char* names[] = {
-      "Hello",     "PitReady",    "Open",    "Mapped",       "Ready",        "MapFailed", "Drained",  "PeerFault",
-      "Close",     "StatusQuery", "Welcome", "Own",          "Peer",         "Go",        "Drop",     "Keep",
-      "Refused",   "Stop",        "Status",  "CallerWanted", "CallerSocket", "Command",   "Answer",   "Prepared",
-      "TakeState", "Freeze",      "Frozen",  "Thaw",         "Executing",    "Park",      "Rehearse", "Rehearsed"};
+      "Hello",     "PitReady", "Open",        "Mapped",    "Ready",       "MapFailed",    "Drained",
+      "PeerFault", "Close",    "StatusQuery", "Welcome",   "Own",         "Peer",         "Go",
+      "Drop",      "Keep",     "Refused",     "Stop",      "Status",      "CallerWanted", "CallerSocket",
+      "Command",   "Answer",   "Prepared",    "TakeState", "Freeze",      "Frozen",       "Thaw",
+      "Executing", "Park",     "Rehearse",    "Rehearsed", "StandsStill", "CancelRequest"};
   static_assert(std::size(names) == std::variant_size_v<Message>);
   std::string text = names[message.index()];
   std::visit(
@@ -62,7 +63,8 @@ std::string text_of(const Event& event) {
   constexpr const char* names[] = {"Begin",       "CallerConnected", "CallerLeft",   "CallerMessage",  "CallerFaulted",
                                    "PitMessage",  "PitFaulted",      "PitHungUp",    "PitSpawned",     "SpawnFailed",
                                    "StateFailed", "PitExited",       "SegmentsMade", "SegmentsSealed", "SegmentsFailed",
-                                   "KeeperLost",  "StopAll",         "TimerFired",   "LogLost",        "ConfigRead"};
+                                   "KeeperLost",  "StopAll",         "TimerFired",   "LogLost",        "ConfigRead",
+                                   "PitSeen"};
   const std::string name = event.index() < std::size(names) ? names[event.index()] : "event";
   return name + std::visit([](const auto& e) { return parts_of(e); }, event);
 }
@@ -71,7 +73,8 @@ std::string text_of(const Action& action) {
   constexpr const char* names[] = {"SendToCaller", "SendToPit",        "MakeSegments", "SealSegments", "ForgetSegments",
                                    "SpawnPit",     "KeepState",        "KillPit",      "ConnectPit",   "PutRecord",
                                    "DeleteRecord", "DisconnectCaller", "ArmTimer",     "Finished",     "Note",
-                                   "ReadConfig",   "KeepConfig",       "Stopping",     "KeepLetters"};
+                                   "ReadConfig",   "KeepConfig",       "Stopping",     "KeepLetters",  "MakeCopy",
+                                   "ForgetCopy",   "KeepWords",        "ForgetWords",  "LookAtPit"};
   const std::string name = action.index() < std::size(names) ? names[action.index()] : "action";
   return name + std::visit([](const auto& a) { return parts_of(a); }, action);
 }

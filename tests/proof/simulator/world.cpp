@@ -98,6 +98,7 @@ void World::begin() {
   local_.clear();
   adopted_.clear();
   segments_.clear();
+  words_seen_.clear();
   asked_.clear();
   commands_.clear();
   next_command_ = 1;
@@ -132,6 +133,10 @@ void World::begin() {
     pit.restart.failures_max = static_cast<std::uint32_t>(3 + dice_.below(6));
     pit.restart.backoff_max_ns = second_ns;
     pit.restart.start_timeout_ns = 5 * second_ns;
+    if (!dice_.one_in(3)) {
+      if (dice_.one_in(2)) pit.budgets.each_ns = 200 * ms_ns;
+      pit.budgets.of_types = {{1, 50 * ms_ns}, {2, (dice_.one_in(2) ? 100 : 2000) * ms_ns}};
+    }
     journals_[i].is_kept = dice_.one_in(2);
     if (journals_[i].is_kept) pit.state.durability = Durability::journal;
     if (i == 0 && pit.trust != Trust::hostile) pit.calls = {"pit1"};
@@ -211,7 +216,7 @@ bool World::step(bool rests) {
     if (c.state != State::greeting && Kernel::get().readable(i) && (rests || !c.notices_late || dice_.one_in(400))) {
       may(Way::caller_reads_death, i);
     }
-    if (c.state != State::greeting && !c.told.empty()) may(Way::caller_is_told, i);
+    if (c.state != State::greeting && !(c.told.empty() && c.words.empty())) may(Way::caller_is_told, i);
     if (!rests) {
       if (dice_.one_in(3)) may(Way::caller_runs, i);
     } else if (std::any_of(c.owners.begin(), c.owners.end(), [&](const auto& o) { return owner_has_work(*o); })) {
@@ -221,7 +226,7 @@ bool World::step(bool rests) {
   if (!rests && (choices_.empty() || dice_.one_in(3))) may(Way::time);
   if (choices_.empty()) return false;
   ++result_.steps;
-  now_ns_ += static_cast<TimeNs>(dice_.below(20)) * us_ns;
+  now_ns_ += static_cast<TimeNs>(1 + dice_.below(20)) * us_ns;  // no two deaths at one time
   take(choices_[dice_.below(choices_.size())]);
   return true;
 }
@@ -270,7 +275,14 @@ void World::take(const Choice& choice) {
     case Way::caller_runs:
       return callers_[i]->is_stranger ? stranger_says(*callers_[i]) : caller_runs(*callers_[i]);
     case Way::wakes_up:
-      (i >= 1000 ? callers_[i - 1000]->stopped : active_[i]->stopped) = false;
+      if (i >= 1000) {
+        callers_[i - 1000]->stopped = false;
+      } else {
+        Process& p = *active_[i];
+        p.stopped = false;
+        p.stopped_ns += now_ns_ - std::max(p.stopped_at_ns, p.begun_at_ns);
+        ++p.stops;
+      }
       return;
   }
 }
@@ -284,12 +296,23 @@ void World::pass_time() {
     if (core_ && armed_ns_ != no_deadline_ns) now_ns_ = std::max(now_ns_, armed_ns_);
   } else if (how == 13) {
     if (core_ && armed_ns_ != no_deadline_ns && meets(Fault::timer_late, 1)) {
-      now_ns_ = std::max(now_ns_, armed_ns_) + static_cast<TimeNs>(dice_.below(3000)) * ms_ns;
+      now_ns_ = std::max(now_ns_, armed_ns_);
+      freeze_all(static_cast<TimeNs>(dice_.below(3000)) * ms_ns);
     }
   } else if (how == 14) {
-    now_ns_ += static_cast<TimeNs>(dice_.below(500)) * ms_ns;
+    freeze_all(static_cast<TimeNs>(dice_.below(500)) * ms_ns);
   } else if (meets(Fault::clock_jumps, 2)) {
-    now_ns_ += static_cast<TimeNs>(dice_.below(80)) * second_ns;
+    freeze_all(static_cast<TimeNs>(dice_.below(80)) * second_ns);
+  }
+}
+
+// Time in which nobody runs: the machine is overloaded, or stands still.
+void World::freeze_all(TimeNs for_ns) {
+  now_ns_ += for_ns;
+  for (Process* p : active_) {
+    if (p->stopped) continue;
+    p->froze_ns += for_ns;
+    ++p->jumps;
   }
 }
 
@@ -316,6 +339,7 @@ bool World::wait_for_something() {
       for (const SimCall& call : o->calls) {
         if (call.state != SimCall::State::ended) next = std::min(next, call.request.deadline_ns);
       }
+      if (waits_for_pit(*o)) next = std::min(next, o->next_look_ns);
     }
   }
   if (next == no_deadline_ns) return false;

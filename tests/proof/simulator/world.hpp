@@ -34,7 +34,9 @@ struct Request {
   std::uint64_t id = 0;
   Effect effect = Effect::once;
   bool deadly = false;  // it kills the pit that handles it
-  bool later = false;   // its reply is deferred
+  bool hangs = false;   // the pit that handles it stands still in it, if it is one with a budget
+  std::uint32_t type = 1;
+  bool later = false;  // its reply is deferred
   TimeNs deadline_ns = 0;
 };
 // The two segments of one epoch.
@@ -89,6 +91,14 @@ struct Process {
   std::vector<Mail> held;         // meanwhile
   bool alive = true;
   bool stopped = false;  // SIGSTOP
+  // Of the request that it works on: since when, how long of that it could not run, and how often.
+  TimeNs begun_at_ns = 0, stopped_at_ns = 0, stopped_ns = 0, froze_ns = 0;
+  std::uint64_t stops = 0, jumps = 0;
+  bool hung = false;          // it stands still in it
+  bool heeds_cancel = false;  // its handlers ask
+  bool is_told = false;       // hung, and a broker that could see so was asked to look
+  std::uint16_t protocol = control::protocol_max;
+  TimeBudgets budgets;
   bool started = false;  // it said PitReady, or never will
   bool is_alone = false;
   bool serves = false;
@@ -161,6 +171,8 @@ struct Owner {
   std::uint64_t serial = 0;
   std::uint8_t attempts_max = 3;
   // AloneRuns: one call of another owner's, on a link to an instance of its own.
+  TimeNs next_look_ns = 0;
+  std::uint64_t handled_then = 0;
   std::uint64_t alone_for = 0;  // serial of that owner; 0: an ordinary one
   LinkId alone_for_link = 0;
   SimCall alone_call;
@@ -186,7 +198,7 @@ struct Caller {
   std::optional<detail::CallerLinks> links;  // while it lives
   std::vector<std::unique_ptr<Owner>> owners;
   std::vector<std::pair<control::Attachment, bool>> told;  // fault, or close
-  std::vector<Message> words;                              // Executing, Park; said before those
+  std::vector<Message> words;                              // Executing, Park, StandsStill; said before those
   std::vector<control::HeldLink> told_held;                // in its last hello
   control::Attachment seen;                                // a stranger's last
 };
@@ -284,6 +296,7 @@ class World {
   bool step(bool rests);
   void take(const Choice& choice);
   void pass_time();
+  void freeze_all(TimeNs for_ns);
   void rest();
   bool wait_for_something();
   void violation(std::string text);
@@ -317,6 +330,11 @@ class World {
   void execute(const KeepLetters& a) { letters_ = a.bytes; }
   void execute(const MakeCopy& a) { copies_.insert(a.pit); }
   void execute(const ForgetCopy& a) { copies_.erase(a.pit); }
+  void execute(const KeepWords& a);
+  void execute(const ForgetWords& a);
+  void execute(const LookAtPit& a);
+  void check_hang(const BrokerCore::Pit& pit, const Process& p);
+  void note_still(const control::StandsStill& still);
   void execute(const Stopping&) { stopping_ = true; }
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
   void check_named(PitIndex pit, std::uint32_t instance);
@@ -385,6 +403,8 @@ class World {
   void check_letters();
   bool end_by_verdict(Caller& c, Owner& o, SimCall& call, detail::Verdict verdict);
   void send(Owner& o, SimCall& call);
+  void look_at_pit(Caller& c, Owner& o);
+  [[nodiscard]] bool waits_for_pit(const Owner& o) const;
   void start_call(Owner& o);
   void end_call(Owner& o, SimCall& call, CallStatus status);
   void end_overdue(Owner& o);
@@ -425,6 +445,7 @@ class World {
   Queue<Event> local_;
   std::vector<AdoptedPit> adopted_;
   std::vector<Segments> segments_;
+  std::map<std::pair<LinkId, Epoch>, bool> words_seen_;  // Shell::words_; whether they are mapped
   std::vector<OpenAsked> asked_;
   std::vector<CommandAsked> commands_;
   std::uint64_t next_command_ = 1, next_serial_ = 1;
@@ -449,6 +470,7 @@ class World {
   struct Started {
     std::string name;
     bool calls = false;  // others
+    TimeBudgets budgets;
   };
   std::array<Started, places_max> started_;  // who was last started in each place
   std::vector<std::unique_ptr<Memory>> memories_;

@@ -46,6 +46,12 @@ struct Probe {
       case probe::Act::DIE_IN_COMPANY:
         if (std::getenv("SYMPHONY_PIT_ALONE") == nullptr) ::kill(::getpid(), SIGKILL);
         break;
+      case probe::Act::LOOP:
+        for (volatile std::uint64_t n = 0;;) n = n + 1;
+      case probe::Act::LOOP_UNTIL_CANCELLED:
+        while (!ctx.is_cancelled()) {
+        }
+        return ctx.fail(SYMPHONY_CANCELLED, "it took too long");
       case probe::Act::NOTHING:
         break;
     }

@@ -23,6 +23,7 @@ PitConfig full() {
   pit.instances = 2;
   pit.start_at_once = false;
   pit.restart = {1, 2, 3, 4, 5};
+  pit.budgets = {6, {{7, 8}, {9, 10}}};
   return pit;
 }
 
@@ -55,7 +56,9 @@ TEST(PitSlots, OfAnyOtherConfigurationHaveAnotherFingerprint) {
            [](PitConfig& p) { p.sandbox.profile = SandboxProfile::heap; }, [](PitConfig& p) { p.sandbox.required = 6; },
            [](PitConfig& p) { p.trust = Trust::trusted; }, [](PitConfig& p) { p.waiting = Waiting::sleep; },
            [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; },
-           [](PitConfig& p) { p.start_at_once = true; }, [](PitConfig& p) { p.restart.window_ns = 9; }}) {
+           [](PitConfig& p) { p.start_at_once = true; }, [](PitConfig& p) { p.restart.window_ns = 9; },
+           [](PitConfig& p) { p.budgets.each_ns = 9; }, [](PitConfig& p) { p.budgets.of_types.pop_back(); },
+           [](PitConfig& p) { p.budgets.of_types[1].ns = 9; }}) {
     PitConfig other = was;
     change(other);
     EXPECT_NE(fingerprint(other), fingerprint(was));

@@ -16,6 +16,7 @@ TEST(Records, ComeBackAsTheyWere) {
   pit.kill_at_ns = 5;
   pit.started_with = 6;
   pit.sandbox = 11;
+  pit.excused = {11, 12};
   pit.has_death = true;
   pit.death = {7, 8, DeathCause::exit, true, 9, 10, "", {}, 0, ""};
   const auto back = decode_pit(encode(pit));
@@ -25,8 +26,9 @@ TEST(Records, ComeBackAsTheyWere) {
             std::tie(pit.state, pit.instance, pit.state_instance, pit.reply_size_max, pit.heavy_barriers, pit.end_code,
                      pit.reason, pit.failures));
   EXPECT_EQ(
-      std::tie(back->after_exit, back->cause, back->kill_at_ns, back->started_with, back->has_death, back->sandbox),
-      std::tie(pit.after_exit, pit.cause, pit.kill_at_ns, pit.started_with, pit.has_death, pit.sandbox));
+      std::tie(back->after_exit, back->cause, back->kill_at_ns, back->started_with, back->has_death, back->sandbox,
+               back->excused),
+      std::tie(pit.after_exit, pit.cause, pit.kill_at_ns, pit.started_with, pit.has_death, pit.sandbox, pit.excused));
   EXPECT_EQ(std::tie(back->death.at_ns, back->death.instance, back->death.cause, back->death.signalled,
                      back->death.value, back->death.ready_ns),
             std::tie(pit.death.at_ns, pit.death.instance, pit.death.cause, pit.death.signalled, pit.death.value,
@@ -43,6 +45,7 @@ TEST(Records, ComeBackAsTheyWere) {
 TEST(Records, FitWhatTheKeeperTakes) {
   PitRecord pit{PitState::ready, ~0U, ~0U, ~0U, true, errc::internal, std::string(10'000, 'x'), {}};
   pit.failures.assign(100, 1);
+  pit.excused.assign(100, 1);
   pit.has_death = true;
   EXPECT_LE(encode(pit).size(), record_size_max);
   EXPECT_LE(encode(LinkRecord{}).size(), record_size_max);

@@ -58,7 +58,7 @@ inline std::vector<Message> samples() {
       Close{5},
       StatusQuery{6},
       Welcome{3, 1},
-      Own{at, 77, 262144, 65536, 0xdeadbeef, 0xfeedface, 256, 1000, 2, true},
+      Own{at, 77, 262144, 65536, 0xdeadbeef, 0xfeedface, 256, 1000, 2, true, 25},
       Peer{at},
       Go{at, 41},
       Drop{at, true},
@@ -79,6 +79,8 @@ inline std::vector<Message> samples() {
       Park{1, 2, 3, 4, 5, Effect::read, AloneOutcome::answered, 6, {std::byte{0}, std::byte{9}}},
       Rehearse{18},
       Rehearsed{19, errc::refused, "its snapshot differs", 20},
+      StandsStill{at},
+      CancelRequest{at, 21},
   };
 }
 
@@ -109,7 +111,7 @@ inline std::vector<Message> largest_samples() {
   answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
   answer.pit.deaths.assign(deaths_max, {-1,
                                         ~0U,
-                                        DeathCause::swap,
+                                        DeathCause::hang,
                                         true,
                                         -1,
                                         -1,
@@ -119,7 +121,7 @@ inline std::vector<Message> largest_samples() {
   DeadLetter letter;
   letter.pit = std::string(pit_name_size_max, 'n');
   letter.version = std::string(version_size_max, 'v');
-  letter.death = {-1, ~0U, DeathCause::swap, true, -1, -1, "", {~0ULL, ~0ULL, ~0U, ~0U, 255}, ~0U, "/core"};
+  letter.death = {-1, ~0U, DeathCause::hang, true, -1, -1, "", {~0ULL, ~0ULL, ~0U, ~0U, 255}, ~0U, "/core"};
   Answer list;  // with no pit beside them
   list.text = refused.text;
   list.letters.assign(letters_in_answer_max, letter);

@@ -51,6 +51,7 @@ struct FakeControl : LinkControl {
     closed.push_back(link);
   }
   void report_executing(const control::Executing& m) noexcept override { executing.push_back(m); }
+  void report_still(const control::StandsStill& m) noexcept override { still.push_back(m.at); }
   void park(control::Park&& letter) noexcept override {
     const std::lock_guard lock(mutex);
     parked.push_back(std::move(letter));
@@ -69,6 +70,7 @@ struct FakeControl : LinkControl {
   std::vector<control::Epoch> faulted;
   std::vector<control::LinkId> closed;
   std::vector<control::Executing> executing;
+  std::vector<control::Attachment> still;
   std::function<result<std::unique_ptr<LinkCore>>(const LinkOptions&, const OpenCancel&)> on_open_alone;
   std::mutex mutex;  // guards closed and parked: links of instances for one message live on a thread of their own
   std::vector<control::Park> parked;

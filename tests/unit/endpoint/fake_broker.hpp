@@ -89,6 +89,7 @@ class FakeBroker {
   };
   std::unique_ptr<HandPit> attach(const Epoch& epoch, int pit_process) {
     MadeEpoch made(epoch.at, epoch.correlation);
+    made.own.look_after_ms = look_after_ms;
     auto pit = made.map(Side::pit);
     say(made.own, {made.segments.caller.get()});
     (void)expect<control::Mapped>();
@@ -103,6 +104,7 @@ class FakeBroker {
 
   control::ControlSocket mine;
   UniqueFd theirs;
+  std::uint32_t look_after_ms = 0;  // of the links that it attaches
 };
 
 inline UniqueFd this_process() { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))); }

@@ -70,6 +70,23 @@ TEST_F(OlderBroker, OfThisReleaseIsTold) {
   EXPECT_EQ(broker.expect<Park>().id, id);
 }
 
+TEST_F(OlderBroker, IsToldNothingOfRequestsThatStandStill) {
+  for (const std::uint16_t version : {protocol_of_watchdog, static_cast<std::uint16_t>(protocol_of_watchdog - 1)}) {
+    FakeBroker one;
+    one.look_after_ms = 1;
+    Endpoint endpoint = one.endpoint(version);
+    auto [link, pit] = one.open(endpoint, 11, pit_process.get());
+    const CallId id = link.try_start(5, bytes_of("slow"), read_call_of_older).value();
+    ASSERT_EQ(pit->begin(), id);
+    for (const TimeNs until = deadline_after(100 * ms_ns); now_ns() < until;) (void)link.try_take(id);
+    if (version == protocol_of_watchdog) {
+      EXPECT_EQ(one.expect<StandsStill>().at, pit->attached->at);
+    }
+    link = Link();
+    EXPECT_EQ(one.expect<Close>().link, 11U) << "what was told before it would have come before it";
+  }
+}
+
 TEST_F(OlderBroker, ThatComesAfterANewerOneIsNotAskedForAnInstanceForOneMessage) {
   const UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
   BrokerConnection connection{epoll.get(), 0};

@@ -327,5 +327,31 @@ TEST_F(ServedLinkTest, AHandlerSeesThatItsCallerHasGone) {
   EXPECT_EQ(seen, (std::vector<bool>{false, true}));
 }
 
+TEST(ServedLinkCancel, IsSeenByTheHandlerOfThatRequestAndNoOther) {
+  auto epoch = make_epoch(1);
+  CancelWord cancelled;
+  ServedLink served(std::move(epoch.pit), 800, &cancelled);
+  CallerChannel<> caller(epoch.caller->own.data(), epoch.caller->peer.data(), epoch.caller->geometry);
+  Handler handler;
+  ServiceCounters counters;
+  std::vector<bool> seen;
+  handler.answer = [&](const Request&, ReplyWriter& reply) {
+    seen.push_back(reply.is_abandoned());
+    reply.fail(status::ok + 1, "");
+  };
+  const auto serve = [&](std::uint64_t id) {
+    std::uint64_t at = 0;
+    EXPECT_TRUE(caller.try_send({.id = id, .type = 5, .flags = flag::request}, bytes_of("x"), 0, at));
+    (void)served.serve_one(handler, counters, coarse_now_ns());
+  };
+  serve(1);
+  cancelled.cancel(7, 2);  // the link that make_epoch makes
+  serve(2);
+  serve(3);
+  cancelled.cancel(8, 4);
+  serve(4);
+  EXPECT_EQ(seen, (std::vector<bool>{false, true, false, false}));
+}
+
 }  // namespace
 }  // namespace symphony::detail

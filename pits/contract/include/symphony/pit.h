@@ -198,8 +198,8 @@ typedef struct symphony_host {
   int32_t (*timer_set)(void* context, uint64_t id, uint64_t at_ns);
   /* BAD_STATE where no such timer is armed.   [any state] */
   int32_t (*timer_cancel)(void* context, uint64_t id);
-  /* 1 when nobody waits for the request being handled any more: its deadline passed, its caller gave up.   [in handle]
-   */
+  /* 1 when nobody waits for the request being handled any more: its deadline passed, its caller gave up; or when it has
+   * used up the time that its operator gives it, and is about to cost the pit its process.   [in handle] */
   int32_t (*cancelled)(void* context);
   /* The state changed and is worth keeping. A pit that never calls this is taken to change with every message and
    * timer; one that does, with these calls only.   [any state] */

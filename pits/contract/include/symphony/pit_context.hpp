@@ -344,7 +344,7 @@ class Ctx {
     return code == SYMPHONY_OK ? ok()
                                : symphony::fail(code, "the event was refused: nobody may hear this pit's events");
   }
-  // True when nobody waits for the request being handled any more.
+  // True when nobody waits for the request being handled any more, or its time budget is used up.
   [[nodiscard]] bool is_cancelled() const noexcept { return host_->cancelled(host_->context) != 0; }
   // The state changed and is worth keeping: see pit.h.
   void mark_dirty() noexcept { host_->mark_dirty(host_->context); }

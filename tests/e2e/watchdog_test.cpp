@@ -1,0 +1,175 @@
+// Requests that stand still, with real processes: a pit that loops for ever is replaced and nobody else loses a call;
+// one that is slow within its budget, asks whether it is cancelled, or is stopped, lives.
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include <symphony/operator.hpp>
+
+#include "tests/e2e/bus_fixture.hpp"
+
+namespace symphony {
+namespace {
+
+constexpr CallOptions idempotent{.timeout_ns = 120 * second_ns, .effect = Effect::idempotent};
+constexpr CallOptions once{.timeout_ns = 120 * second_ns};
+
+struct WatchdogTest : BusTest {
+  void SetUp() override {}
+  void begin(const TimeBudgets& budgets) {
+    PitConfig probe = pit_config("probe");
+    probe.budgets = budgets;
+    start({probe});
+    report_to.emplace(Operator::adopt(broker->connect().value()).value());
+    ASSERT_TRUE(report_to->start("probe", 60 * second_ns).ok());
+  }
+  PitReport report() { return report_to->show("probe", 30 * second_ns).pit; }
+  std::optional<Operator> report_to;
+};
+using Watchdog = WatchdogTest;
+
+TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
+  begin({second_ns, {}});
+  std::atomic<bool> is_over{false};
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 2; ++n) {
+    threads.emplace_back([&] {
+      Endpoint mine = connect();
+      Link link = mine.open("probe").value();
+      while (!is_over) {
+        const Reply reply = n % 2 == 0 ? probe_do(link, probe::Act::NOTHING, 0, once).reply
+                                       : probe_read(link, probe::Act::NOTHING, 0, idempotent).reply;
+        if (!reply.ok()) ADD_FAILURE() << "an innocent call was lost: " << reply.text;
+        ++answered;
+      }
+    });
+  }
+  Link link = open("probe");
+  EXPECT_TRUE(comes_true([&] { return answered >= 100; }, 60 * second_ns));
+  const Reply ended = probe_read(link, probe::Act::LOOP, 0, idempotent).reply;
+  EXPECT_EQ(ended.status, status::poisoned) << ended.text;
+  EXPECT_TRUE(probe_read(link, probe::Act::NOTHING).reply.ok());
+  is_over = true;
+  for (std::thread& thread : threads) thread.join();
+
+  const PitReport pit = report();
+  EXPECT_EQ(pit.info.state, "ready");
+  EXPECT_EQ(pit.failures, 0U) << "the message is to blame";
+  ASSERT_EQ(pit.deaths.size(), 2U);
+  for (std::size_t n = 0; n < 2; ++n) {
+    const PitDeath& death = pit.deaths[n];
+    EXPECT_EQ(std::tuple(death.cause, death.executing.type, death.executing.attempt, death.executing_count),
+              std::tuple(DeathCause::hang, type_id_of<probe::DoAgain>, n, 1U));
+    EXPECT_NE(death.executing.id, 0U);
+  }
+  EXPECT_EQ(pit.runs_alone, 1U);
+  std::vector<DeadLetter> letters;
+  EXPECT_TRUE(comes_true([&] { return !(letters = report_to->letters("probe", 0, 30 * second_ns).letters).empty(); }));
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(std::tuple(letters[0].outcome, letters[0].death.cause), std::tuple(AloneOutcome::killed, DeathCause::hang))
+      << "it hung alone, too";
+}
+
+TEST_F(Watchdog, ARequestThatMayRunOnceEndsAsCrashedAndCountsAsAFailure) {
+  begin({500 * ms_ns, {}});
+  Link link = open("probe");
+  EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed);
+  EXPECT_TRUE(comes_true([&] { return report().info.state == "ready"; }));
+  const PitReport pit = report();
+  ASSERT_EQ(pit.deaths.size(), 1U);
+  EXPECT_EQ(pit.deaths[0].cause, DeathCause::hang);
+  EXPECT_EQ(pit.failures, 1U);
+}
+
+TEST_F(Watchdog, OneThatIsSlowWithinTheBudgetOfItsTypeLives) {
+  begin({100 * ms_ns, {{type_id_of<probe::Do>, 3600 * second_ns}}});
+  Link link = open("probe");
+  EXPECT_TRUE(probe_do(link, probe::Act::HANG, 1500, once).reply.ok());
+  EXPECT_TRUE(report().deaths.empty());
+}
+
+TEST_F(Watchdog, AHandlerThatAsksWhetherItIsCancelledCostsNoProcess) {
+  begin({500 * ms_ns, {}});
+  Link link = open("probe");
+  const Reply reply = probe_do(link, probe::Act::LOOP_UNTIL_CANCELLED, 0, once).reply;
+  EXPECT_EQ(reply.status, status::cancelled) << reply.text;
+  EXPECT_TRUE(probe_do(link, probe::Act::NOTHING, 0, once).reply.ok());
+  EXPECT_TRUE(report().deaths.empty());
+}
+
+// In ticks of the kernel's clock.
+std::uint64_t processor_time(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line, field;
+  std::getline(file, line);
+  std::istringstream fields(line.substr(line.rfind(") ") + 2));
+  std::uint64_t user = 0;
+  for (int n = 0; n < 11; ++n) fields >> field;
+  fields >> user;
+  return user;
+}
+
+TEST_F(Watchdog, APitThatIsStoppedInARequestForLongerThanItsBudgetLivesUntilItGoesOn) {
+  constexpr TimeNs budget = 3 * second_ns;
+  begin({budget, {}});
+  Link link = open("probe");
+  const pid_t pid = broker->pit_pid("probe").value();
+  const std::uint64_t before = processor_time(pid);
+  std::thread caller([&] { EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed); });
+  EXPECT_TRUE(comes_true([&] { return processor_time(pid) >= before + 3; })) << "it is in the request";
+  EXPECT_EQ(::kill(pid, SIGSTOP), 0);
+  for (const TimeNs until = deadline_after(2 * budget); now_ns() < until; std::this_thread::yield()) {
+    if (report().info.pid != pid) break;
+  }
+  EXPECT_EQ(report().info.pid, pid);
+  EXPECT_TRUE(report().deaths.empty());
+  EXPECT_EQ(::kill(pid, SIGCONT), 0);
+  caller.join();
+  EXPECT_TRUE(comes_true([&] { return !report().deaths.empty(); }));
+  EXPECT_EQ(report().deaths[0].cause, DeathCause::hang);
+}
+
+// A daemon, whose broker is killed before the request hangs: the next one has to see the words of links that it did not
+// attach.
+TEST(WatchdogOfADaemon, ThatFollowsAKilledBrokerSeesTheLinksThatThereAre) {
+  char pattern[] = "/tmp/symphony-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(pattern), nullptr);
+  const std::string folder = pattern, path = folder + "/broker.sock";
+  const pid_t keeper = start_bus_program("daemon-with-budgets", path);
+  ASSERT_GT(keeper, 0);
+  {
+    Operator broker = Operator::connect({.path = path, .timeout_ns = 60 * second_ns}).value();
+    ASSERT_TRUE(broker.start("probe", 60 * second_ns).ok());
+    Endpoint endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns}).value();
+    Link link = endpoint.open("probe").value();
+    EXPECT_TRUE(probe_do(link, probe::Act::NOTHING, 0, once).reply.ok());
+    const std::uint64_t epoch = link.epoch(), generation = endpoint.status(30 * second_ns)->generation;
+    const pid_t process = child_named(keeper, "symphony-broker");
+    ASSERT_GT(process, 0);
+    ASSERT_EQ(::kill(process, SIGKILL), 0);
+    ASSERT_TRUE(comes_true([&] {
+      const auto state = endpoint.status(second_ns);
+      return state && state->generation > generation;
+    }));
+    EXPECT_EQ(link.epoch(), epoch);
+    EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed);
+    EXPECT_TRUE(comes_true([&] {
+      const PitReport pit = broker.show("probe", 30 * second_ns).pit;
+      return !pit.deaths.empty() && pit.deaths.back().cause == DeathCause::hang;
+    }));
+  }
+  ::kill(keeper, SIGTERM);
+  int result = -1;
+  EXPECT_EQ(::waitpid(keeper, &result, 0), keeper);
+  EXPECT_EQ(result, 0);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace symphony
