@@ -95,7 +95,16 @@ class Broker(unittest.TestCase):
                            ('name="x"\nexecutable="x"\nwaiting="busy"\n', "adaptive, spin or sleep"),
                            ('name="x"\nexecutable="x"\nplacement="core 1"\n', "same_core or other_core"),
                            ('name="x"\nexecutable="x"\nfailures_max=0\n', "1 to 16"),
-                           ('name="x"\nexecutable="x"\ninstances=33\n', "1 to 32"), ('name="a b"\nexecutable="x"\n', "a-z")):
+                           ('name="x"\nexecutable="x"\ninstances=33\n', "1 to 32"),
+                           ('name="x"\nexecutable="x"\nbudget_ns=5\n', "line 3: unknown key 'budget_ns'; did you mean 'budget_ms'"),
+                           ('name="x"\nexecutable="x"\nbudget_ms=9\n', "line 3: 'budget_ms' must be a number from 10 to 3600000"),
+                           ('name="x"\nexecutable="x"\nbudgets_ms=9\n', "must be a table"),
+                           ('name="x"\nexecutable="x"\n[budgets_ms]\n"a.B"="fast"\n', "line 4: 'a.B' must be a number"),
+                           ('name="x"\nexecutable="x"\n[budgets_ms]\na.B=9\n', "line 4: 'a.B' must be a number from 10"),
+                           ('name="x"\nexecutable="x"\n[budgets_ms]\n"a B"=99\n', "line 4: 'a B' is no message type"),
+                           (f'name="x"\nfile="{PIT}"\n[budgets_ms]\n"symphony.dag.Seall"=99\n',
+                            "line 4: the pit handles no 'symphony.dag.Seall'; did you mean 'symphony.dag.Seal'?"),
+                           (f'name="x"\nfile="{PIT}"\n[budgets_ms]\nsymphony.dag.Nonsense=99\n', "name a table of its schema"), ('name="a b"\nexecutable="x"\n', "a-z")):
             with self.subTest(text):
                 run = symphony("broker", "run", "--socket", self.socket, "--manifest", self.manifest(text))
                 self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)

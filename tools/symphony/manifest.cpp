@@ -11,18 +11,22 @@
 #include <optional>
 #include <vector>
 
+#include <symphony/type_id.hpp>
+
+#include "pits/hosting/pit_file.hpp"
+#include "tools/symphony/message_names.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/suggestion.hpp"
 
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 21> keys{"name",          "file",         "executable",     "args",
+constexpr std::array<std::string_view, 23> keys{"name",          "file",         "executable",     "args",
                                                 "config",        "trust",        "failures_max",   "waiting",
                                                 "placement",     "calls",        "instances",      "durability",
                                                 "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms",
                                                 "state_folder",  "state_synced", "sandbox",        "sandbox_may_lack",
-                                                "sandbox_needs"};
+                                                "sandbox_needs", "budget_ms",    "budgets_ms"};
 
 struct Reader {
   const toml::table& table;
@@ -145,9 +149,94 @@ std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitCon
   return std::nullopt;
 }
 
+constexpr std::int64_t budget_max_ms = time_budget_max_ns / ms_ns;
+constexpr std::int64_t budget_min_ms = time_budget_min_ns / ms_ns;
+
+// A message type of a manifest, where it stands.
+struct TypeNamed {
+  std::string name;
+  std::size_t line = 0;
+};
+
+std::optional<InputError> read_budget(const Reader& read, const toml::node& node, const std::string& key, TimeNs& ns) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < budget_min_ms || *value > budget_max_ms) {
+    return read.wrong("line " + std::to_string(node.source().begin.line) + ": '" + printable(key) +
+                      "' must be a number from " + std::to_string(budget_min_ms) + " to " +
+                      std::to_string(budget_max_ms));
+  }
+  ns = *value * ms_ns;
+  return std::nullopt;
+}
+
+// Its keys are message types: "space.Table" = 5, or space.Table = 5, which is a table in a table.
+std::optional<InputError> read_types(const Reader& read, const toml::table& table, const std::string& space,
+                                     TimeBudgets& budgets, std::vector<TypeNamed>& names) {
+  for (const auto& [key, value] : table) {
+    const std::string name = space + std::string(key.str());
+    if (const auto* inner = value.as_table(); inner != nullptr) {
+      if (auto e = read_types(read, *inner, name + ".", budgets, names)) return e;
+      continue;
+    }
+    const std::size_t line = key.source().begin.line;
+    if (!is_message_name(name)) {
+      return read.wrong("line " + std::to_string(line) + ": '" + printable(name) +
+                        "' is no message type: name the table of the schema, with its namespace");
+    }
+    TimeBudgets::OfType one{type_id(name), 0};
+    if (auto e = read_budget(read, value, name, one.ns)) return e;
+    budgets.of_types.push_back(one);
+    names.push_back({name, line});
+  }
+  return std::nullopt;
+}
+
+std::optional<InputError> read_budgets(const Reader& read, TimeBudgets& budgets, std::vector<TypeNamed>& names) {
+  if (const auto* node = read.table.get("budget_ms"); node != nullptr) {
+    if (auto e = read_budget(read, *node, "budget_ms", budgets.each_ns)) return e;
+  }
+  const auto* node = read.table.get("budgets_ms");
+  if (node == nullptr) return std::nullopt;
+  const auto* types = node->as_table();
+  if (types == nullptr) return read.wrong("'budgets_ms' must be a table: [budgets_ms], then \"space.Message\" = 100");
+  if (auto e = read_types(read, *types, "", budgets, names)) return e;
+  if (budgets.of_types.size() <= time_budgets_max) return std::nullopt;
+  return read.wrong("'budgets_ms' may hold " + std::to_string(time_budgets_max) + " types: give 'budget_ms' for all");
+}
+
+// Where the pit's file can be read, it must handle what has a budget: a budget for nothing is a mistake.
+std::optional<InputError> check_types(const std::string& label, const std::string& file,
+                                      const std::vector<TypeNamed>& names) {
+  pit::PitFile found;
+  if (names.empty() || !pit::read_pit_file(file, found).ok() || found.notes.empty()) return std::nullopt;
+  std::vector<std::uint32_t> types;
+  for (const auto& note : found.notes) {
+    for (const auto& message : note.info.messages) types.push_back(message.type);
+  }
+  for (const TypeNamed& one : names) {
+    if (std::find(types.begin(), types.end(), type_id(one.name)) != types.end()) continue;
+    const std::string near = message_name_near(one.name, found.notes.front().info.name, types);
+    return InputError{
+        InputFault::malformed,
+        printable(label) + ": line " + std::to_string(one.line) + ": the pit handles no '" + printable(one.name) +
+            "'; " + (near.empty() ? "name a table of its schema, with its namespace" : "did you mean '" + near + "'?")};
+  }
+  return std::nullopt;
+}
+
+// `names`: the message types that have a budget.
+InputResult<PitConfig> parse(std::string_view text, const std::string& label, std::vector<TypeNamed>& names);
+
 }  // namespace
 
 InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& label) {
+  std::vector<TypeNamed> names;
+  return parse(text, label, names);
+}
+
+namespace {
+
+InputResult<PitConfig> parse(std::string_view text, const std::string& label, std::vector<TypeNamed>& names) {
   toml::table table;
   try {
     table = toml::parse(text, label);
@@ -193,8 +282,11 @@ InputResult<PitConfig> parse_manifest(std::string_view text, const std::string& 
   if (auto e = read.number("failures_max", 16, pit.restart.failures_max)) return *std::move(e);
   if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
   if (auto e = read_state(read, pit.state)) return *std::move(e);
+  if (auto e = read_budgets(read, pit.budgets, names)) return *std::move(e);
   return pit;
 }
+
+}  // namespace
 
 InputResult<PitConfig> read_manifest(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -204,7 +296,8 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
     return InputError{InputFault::no_such_file,
                       printable(path) + ": cannot be read: " + std::strerror(why) + "; name a manifest that exists"};
   }
-  auto pit = parse_manifest(text, path);
+  std::vector<TypeNamed> names;
+  auto pit = parse(text, path, names);
   // A path without a leading / is seen from the manifest, not from where the broker happens to be started.
   const auto folder = path.rfind('/');
   const auto from_manifest = [&](std::string& name) {
@@ -215,7 +308,10 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
     from_manifest(pit->state.folder);
     pit->state.folder = std::filesystem::absolute(pit->state.folder).lexically_normal();
   }
-  if (pit && pit->executable == find_program(pit_host_program) && pit->args.size() == 1) from_manifest(pit->args[0]);
+  if (pit && pit->executable == find_program(pit_host_program) && pit->args.size() == 1) {
+    from_manifest(pit->args[0]);
+    if (auto e = check_types(path, pit->args[0], names)) return *std::move(e);
+  }
   return pit;
 }
 
@@ -234,12 +330,15 @@ std::string_view manifest_help() noexcept {
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
+         "  budget_ms = 2000              for a request: a pit that stands still in one for longer is replaced\n"
          "  durability = \"none\"           what of its state outlives it: none, snapshot, journal\n"
          "  snapshot_size = 67108864      bytes at most; journal_size = 1048576: of the journal, twice\n"
          "  snapshot_after = 1000         messages, or snapshot_after_ms = 1000: of durability snapshot\n"
          "  state_folder = \"/path\"        kept there as a file, over the broker's end too; without: in memory\n"
          "  state_synced = true           with a folder: on the disk before an answer goes out\n"
-         "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n";
+         "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n"
+         "  [budgets_ms]                  budgets of single message types; a table comes last\n"
+         "  \"greeter.Hello\" = 100         by name, with its namespace\n";
 }
 
 }  // namespace symphony::tools
