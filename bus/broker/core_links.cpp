@@ -256,8 +256,8 @@ void BrokerCore::end_link(Link& link) {
     erase_link(link);
   } else {
     move(link, LinkState::closing);
-    bound_closing(of);
     watch(pits_[of]);
+    bound_closing(of);
   }
   if (pits_[of].alone_of) end_alone(pits_[of]);
 }

@@ -25,8 +25,8 @@ inline PitReport sample_report() {
   r.failures = 2;
   r.log = "/logs/pool.log";
   r.log_lines_lost = 9;
-  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n", {21, 22, 23, 24, 25}, 26},
-              {20, 7, DeathCause::crash, true, 11, 8, "", {}, 0}};
+  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n", {21, 22, 23, 24, 25}, 26, ""},
+              {20, 7, DeathCause::crash, true, 11, 8, "", {}, 0, "/core.7"}};
   r.letters = 27;
   r.letters_lost = 28;
   r.runs_alone = 29;
@@ -117,7 +117,8 @@ inline std::vector<Message> largest_samples() {
                                         -1,
                                         std::string(last_lines_size_max, 'l'),
                                         {~0ULL, ~0ULL, ~0U, ~0U, 255},
-                                        ~0U});
+                                        ~0U,
+                                        std::string(core_size_max, 'd')});
   DeadLetter letter;
   letter.pit = std::string(pit_name_size_max, 'n');
   letter.version = std::string(version_size_max, 'v');

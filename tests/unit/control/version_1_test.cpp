@@ -29,7 +29,8 @@ PitReport report_of_version_1() {
   r.failures = 2;
   r.log = "/logs/pool.log";
   r.log_lines_lost = 9;
-  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n"}, {20, 7, DeathCause::crash, true, 11, 8, ""}};
+  r.deaths = {{10, 6, DeathCause::exit, false, 3, -1, "no file\n", {}, 0, ""},
+              {20, 7, DeathCause::crash, true, 11, 8, "", {}, 0, ""}};
   return r;
 }
 
