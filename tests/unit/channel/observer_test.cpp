@@ -15,7 +15,7 @@
 namespace symphony::detail {
 namespace {
 
-constexpr Geometry geometry{4096, 4096, 0x1111, 0x2222};
+constexpr Geometry of_both{4096, 4096, 0x1111, 0x2222};
 
 struct alignas(4096) Segment {
   std::array<std::byte, data_offset + 4096> bytes{};
@@ -24,15 +24,15 @@ struct alignas(4096) Segment {
 struct ObserverTest : testing::Test {
   [[nodiscard]] std::optional<RequestSeen> look() const {
     return request_being_executed(reinterpret_cast<const PitWords*>(pits->bytes.data() + words_offset),
-                                  callers->bytes.data() + data_offset, geometry.request_capacity);
+                                  callers->bytes.data() + data_offset, of_both.request_capacity);
   }
   std::unique_ptr<Segment> callers = std::make_unique<Segment>(), pits = std::make_unique<Segment>();
 };
 using Observer = ObserverTest;
 
 TEST_F(Observer, SeesTheRequestThatIsBeingExecutedAndNothingElse) {
-  CallerChannel<> caller(callers->bytes.data(), pits->bytes.data(), geometry);
-  PitChannel<> pit(pits->bytes.data(), callers->bytes.data(), geometry, {}, callers->bytes.data() + data_offset);
+  CallerChannel<> caller(callers->bytes.data(), pits->bytes.data(), of_both);
+  PitChannel<> pit(pits->bytes.data(), callers->bytes.data(), of_both, {}, callers->bytes.data() + data_offset);
   std::mt19937 random(1);
   std::uint64_t begun = 0;
   for (std::uint64_t id = 1; id < 2000; ++id) {  // round the ring some hundred times, with pads and lines written back

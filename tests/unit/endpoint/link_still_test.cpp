@@ -10,7 +10,7 @@ namespace symphony::detail {
 namespace {
 
 constexpr TimeNs look_after = 2 * ms_ns;
-constexpr CallOptions patient{.timeout_ns = 60 * second_ns, .effect = Effect::read};
+constexpr CallOptions patient_read{.timeout_ns = 60 * second_ns, .effect = Effect::read};
 
 struct LinkStillTest : testing::Test {
   void begin(TimeNs look_after_ns = look_after, Waiting waiting = Waiting::adaptive) {
@@ -21,7 +21,7 @@ struct LinkStillTest : testing::Test {
     link = std::make_unique<LinkCore>(control, mailbox, std::move(epoch.caller),
                                       LinkOptions{.in_flight_max = 16, .waiting = waiting});
   }
-  CallId start(const CallOptions& options = patient) { return link->try_start(5, bytes_of("x"), options).value(); }
+  CallId start(const CallOptions& options = patient_read) { return link->try_start(5, bytes_of("x"), options).value(); }
   // Polls for so long, or until the broker was told.
   void poll_for(TimeNs ns) {
     for (const TimeNs until = deadline_after(ns); now_ns() < until && control->still.empty();) (void)link->try_take(0);
