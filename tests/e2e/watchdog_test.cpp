@@ -16,7 +16,7 @@
 namespace symphony {
 namespace {
 
-constexpr CallOptions idempotent{.timeout_ns = 120 * second_ns, .effect = Effect::idempotent};
+constexpr CallOptions may_run_twice{.timeout_ns = 120 * second_ns, .effect = Effect::idempotent};
 constexpr CallOptions once{.timeout_ns = 120 * second_ns};
 
 struct WatchdogTest : BusTest {
@@ -44,7 +44,7 @@ TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
       Link link = mine.open("probe").value();
       while (!is_over) {
         const Reply reply = n % 2 == 0 ? probe_do(link, probe::Act::NOTHING, 0, once).reply
-                                       : probe_read(link, probe::Act::NOTHING, 0, idempotent).reply;
+                                       : probe_read(link, probe::Act::NOTHING, 0, may_run_twice).reply;
         if (!reply.ok()) ADD_FAILURE() << "an innocent call was lost: " << reply.text;
         ++answered;
       }
@@ -52,7 +52,7 @@ TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
   }
   Link link = open("probe");
   EXPECT_TRUE(comes_true([&] { return answered >= 100; }, 60 * second_ns));
-  const Reply ended = probe_read(link, probe::Act::LOOP, 0, idempotent).reply;
+  const Reply ended = probe_read(link, probe::Act::LOOP, 0, may_run_twice).reply;
   EXPECT_EQ(ended.status, status::poisoned) << ended.text;
   EXPECT_TRUE(probe_read(link, probe::Act::NOTHING).reply.ok());
   is_over = true;
