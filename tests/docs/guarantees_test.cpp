@@ -59,7 +59,7 @@ TEST(Guarantees, NameOnlyTestsThatExist) {
 using Row = std::vector<std::string>;
 
 // The cells of a row of a table, trimmed; nothing: it is none.
-Row cells_of(const std::string& line) {
+Row row_of(const std::string& line) {
   Row cells;
   if (line.empty() || line.front() != '|') return cells;
   std::istringstream in(line.substr(1));
@@ -77,7 +77,7 @@ std::vector<std::vector<Row>> tables_of_overview() {
   bool is_inside = false, is_table = false;
   for (std::string line; std::getline(in, line);) {
     if (line.rfind("## ", 0) == 0) is_inside = line == "## Overview";
-    const Row cells = is_inside ? cells_of(line) : Row{};
+    const Row cells = is_inside ? row_of(line) : Row{};
     if (!cells.empty() && !is_table) tables.emplace_back();
     is_table = !cells.empty();
     if (is_table && line.find("|---|") == std::string::npos) tables.back().push_back(cells);
@@ -89,7 +89,7 @@ std::set<int> numbers_of_rows() {
   std::set<int> numbers;
   std::istringstream in(read_file("docs/guarantees.md"));
   for (std::string line; std::getline(in, line);) {
-    const Row cells = cells_of(line);
+    const Row cells = row_of(line);
     if (!cells.empty() && std::regex_match(cells[0], std::regex(R"(\d+)"))) numbers.insert(std::stoi(cells[0]));
   }
   return numbers;
