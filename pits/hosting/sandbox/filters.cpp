@@ -110,7 +110,8 @@ std::vector<Rule> start_rules(const FilterOptions& options) {
            SYS_recvmsg, SYS_sendmsg, SYS_openat, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_readlink,
            SYS_readlinkat, SYS_pread64, SYS_lseek, SYS_getcwd, SYS_newfstatat, SYS_statfs, SYS_fstatfs, SYS_uname,
            SYS_sysinfo, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getppid, SYS_dup, SYS_fcntl,
-           SYS_set_tid_address, SYS_sigaltstack, SYS_times, SYS_getrusage, SYS_sched_getscheduler, SYS_sched_getparam});
+           SYS_set_tid_address, SYS_sigaltstack, SYS_times, SYS_getrusage, SYS_sched_getscheduler, SYS_sched_getparam,
+           SYS_epoll_create1});
   // The second filter and the second set of Landlock's rules; limits, which only become less.
   r.allow({SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_restrict_self, SYS_prlimit64});
   // A copy of a state that is being written; where the pit has no root of its own, a copy of its file.
