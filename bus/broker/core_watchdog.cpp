@@ -119,8 +119,10 @@ void BrokerCore::on(const PitSeen& e) {
   }
   const bool owes = owes_a_word(*pit);
   // In a timer, or in a request of an epoch that an earlier broker had ended. While a type may take as long as it likes
-  // nobody can say that it is not one of those.
-  if (e.executing.empty() && owes && budgets.each_ns != 0 && pit->state == PitState::ready && !pit->hung_up) {
+  // nobody can say that it is not one of those. Nor of one that was asked for a copy of its state, which has a time of
+  // its own: a rehearsal must cost nobody anything.
+  const bool may_be_busy = pit->state != PitState::ready || (pit->swap && pit->swap->phase == SwapPhase::copying);
+  if (e.executing.empty() && owes && budgets.each_ns != 0 && !may_be_busy && !pit->hung_up) {
     const auto known = before.find(0);
     Standing& standing = watch.standing[0];
     standing.seen.begun = pit->words_said;

@@ -36,6 +36,26 @@ struct Rehearsing : Swap {
   }
 };
 
+TEST(Rehearsal, ThatTakesThePitLongerThanItsBudgetsIsNoHang) {
+  PitConfig watched = hosted_pit();
+  watched.budgets.each_ns = 80 * ms_ns;
+  Rehearsing d(watched);
+  d.until_copying();
+  d.say(d.caller_conn, control::Close{d.at.link});  // a word that it owes
+  const auto look_for = [&](TimeNs time) {
+    for (const TimeNs until = d.now + time; d.now < until && d.state() == "ready";) {
+      d.now = std::exchange(d.armed, no_deadline_ns);
+      d.step(TimerFired{});
+      if (d.take<LookAtPit>()) d.step(PitSeen{0, 1, false, {}});
+    }
+  };
+  look_for(2 * silence_min_ns);
+  EXPECT_EQ(d.state(), "ready");
+  d.pit_says_0(Rehearsed{d.number, control::code_done, {}, 2 * ms_ns});
+  look_for(2 * silence_min_ns);
+  EXPECT_EQ(d.state(), "stopping") << "now it has nothing else to do";
+}
+
 TEST(Rehearsal, IsOfACopyThatThePitWritesWhileItServes) {
   for (const Durability durability : {Durability::none, Durability::journal}) {
     Rehearsing d(hosted_pit(durability));
