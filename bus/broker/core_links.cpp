@@ -1,6 +1,7 @@
 // Links: open, attach, next epochs, the end. See core.hpp for the states.
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "bus/base/check.hpp"
 #include "bus/broker/core.hpp"
@@ -269,7 +270,10 @@ void BrokerCore::bound_closing(PitIndex pit) {
   for (const LinkId id : pits_[pit].links) {
     if (links_.at(id).state == LinkState::closing) closing.push_back(id);
   }
-  for (std::size_t i = 0; i + closing_per_pit_max < closing.size(); ++i) erase_link(links_.at(closing[i]));
+  for (std::size_t i = 0; i + closing_per_pit_max < closing.size(); ++i) {
+    forget_words(pits_[pit], closing[i], 0, std::numeric_limits<Epoch>::max());
+    erase_link(links_.at(closing[i]));
+  }
 }
 
 void BrokerCore::erase_link(Link& link, bool pit_knows) {

@@ -220,6 +220,21 @@ TEST_F(CoreWatchdog, APitThatOwesAWordAndSaysNothingForSoLongIsKilledWithoutAMes
   EXPECT_EQ(d.report(c).deaths.back().executing_count, 0U);
 }
 
+TEST_F(CoreWatchdog, ALinkThatIsForgottenAtAPitWhichDoesNotLetGoTakesItsWordsAlong) {
+  d.say(c, Close{at.link});
+  for (std::size_t i = 1; i < closing_per_pit_max; ++i) {
+    d.open(c);
+    d.say(c, Close{d.attach_until(c, LinkState::open).link});
+    EXPECT_EQ(d.count<ForgetWords>(), 0U);
+  }
+  d.open(c);
+  d.say(c, Close{d.attach_until(c, LinkState::open).link});
+  const auto forgotten = d.take<ForgetWords>();
+  ASSERT_TRUE(forgotten);
+  EXPECT_EQ(std::tuple(forgotten->link, forgotten->epoch), std::tuple(at.link, at.epoch));
+  EXPECT_EQ(d.count<ForgetWords>(), 0U);
+}
+
 TEST_F(CoreWatchdog, WordsAreKeptFromTheOpenToTheEndOfAnEpoch) {
   d.pit_exits(true, 11);
   const auto forgotten = d.take<ForgetWords>();
