@@ -252,6 +252,7 @@ struct LookAtPit {
   PitIndex pit = 0;
   std::uint32_t instance = 0;
   std::vector<std::pair<LinkId, Epoch>> links;
+  bool has_namespace = false;  // of processes, as it says: its process only waits there, for the pit itself
 };
 // What this instance keeps in files is complete: it takes the place of what the one before kept.
 struct KeepState {

@@ -59,7 +59,7 @@ void BrokerCore::stop_watching(Pit& pit) {
 
 void BrokerCore::look(Pit& pit) {
   set_watch_timer(pit, no_deadline_ns);
-  LookAtPit asked{pit.index, pit.instance, {}};
+  LookAtPit asked{pit.index, pit.instance, {}, (pit.sandbox & bit_of(SandboxBlock::pid_namespace)) != 0};
   asked.links.assign(pit.words.begin(), pit.words.end());
   act(std::move(asked));
 }

@@ -3,7 +3,8 @@
 // Of a pit with budgets the words of each open link are mapped, to be read; nobody looks at them until the core asks.
 // A broker that follows another has no descriptor of what is open, and asks the keeper.
 #include <array>
-#include <cstdio>
+#include <charconv>
+#include <span>
 #include <string_view>
 
 #include <fcntl.h>
@@ -15,14 +16,29 @@
 namespace symphony::detail::broker {
 namespace {
 
+// The beginning of it; nothing where it cannot be read.
+std::string_view read_process(pid_t pid, const std::string& name, std::span<char> buffer) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t size = file ? ::read(file.get(), buffer.data(), buffer.size()) : -1;
+  return {buffer.data(), size < 0 ? 0 : static_cast<std::size_t>(size)};
+}
+
+// Of a confined pit the keeper's child is the first process of a namespace, which always waits: the pit is its first
+// child (decision 0044), and the kernel lists children in the order in which they came. 0: nobody can say. To kill the
+// first one is to kill the pit, whether either is stopped or not.
+pid_t behind_first(pid_t first) {
+  std::array<char, 64> buffer;
+  const std::string_view text = read_process(first, "task/" + std::to_string(first) + "/children", buffer);
+  pid_t child = 0;
+  std::from_chars(text.data(), text.data() + text.size(), child);
+  return child;
+}
+
 // SIGSTOP, SIGTSTP, a debugger. Where nobody can say, it may be: then it is not killed for standing still.
 bool is_stopped(pid_t pid) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/stat";
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, 512> buffer;
-  const ssize_t size = file ? ::read(file.get(), buffer.data(), buffer.size()) : -1;
-  if (size <= 0) return true;
-  const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
+  const std::string_view text = read_process(pid, "stat", buffer);
   const std::size_t name_end = text.rfind(") ");  // the name may hold anything
   if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return true;
   const char state = text[name_end + 2];
@@ -60,7 +76,8 @@ void Shell::execute(const ForgetWords& a) { words_.erase({a.link, a.epoch}); }
 void Shell::execute(const LookAtPit& a) {
   PitSeen seen{a.pit, a.instance, true, {}};
   if (const auto pit = pits_.find(a.pit); pit != pits_.end() && pit->second.instance == a.instance) {
-    seen.is_stopped = is_stopped(pit->second.pid);
+    const pid_t pid = a.has_namespace ? behind_first(pit->second.pid) : pit->second.pid;
+    seen.is_stopped = pid == 0 || is_stopped(pid);
   }
   for (const auto& [link, epoch] : a.links) {
     const auto words = words_.find({link, epoch});

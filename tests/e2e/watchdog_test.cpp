@@ -16,14 +16,15 @@
 namespace symphony {
 namespace {
 
-constexpr CallOptions may_run_twice{.timeout_ns = 120 * second_ns, .effect = Effect::idempotent};
+constexpr CallOptions may_run_again{.timeout_ns = 120 * second_ns, .effect = Effect::idempotent};
 constexpr CallOptions once{.timeout_ns = 120 * second_ns};
 
 struct WatchdogTest : BusTest {
   void SetUp() override {}
-  void begin(const TimeBudgets& budgets) {
+  void begin(const TimeBudgets& budgets, const SandboxPolicy& sandbox = {}) {
     PitConfig probe = pit_config("probe");
     probe.budgets = budgets;
+    probe.sandbox = sandbox;
     start({probe});
     report_to.emplace(Operator::adopt(broker->connect().value()).value());
     ASSERT_TRUE(report_to->start("probe", 60 * second_ns).ok());
@@ -44,7 +45,7 @@ TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
       Link link = mine.open("probe").value();
       while (!is_over) {
         const Reply reply = n % 2 == 0 ? probe_do(link, probe::Act::NOTHING, 0, once).reply
-                                       : probe_read(link, probe::Act::NOTHING, 0, may_run_twice).reply;
+                                       : probe_read(link, probe::Act::NOTHING, 0, may_run_again).reply;
         if (!reply.ok()) ADD_FAILURE() << "an innocent call was lost: " << reply.text;
         ++answered;
       }
@@ -52,7 +53,7 @@ TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
   }
   Link link = open("probe");
   EXPECT_TRUE(comes_true([&] { return answered >= 100; }, 60 * second_ns));
-  const Reply ended = probe_read(link, probe::Act::LOOP, 0, may_run_twice).reply;
+  const Reply ended = probe_read(link, probe::Act::LOOP, 0, may_run_again).reply;
   EXPECT_EQ(ended.status, status::poisoned) << ended.text;
   EXPECT_TRUE(probe_read(link, probe::Act::NOTHING).reply.ok());
   is_over = true;
@@ -115,24 +116,45 @@ std::uint64_t processor_time(pid_t pid) {
   return user;
 }
 
-TEST_F(Watchdog, APitThatIsStoppedInARequestForLongerThanItsBudgetLivesUntilItGoesOn) {
+struct StoppedInARequest : WatchdogTest {
+  // `pit`: the process that executes the request.
+  void lives_until_it_goes_on(pid_t pit, TimeNs budget) {
+    Link link = open("probe");
+    const pid_t pid = broker->pit_pid("probe").value();
+    const std::uint64_t before = processor_time(pit);
+    std::thread caller([&] { EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed); });
+    EXPECT_TRUE(comes_true([&] { return processor_time(pit) >= before + 3; })) << "it is in the request";
+    EXPECT_EQ(::kill(pit, SIGSTOP), 0);
+    for (const TimeNs until = deadline_after(2 * budget); now_ns() < until; std::this_thread::yield()) {
+      if (report().info.pid != pid) break;
+    }
+    EXPECT_EQ(report().info.pid, pid);
+    EXPECT_TRUE(report().deaths.empty());
+    EXPECT_EQ(::kill(pit, SIGCONT), 0);
+    caller.join();
+    EXPECT_TRUE(comes_true([&] { return !report().deaths.empty(); }));
+    EXPECT_EQ(report().deaths[0].cause, DeathCause::hang);
+    EXPECT_NE(::kill(pit, 0), 0) << "none of it is left";
+  }
+};
+
+TEST_F(StoppedInARequest, APitLivesForLongerThanItsBudgetUntilItGoesOn) {
   constexpr TimeNs budget = 3 * second_ns;
   begin({budget, {}});
-  Link link = open("probe");
-  const pid_t pid = broker->pit_pid("probe").value();
-  const std::uint64_t before = processor_time(pid);
-  std::thread caller([&] { EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed); });
-  EXPECT_TRUE(comes_true([&] { return processor_time(pid) >= before + 3; })) << "it is in the request";
-  EXPECT_EQ(::kill(pid, SIGSTOP), 0);
-  for (const TimeNs until = deadline_after(2 * budget); now_ns() < until; std::this_thread::yield()) {
-    if (report().info.pid != pid) break;
-  }
-  EXPECT_EQ(report().info.pid, pid);
-  EXPECT_TRUE(report().deaths.empty());
-  EXPECT_EQ(::kill(pid, SIGCONT), 0);
-  caller.join();
-  EXPECT_TRUE(comes_true([&] { return !report().deaths.empty(); }));
-  EXPECT_EQ(report().deaths[0].cause, DeathCause::hang);
+  lives_until_it_goes_on(broker->pit_pid("probe").value(), budget);
+}
+
+// What the broker knows of it is the first process of a namespace, which is never stopped with it.
+TEST_F(StoppedInARequest, AConfinedPitLivesForLongerThanItsBudgetUntilItGoesOn) {
+  constexpr TimeNs budget = 3 * second_ns;
+  begin({budget, {}}, {SandboxProfile::heap, sandbox_default_blocks});
+  const bool has_namespace = (report().sandbox_reached & bit_of(SandboxBlock::pid_namespace)) != 0;
+  const pid_t first = broker->pit_pid("probe").value();
+  const auto children = "/proc/" + std::to_string(first) + "/task/" + std::to_string(first) + "/children";
+  pid_t pit = has_namespace ? 0 : first;
+  if (has_namespace) std::ifstream(children) >> pit;
+  ASSERT_GT(pit, 0);
+  lives_until_it_goes_on(pit, budget);
 }
 
 // A daemon, whose broker is killed before the request hangs: the next one has to see the words of links that it did not

@@ -235,6 +235,24 @@ TEST_F(CoreWatchdog, ALinkThatIsForgottenAtAPitWhichDoesNotLetGoTakesItsWordsAlo
   EXPECT_EQ(d.count<ForgetWords>(), 0U);
 }
 
+TEST_F(CoreWatchdog, OfAPitInANamespaceOfItsOwnItLooksBehindTheProcessThatWaitsThere) {
+  const auto look_of = [&](SandboxBlocks sandbox) {
+    d.pit_exits(true, 11);
+    if (d.core.pit_state(0) == PitState::backoff) d.pass(d.armed - d.now);
+    const std::uint32_t instance = d.core.status().at(0).instance;
+    d.step(PitSpawned{0, instance, 200});
+    PitReady said{1, pit_protocol, d.now, "p", "1", 1000};
+    said.sandbox = sandbox;
+    d.step(PitMessage{0, instance, said});
+    at = d.attach_until(c, LinkState::open);
+    d.now = std::exchange(d.armed, no_deadline_ns);
+    d.step(TimerFired{});
+    return d.take<LookAtPit>().value().has_namespace;
+  };
+  EXPECT_FALSE(look_of(bit_of(SandboxBlock::user_namespace)));
+  EXPECT_TRUE(look_of(bit_of(SandboxBlock::user_namespace) | bit_of(SandboxBlock::pid_namespace)));
+}
+
 TEST_F(CoreWatchdog, WordsAreKeptFromTheOpenToTheEndOfAnEpoch) {
   d.pit_exits(true, 11);
   const auto forgotten = d.take<ForgetWords>();
