@@ -10,7 +10,7 @@
 namespace symphony::detail {
 namespace {
 
-constexpr TimeNs look_again_ns = second_ns;  // at a pit that stands still, and whose broker was told
+constexpr TimeNs tell_again_ns = second_ns;  // at a pit that stands still, and whose broker was told
 constexpr std::uint64_t no_progress_bound = ~std::uint64_t{0};
 
 constexpr std::string_view text_deadline = "the call's deadline passed before its reply came";
@@ -350,7 +350,7 @@ void LinkCore::look_at_pit(TimeNs now) noexcept {
   const bool waits = handled != channel_->out().published();
   const bool stands_still = waits && next_look_ns_ != 0 && handled == handled_then_;
   handled_then_ = handled;
-  next_look_ns_ = now + (stands_still ? std::max(after, look_again_ns) : after);
+  next_look_ns_ = now + (stands_still ? std::max(after, tell_again_ns) : after);
   if (stands_still) control_->report_still({attached_->at});
 }
 
