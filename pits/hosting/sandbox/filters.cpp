@@ -45,6 +45,8 @@ void add_common(Rules& r, const FilterOptions& options) {
            SYS_close, SYS_munmap, SYS_madvise, SYS_msync, SYS_fdatasync, SYS_fstat, SYS_getpid, SYS_gettid,
            SYS_getcpu, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_clock_nanosleep,
            SYS_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrandom, SYS_clock_getres});
+  // What a thread says as it begins, which may have been started just before: where its rseq is refused glibc aborts.
+  r.allow({SYS_set_robust_list, SYS_rseq});
   r.allow(SYS_newfstatat, {{3, ~0U, {empty_path}}});
   r.allow(SYS_fallocate, {{1, ~0U, {0}}});  // room for a state, no holes
   r.allow(SYS_fcntl, {{1, ~0U, fcntl_commands}});
@@ -61,7 +63,7 @@ void add_heap(Rules& r) {
 
 void add_threads(Rules& r) {
   r.allow(SYS_clone, {{0, ~0U, {thread_flags}}});
-  r.allow({SYS_set_robust_list, SYS_rseq, SYS_eventfd2});
+  r.allow({SYS_eventfd2});
   r.allow(SYS_prlimit64, {{0, ~0U, {0}}, {2, ~0U, {0}}, {2, ~0U, {0}, true}});  // reads its own: pthread_getattr_np()
   r.allow(SYS_prctl, {{0, ~0U, {15}}});                                         // PR_SET_NAME
 }
