@@ -295,7 +295,6 @@ void BrokerCore::on(const PitMessage& e) {
     }
   } else if (const auto* drained = std::get_if<control::Drained>(&e.message)) {
     ++pit->words_said;
-    forget_words(*pit, drained->at.link, drained->at.epoch, drained->at.epoch + 1);
     Link* link = link_at(drained->at);
     if (link != nullptr && link->state == LinkState::closing) {
       erase_link(*link, true);
@@ -305,6 +304,8 @@ void BrokerCore::on(const PitMessage& e) {
       record_link(*link);  // no longer as open: the pit will not say so again
       if (!conns_.at(link->conn).lost) settle(*link);
     }
+    // Last: a broker that died between the two would leave a record that says open, and no word will come again.
+    forget_words(*pit, drained->at.link, drained->at.epoch, drained->at.epoch + 1);
   } else if (const auto* fault = std::get_if<control::PeerFault>(&e.message)) {
     Link* link = link_at(fault->at);
     // Peering: the pit has attached, and looks at the ring before the caller has its Go.
