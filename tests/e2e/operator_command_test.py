@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import unittest
+import unittest.mock
 
 from broker_process import HOST, PIT, SYMPHONY, BrokerCase, eventually, main
 
@@ -142,6 +143,11 @@ class OperatorOfPits(BrokerCase):
     def test_show_tells_where_the_core_dump_is(self):
         def may_dump():
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        # The run time of a sanitizer takes the core's limit away from the daemon, and so from its pits.
+        options = {name: os.environ.get(name, "") + ":disable_coredump=0" for name in ("ASAN_OPTIONS", "TSAN_OPTIONS")}
+        patch = unittest.mock.patch.dict(os.environ, options)
+        patch.start()
+        self.addCleanup(patch.stop)
         self.start(self.manifest("tracker", shell="kill -SEGV $$", more="failures_max = 1\n"), cwd=self.folder, preexec_fn=may_dump)
         death = self.wait_state("tracker", "quarantined")["deaths"][-1]
         self.assertEqual((death["cause"], death["how"]), ("crash", "SIGSEGV"))

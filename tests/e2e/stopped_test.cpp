@@ -163,7 +163,9 @@ TEST_F(StoppedTest, AMachineThatStandsStillOrIsSlowLosesNothingAndNobodyIsTakenF
   for (const pid_t caller : callers) made += end_counting(caller);
   EXPECT_EQ(count(*greeter), made) << "each call once";
   EXPECT_EQ(generation(), first);
-  for (const PitInfo& pit : endpoint->status()->pits) EXPECT_EQ(pit.instance, 1u) << pit.name;
+  const auto after = endpoint->status();
+  ASSERT_TRUE(after);
+  for (const PitInfo& pit : after->pits) EXPECT_EQ(pit.instance, 1u) << pit.name;
 }
 
 }  // namespace

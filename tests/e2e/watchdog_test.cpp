@@ -146,6 +146,11 @@ TEST_F(StoppedInARequest, APitLivesForLongerThanItsBudgetUntilItGoesOn) {
 
 // What the broker knows of it is the first process of a namespace, which is never stopped with it.
 TEST_F(StoppedInARequest, AConfinedPitLivesForLongerThanItsBudgetUntilItGoesOn) {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "a sanitizer's run time does what the walls forbid (tests/hostile)";
+#endif
+#endif
   constexpr TimeNs budget = 3 * second_ns;
   begin({budget, {}}, {SandboxProfile::heap, sandbox_default_blocks});
   const bool has_namespace = (report().sandbox_reached & bit_of(SandboxBlock::pid_namespace)) != 0;
