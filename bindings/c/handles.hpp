@@ -59,7 +59,8 @@ class Handles {
       // sync handle.free acquire: what the last user of the place did to it.
       if (!place.word.compare_exchange_strong(word, (word + one_round) | closing, std::memory_order_acquire)) continue;
       place.object = std::move(object);
-      place.forks = forks();
+      // relaxed: published with the word below.
+      place.forks.store(forks(), std::memory_order_relaxed);
       // sync handle.put release: who pins it sees the object.
       place.word.store(word + one_round, std::memory_order_release);
       return ((word + one_round) & rounds) | i;
@@ -77,7 +78,8 @@ class Handles {
     std::uint64_t word = place.word.load(std::memory_order_acquire);
     for (;;) {
       if ((word & rounds) != (handle & rounds) || (word & closing) != 0) return Pin(SYMPHONY_E_CLOSED);
-      if (place.forks != forks()) return Pin(SYMPHONY_FORKED);
+      // relaxed: of this round, or the exchange below fails.
+      if (place.forks.load(std::memory_order_relaxed) != forks()) return Pin(SYMPHONY_FORKED);
       if (alone && (word & taken) != 0) return Pin(SYMPHONY_E_BUSY);
       // sync handle.put acquire: the object, and what who had it alone before did to it.
       if (place.word.compare_exchange_weak(word, word + mine, std::memory_order_acquire)) {
@@ -106,7 +108,7 @@ class Handles {
   struct alignas(64) Place {
     std::atomic<std::uint64_t> word{0};
     std::unique_ptr<T> object;
-    std::uint32_t forks = 0;
+    std::atomic<std::uint32_t> forks{0};
   };
 
   void leave(std::size_t index, std::uint64_t mine) noexcept {

@@ -4,6 +4,9 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -15,11 +18,16 @@ template <class T>
   return {vector->data() == nullptr ? nullptr : reinterpret_cast<const T*>(vector->data()), vector->size()};
 }
 
-// Of a vector of structs, whose own iterators give pointers.
+// Of a vector of structs, by value: the verifier looks where a vector begins, not whether its structs are aligned.
 template <class T>
-[[nodiscard]] std::span<const T> structs(const flatbuffers::Vector<const T*>* vector) noexcept {
-  if (vector == nullptr) return {};
-  return {reinterpret_cast<const T*>(vector->Data()), vector->size()};
+[[nodiscard]] std::uint32_t count_of(const flatbuffers::Vector<const T*>* vector) noexcept {
+  return vector == nullptr ? 0 : vector->size();
+}
+template <class T>
+[[nodiscard]] T struct_at(const flatbuffers::Vector<const T*>* vector, std::uint32_t index) noexcept {
+  T out;
+  std::memcpy(&out, vector->Data() + std::size_t{index} * sizeof(T), sizeof(T));
+  return out;
 }
 
 [[nodiscard]] inline std::string_view text_of(const flatbuffers::String* string) noexcept {

@@ -137,8 +137,8 @@ class PoolManager {
     begin(ctx);
     const pool::AcquireBody& body = *m->body();
     if (body.mode() > pool::Mode::MAX) return refuse(Refusal::bad_argument, "no such mode; use TRY, WAIT or TICKET");
-    const std::span<const pool::Want> more = parts::structs(m->more());
-    if (more.size() >= manager_.limits().wants) {
+    const std::uint32_t more = parts::count_of(m->more());
+    if (more >= manager_.limits().wants) {
       return refuse(Refusal::limit, "too many pools in one request; ask for 16 at most");
     }
     wants_.clear();
@@ -149,7 +149,10 @@ class PoolManager {
       return wants_.back().pool != no_place;
     };
     bool known = want(body.pool(), body.amount());
-    for (const pool::Want& one : more) known = want(one.pool(), one.amount()) && known;
+    for (std::uint32_t i = 0; i < more; ++i) {
+      const pool::Want one = parts::struct_at(m->more(), i);
+      known = want(one.pool(), one.amount()) && known;
+    }
     if (!known) return no_such_pool(ctx, unknown);
 
     Request& request = request_;

@@ -40,7 +40,7 @@ TEST_F(Watchdog, APitThatLoopsForEverIsReplacedAndNobodyElseLosesACall) {
   std::atomic<int> answered{0};
   std::vector<std::thread> threads;
   for (int n = 0; n < 2; ++n) {
-    threads.emplace_back([&] {
+    threads.emplace_back([&, n] {
       Endpoint mine = connect();
       Link link = mine.open("probe").value();
       while (!is_over) {
