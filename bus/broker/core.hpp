@@ -236,7 +236,6 @@ class BrokerCore {
   };
 
   // core.cpp: callers, timers
-  void on(const Begin& e);
   void on(const CallerConnected& e);
   void on(const CallerLeft& e);
   void on(const CallerMessage& e);
@@ -271,7 +270,6 @@ class BrokerCore {
   void refuse_unmapped(Link& link, const control::MapFailed& failed, const std::string& whose);
   void refuse_open(const Conn& conn, std::uint64_t correlation, errc code, const std::string& text);
   void record_link(const Link& link);
-  void restore_link(LinkId id, const LinkRecord& record);
   [[nodiscard]] bool may_claim(const Conn& conn, const control::HeldLink& held) const;
   void claim(Link& link, Conn& conn);
   [[nodiscard]] Link* link_of(const Conn& conn, LinkId id);
@@ -297,14 +295,17 @@ class BrokerCore {
   void forget_failures(Pit& pit);
   void forget_state(const Pit& pit, std::uint32_t instance);
   void drop_state(Pit& pit);  // what it goes on from
-  void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
-  void restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive);
   void note_death(Pit& pit, DeathCause cause, bool signalled, int value, std::string last_lines = {});
   [[nodiscard]] static DeathCause cause_of(const PitExited& e) noexcept;  // of one that nobody told to end
   void finish_if_stopped();
   [[nodiscard]] Pit* live_pit(PitIndex pit, std::uint32_t instance);
   [[nodiscard]] Pit* pit_named(const std::string& name);
 
+  // core_restore.cpp
+  void on(const Begin& e);
+  void restore_pit(Pit& pit, const PitRecord* record, const ProcessFound* process);
+  void restore_on_its_way_out(Pit& pit, const PitRecord& record, bool alive);
+  void restore_link(LinkId id, const LinkRecord& record);
   // core_operator.cpp
   void caller_says(Conn& conn, const control::Command& m);
   void answer(ConnId conn, std::uint64_t correlation, errc code, const std::string& text, const Pit* pit = nullptr,

@@ -333,35 +333,6 @@ void BrokerCore::record_link(const Link& link) {
   links_.at(link.id).recorded = true;
 }
 
-void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
-  Pit& pit = pits_[pits_[record.pit].moved_to.value_or(record.pit)];
-  const bool alive = pit.alive && pit.instance == record.instance;
-  if (record.attaching != 0 && alive) {  // was never open: the pit unmaps what it has of it
-    act(SendToPit{pit.index, pit.instance, control::Drop{{config_.generation, id, record.attaching}, false}, 0, 0, {}});
-  }
-  if (record.open == 0) {
-    act(DeleteRecord{link_key(id)});
-    return;
-  }
-  Link& link = links_[id];
-  link.id = id;
-  link.pit = pit.index;
-  link.uid = record.uid;
-  link.recorded = true;
-  link.instance = record.instance;
-  link.open_epoch = record.open;
-  link.epoch = std::max(record.open, record.attaching);
-  link.last_id = record.last_id;
-  link.request_capacity = record.request_capacity;
-  link.heavy_barriers = record.heavy_barriers;
-  link.reply_capacity_wanted = record.reply_capacity;
-  link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
-  pit.links.insert(id);
-  conns_.at(0).links.insert(id);
-  if (link.state == LinkState::open) keep_words(link);
-  if (pit.index != record.pit) record_link(link);  // the place that it says may be another pit's soon
-}
-
 bool BrokerCore::may_claim(const Conn& conn, const control::HeldLink& held) const {
   const auto found = links_.find(held.link);
   if (found == links_.end() || found->second.state == LinkState::closing) return false;
