@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "pits/parts/verdict.hpp"
+
 namespace symphony::pit::tracker {
 
 enum class Refusal : std::int32_t {
@@ -20,12 +22,6 @@ enum class Refusal : std::int32_t {
   bad_argument = 9,
 };
 
-// Done, or refused with a line that names the remedy. A refused operation changed nothing.
-struct [[nodiscard]] Verdict {
-  Refusal refusal = Refusal::none;
-  const char* text = "";
-
-  [[nodiscard]] constexpr bool ok() const noexcept { return refusal == Refusal::none; }
-};
+using Verdict = parts::Verdict<Refusal>;
 
 }  // namespace symphony::pit::tracker

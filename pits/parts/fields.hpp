@@ -14,6 +14,7 @@ namespace symphony::pit::parts {
 
 template <class T>
 [[nodiscard]] std::span<const T> elements(const flatbuffers::Vector<T>* vector) noexcept {
+  static_assert(alignof(T) <= alignof(flatbuffers::uoffset_t), "the verifier does not look whether these are aligned");
   if (vector == nullptr) return {};
   return {vector->data() == nullptr ? nullptr : reinterpret_cast<const T*>(vector->data()), vector->size()};
 }

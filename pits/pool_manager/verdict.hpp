@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "pits/parts/verdict.hpp"
+
 namespace symphony::pit::pools {
 
 enum class Refusal : std::int32_t {
@@ -31,12 +33,6 @@ enum class Refusal : std::int32_t {
   bad_argument = 18,
 };
 
-// Done, or refused with a line that names the remedy. A refused operation changed nothing.
-struct [[nodiscard]] Verdict {
-  Refusal refusal = Refusal::none;
-  const char* text = "";
-
-  [[nodiscard]] constexpr bool ok() const noexcept { return refusal == Refusal::none; }
-};
+using Verdict = parts::Verdict<Refusal>;
 
 }  // namespace symphony::pit::pools
