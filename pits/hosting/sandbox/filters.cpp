@@ -40,7 +40,7 @@ void add_common(Rules& r, const FilterOptions& options) {
                        {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET}}});
   r.allow({
            SYS_futex_waitv, SYS_membarrier, SYS_clock_gettime, SYS_read, SYS_write, SYS_writev, SYS_poll, SYS_ppoll,
-           SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl,
+           SYS_epoll_wait, SYS_epoll_ctl,
            SYS_restart_syscall, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_exit, SYS_exit_group,
            SYS_close, SYS_munmap, SYS_madvise, SYS_msync, SYS_fdatasync, SYS_fstat, SYS_getpid, SYS_gettid,
            SYS_getcpu, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_clock_nanosleep,
