@@ -174,7 +174,8 @@ class EventSink {
   ~EventSink() = default;
 };
 
-// Takes a pit's log lines. Called on the thread that runs the pit; must not call the pit.
+// Takes a pit's log lines. Called on the thread that runs the pit and, of code that overran its budget, on another one
+// meanwhile; must not call the pit.
 class LogSink {
  public:
   virtual void write(std::int32_t level, std::string_view pit, std::string_view line) noexcept = 0;

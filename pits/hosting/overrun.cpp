@@ -129,21 +129,22 @@ class Overrun::Looker {
     std::vector<std::string> stack = stack_of(thread);
     // sync overrun.turn acquire: it still runs, so the stack was taken inside it.
     if (at.turn_.load(std::memory_order_acquire) != turn) return;
-    std::string line;
+    std::string name, line;
     {
       const std::lock_guard lock(at.mutex_);
       at.over_turn_ = turn;
       at.over_since_ns_ = at.since_ns_;
       at.over_type_ = type;
       ++at.overruns_;
-      line = "pit '" + at.name_ + "' has run for " + in_ms(now - at.since_ns_) + " in " +
+      name = at.name_;
+      line = "pit '" + name + "' has run for " + in_ms(now - at.since_ns_) + " in " +
              (type == 0 ? std::string("a timer or an answer") : "a message of type " + std::to_string(type)) +
              ", its budget is " + std::to_string(at.options_.budget_ms) + " ms: mode " + std::string(at.mode_) +
              " cannot end it, and callers wait; host it in mode wasm or process";
       for (const std::string& frame : stack) line += "\n  " + frame;
       at.stack_ = std::move(stack);
     }
-    if (at.log_ != nullptr) at.log_->write(SYMPHONY_LOG_ERROR, at.name_, line);
+    if (at.log_ != nullptr) at.log_->write(SYMPHONY_LOG_ERROR, name, line);
     if (!at.options_.aborts) return;
     std::fprintf(stderr, "symphony: %s\nsymphony: the process ends, as its mount says (abort_on_overrun)\n",
                  line.c_str());
