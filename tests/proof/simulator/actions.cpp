@@ -234,14 +234,15 @@ void World::note_still(const control::StandsStill& still) {
 
 // Of a pit that is killed for standing still: it did, in that request, for as long as it had, and while it could run.
 void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
-  if (!pit.hung_on) return;  // an earlier broker's doing
-  if (p.stopped) violation("a pit is killed for standing still while it is stopped");
+  if (!pit.hung_on) return;                                          // an earlier broker's doing
+  const bool was_stopped = p.stopped && p.stopped_at_ns != now_ns_;  // and not since the look
+  if (was_stopped) violation("a pit is killed for standing still while it is stopped");
   if (pit.hung_on->link == 0) {  // in whatever
     if (!pit_has_work(p) && !p.hung) violation("a pit is killed for standing still that has nothing to do");
     return;
   }
-  for (const Process::Served& link : p.links) {  // one that wrote what it liked into its words has itself to blame
-    if (link.at.link == pit.hung_on->link && link.memory->begun != link.next * record_size) return;
+  for (const auto& m : memories_) {  // one that wrote what it liked into its words has itself to blame
+    if (m->link == pit.hung_on->link && m->is_scribbled && m->given_to_process == p.id) return;
   }
   if (p.stage == Process::Stage::idle || p.working_at.link != pit.hung_on->link || p.working_on.id != pit.hung_on->id) {
     return violation("a pit is killed for standing still in a request that it does not execute");

@@ -198,6 +198,7 @@ bool World::break_pit(Fault fault) {
       if (p->links.empty() || p->stage != Process::Stage::idle) return false;
       p->to_broker.push(control::PeerFault{p->links.front().at, 1});
       p->links.front().memory->is_reported = true;
+      p->reported.push_back(p->links.front().at.link);
       p->links.erase(p->links.begin());
       return true;
     default:
@@ -229,7 +230,7 @@ bool World::break_caller(Fault fault) {
       if (c->owners.empty()) return false;
       Owner& o = *c->owners[dice_.below(c->owners.size())];
       if (o.phase != Owner::Phase::open) return false;
-      // The pit wrote what it liked into its words.
+      o.memory->is_scribbled = true;
       o.memory->begun = dice_.below(o.memory->requests.size() + 1) * record_size;
       o.memory->handled = dice_.below(o.memory->requests.size() + 1) * record_size;
       o.faulted = true;

@@ -315,6 +315,7 @@ void World::commit_reply(Process& p, LinkId link, std::uint64_t id) {
 
 void World::pit_dies(Process& p, bool signalled, int value) {
   for (const Process::Served& link : p.links) ++history_of(link.at.link)->deaths;
+  for (const LinkId link : std::exchange(p.reported, {})) ++history_of(link)->deaths;
   p.alive = p.serves = p.stopped = p.frozen = p.hung = false;
   p.from_broker.clear();
   p.forming.clear();

@@ -52,7 +52,8 @@ struct Memory {
   // What the broker has read of each side, and A.
   bool caller_mapped = false, pit_mapped = false, caller_ready = false, pit_ready = false;
   std::uint64_t last_id = 0;
-  bool is_reported = false;  // by its pit: the caller broke the ring
+  bool is_reported = false;   // by its pit: the caller broke the ring
+  bool is_scribbled = false;  // by its pit, which wrote what it liked into its words
 };
 
 // ---- a pit's process: ServiceCore and its two threads ----
@@ -109,6 +110,8 @@ struct Process {
   Queue<Message> to_broker, from_broker;
   std::vector<control::Attachment> forming;
   std::vector<Served> links;
+  std::vector<LinkId>
+      reported;  // as broken by their callers, and let go; whether the broker heard so is another matter
   Queue<Mail> mailbox;
   Stage stage = Stage::idle;
   control::Attachment working_at;
