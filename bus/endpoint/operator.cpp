@@ -85,6 +85,8 @@ result<Operator> Operator::adopt(UniqueFd control_socket) {
   return out;
 }
 
+std::uint16_t Operator::newest_protocol() noexcept { return protocol_max; }
+
 // An adopted one has no path: there is no next broker to find.
 result<void> Operator::open(TimeNs deadline_ns) {
   if (!socket_ && options_.path.empty()) {

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   add_broker_command(app, exit_status);
   add_call_command(app, exit_status);
   add_dlq_command(app, exit_status);
+  add_doctor_command(app, exit_status);
   add_pit_command(app, exit_status);
   add_version_command(app, exit_status);
   try {

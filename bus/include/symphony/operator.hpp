@@ -82,6 +82,10 @@ class Operator {
   // Ends the daemon with its pits, and returns when its last process is gone.
   OperatorAnswer end_broker(TimeNs timeout_ns = 30 * second_ns);
 
+  // The version of the control protocol that the broker speaks with this library, and the newest that this one knows.
+  [[nodiscard]] std::uint16_t protocol() const noexcept { return protocol_; }
+  [[nodiscard]] static std::uint16_t newest_protocol() noexcept;
+
  private:
   struct Request;
   explicit Operator(ConnectOptions options) noexcept : options_(std::move(options)) {}
