@@ -21,7 +21,8 @@ struct Trial {
   bool worked = false;
   bool was_killed = false;  // by SIGSYS
   SandboxBlocks reached = 0;
-  bool ran = false;  // the walls were up, as far as this kernel has them
+  bool ran = false;                // the walls were up, as far as this kernel has them
+  bool neighbour_is_well = false;  // it lives, and its file says what it said
 };
 
 // One trial for each of `walls`, in order, in a cell for all. Nothing: this machine gives no cell.
