@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "bus/base/file_size.hpp"
 #include "bus/memory/layout.hpp"
 
 namespace symphony::detail {
@@ -45,8 +46,12 @@ result<UniqueFd> create_segment(const char* name, std::uint64_t size, SegmentRol
   }
   int failed = 0;
   do {
-    failed = ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
+    failed = may_grow_to(size) && ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
   } while (failed == EINTR);
+  if (failed == EFBIG) {
+    return unexpected(code_of(failed), "a link's segment may not be that large; use smaller rings or raise ulimit -f",
+                      failed);
+  }
   if (failed != 0) {
     return unexpected(code_of(failed), "fallocate: no memory for a link's segment; use smaller rings or free memory",
                       failed);

@@ -11,13 +11,23 @@
 #include <cerrno>
 #include <utility>
 
+#include "bus/base/file_size.hpp"
 #include "bus/state/state_reader.hpp"
 
 namespace symphony::detail {
 namespace {
 
+bool grow(const UniqueFd& fd, std::uint64_t size) noexcept {
+  return may_grow_to(size) && ::ftruncate(fd.get(), static_cast<off_t>(size)) == 0;
+}
+
 unexpected no_memory(int why) {
-  const bool no_room = why == ENOMEM || why == ENOSPC || why == EFBIG || why == EDQUOT;
+  if (why == EFBIG) {
+    return {errc::out_of_memory,
+            "the pit's state may not be that large: raise ulimit -f, or choose a smaller journal or snapshot size",
+            why};
+  }
+  const bool no_room = why == ENOMEM || why == ENOSPC || why == EDQUOT;
   return {no_room ? errc::out_of_memory : errc::system,
           "there is no room for the pit's state: free memory or disk, or choose a smaller journal or snapshot size",
           why};
@@ -84,7 +94,7 @@ result<UniqueFd> create_state_memory(const StateGeometry& geometry) {
     const int why = errno;
     return unexpected(errc::out_of_descriptors, "memfd_create: no descriptor for a pit's state; raise the limit", why);
   }
-  if (::ftruncate(fd.get(), static_cast<off_t>(state_size(geometry))) != 0) return no_memory(errno);
+  if (!grow(fd, state_size(geometry))) return no_memory(errno);
   return fd;
 }
 
@@ -98,7 +108,7 @@ result<UniqueFd> create_state_file(const std::string& folder, const std::string&
   if (::unlinkat(at->get(), name.c_str(), 0) != 0 && errno != ENOENT) return no_file(errno);
   UniqueFd fd(::openat(at->get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return no_file(errno);
-  if (::ftruncate(fd.get(), static_cast<off_t>(state_size(geometry))) != 0) return no_file(errno);
+  if (!grow(fd, state_size(geometry))) return no_file(errno);
   return fd;
 }
 
@@ -212,7 +222,7 @@ result<StateMemory> StateMemory::copy_of_live(const UniqueFd& fd) {
   }
   for (int n = 0; n < tries; ++n) {
     UniqueFd to(::memfd_create("symphony-state-copy", MFD_CLOEXEC));
-    if (!to || ::ftruncate(to.get(), about.st_size) != 0 || !copy_data(fd.get(), to.get(), about.st_size)) {
+    if (!to || !grow(to, static_cast<std::uint64_t>(about.st_size)) || !copy_data(fd.get(), to.get(), about.st_size)) {
       return no_memory(errno);
     }
     auto copy = map_old(std::move(to), false);

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <string>
 
+#include "bus/base/file_size.hpp"
+
 namespace symphony::pit::wasm {
 namespace {
 
@@ -26,7 +28,8 @@ Outcome InputWindow::make(std::uint32_t size, std::shared_ptr<const InputWindow>
   }
   const std::size_t whole = (std::size_t{size} + guest_page_size - 1) / guest_page_size * guest_page_size;
   UniqueFd memory(::memfd_create("symphony-window", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memory || ::ftruncate(memory.get(), static_cast<off_t>(whole)) != 0) return refused();
+  if (!memory || !detail::may_grow_to(whole) || ::ftruncate(memory.get(), static_cast<off_t>(whole)) != 0)
+    return refused();
   void* base = ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (base == MAP_FAILED) return refused();
   out.reset(new InputWindow(std::move(memory), {static_cast<std::byte*>(base), whole}));

@@ -59,7 +59,6 @@ TEST(Segment, ThatTheSystemCannotGiveIsAnErrorAtOnceAndLeaksNoDescriptor) {
   if (child == 0) {
     const rlimit limit{64UL * 1024, 64UL * 1024};
     ::setrlimit(RLIMIT_FSIZE, &limit);
-    ::signal(SIGXFSZ, SIG_IGN);
     const int before = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
     ::close(before);
     const auto pair = create_segment_pair(1 << 20, 1 << 20, 1);
