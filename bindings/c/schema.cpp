@@ -10,10 +10,12 @@
 
 #include "bindings/c/failure.hpp"
 #include "bindings/c/handles.hpp"
-#include "bindings/c/schema_verifier.hpp"
+#include "schemas/verifier/schema_verifier.hpp"
 
 namespace symphony::c_abi {
 namespace {
+
+using detail::SchemaVerifier;
 
 struct SchemaObject {
   explicit SchemaObject(SchemaVerifier v) : verifier(std::move(v)) {}

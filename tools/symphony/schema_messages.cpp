@@ -1,7 +1,6 @@
 #include "tools/symphony/schema_messages.hpp"
 
 #include <flatbuffers/idl.h>
-#include <flatbuffers/reflection.h>
 
 #include <cerrno>
 #include <cstring>
@@ -12,13 +11,11 @@
 
 #include <symphony/type_id.hpp>
 
+#include "schemas/verifier/schema_verifier.hpp"
 #include "tools/symphony/suggestion.hpp"
 
 namespace symphony::tools {
 namespace {
-
-constexpr flatbuffers::uoffset_t depth_max = 64;
-constexpr flatbuffers::uoffset_t tables_max = 1'000'000;
 
 flatbuffers::IDLOptions json_options() {
   flatbuffers::IDLOptions options;
@@ -40,7 +37,7 @@ std::string error_of(const flatbuffers::Parser& parser) {
 
 struct SchemaMessages::State {
   flatbuffers::Parser parser{json_options()};
-  std::vector<std::uint8_t> reflection;  // the schema itself as a message
+  std::optional<detail::SchemaVerifier> verifier;
   std::map<std::string, std::uint32_t> tables;
 };
 
@@ -77,8 +74,9 @@ InputResult<SchemaMessages> SchemaMessages::read(const std::vector<std::string>&
   // One that reflects it needs some root; any will do, as each message is verified as what it is.
   state->parser.SetRootType(state->tables.begin()->first.c_str());
   state->parser.Serialize();
-  const auto* bytes = state->parser.builder_.GetBufferPointer();
-  state->reflection.assign(bytes, bytes + state->parser.builder_.GetSize());
+  state->verifier = detail::SchemaVerifier::compile(
+      std::as_bytes(std::span(state->parser.builder_.GetBufferPointer(), state->parser.builder_.GetSize())));
+  if (!state->verifier) return malformed("the schema is more than this version reads: name the .fbs file of the pit");
   state->parser.builder_.Clear();
   state->parser.file_identifier_.clear();  // what travels to pits has none
   return SchemaMessages(std::move(state));
@@ -118,20 +116,14 @@ InputResult<std::vector<std::byte>> SchemaMessages::to_bytes(const std::string& 
 }
 
 InputResult<std::string> SchemaMessages::to_json(const std::string& table, std::span<const std::byte> bytes) {
-  const auto* schema = reflection::GetSchema(state_->reflection.data());
-  const auto* object = schema->objects()->LookupByKey(table.c_str());
-  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const std::vector<std::uint8_t> aligned(first, first + bytes.size());
-  // The library looks where a table's fields lie only behind the root: too short for one, and it would read outside.
-  constexpr std::size_t smallest = 2 * sizeof(flatbuffers::uoffset_t) + sizeof(flatbuffers::voffset_t);
-  if (object == nullptr || aligned.size() < smallest ||
-      !flatbuffers::Verify(*schema, *object, aligned.data(), aligned.size(), depth_max, tables_max)) {
+  const std::vector<std::byte> aligned(bytes.begin(), bytes.end());
+  if (!state_->verifier->has(table) || !state_->verifier->verify_for_text(table, aligned)) {
     return malformed("these bytes are no " + table + ": is this the schema that the pit was built with?");
   }
   state_->parser.SetRootType(table.c_str());
   std::string text;
   if (!flatbuffers::GenerateText(state_->parser, aligned.data(), &text)) {
-    return malformed("a text in this " + table + " is no UTF-8");
+    return malformed("a text in this " + table + " is no UTF-8, or a union has an unknown type");
   }
   return text;
 }

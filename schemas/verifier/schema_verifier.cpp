@@ -1,11 +1,11 @@
-#include "bindings/c/schema_verifier.hpp"
+#include "schemas/verifier/schema_verifier.hpp"
 
 #include <flatbuffers/reflection.h>
 
 #include <bit>
 #include <cstring>
 
-namespace symphony::c_abi {
+namespace symphony::detail {
 namespace {
 
 // The library's, for messages with 32-bit offsets.
@@ -249,4 +249,4 @@ bool SchemaVerifier::verify_for_text(const std::string& table, std::span<const s
   return Walk(*this, bytes, true).root(tables_.at(table));
 }
 
-}  // namespace symphony::c_abi
+}  // namespace symphony::detail

@@ -1,4 +1,4 @@
-// Whether bytes are a message of a schema that is known only when the program runs.   Layer: bindings.
+// Whether bytes are a message of a schema that is known only when the program runs.   Layer: schemas/verifier.
 //
 // The library's own reflection verifier is not for bytes of strangers: it believes the root and reads a vector's
 // elements before it knows that they are there. This one walks tables of its own, compiled once, and gives each message
@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace symphony::c_abi {
+namespace symphony::detail {
 
 class SchemaVerifier {
  public:
@@ -58,4 +58,4 @@ class SchemaVerifier {
   std::vector<Union> unions_;
 };
 
-}  // namespace symphony::c_abi
+}  // namespace symphony::detail
