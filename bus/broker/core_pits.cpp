@@ -137,11 +137,11 @@ void BrokerCore::on(const PitExited& e) {
   } else if (!e.signalled && e.value == exit_finished) {
     end_pit(*pit, PitState::stopped, errc::closed, "it finished (exit status 0) and is not started again");
   } else if (!e.signalled && e.value == exit_never_again) {
-    never_again(*pit, "it ended with status 125, never again: see its last lines on stderr");
+    never_again(*pit, said_before("it ended with status 125, never again", e.last_lines));
   } else if (!e.signalled && e.value == exit_try_again) {
     try_again(*pit, said_before("it asked to be tried again (exit status 75)", e.last_lines));
   } else if (e.signalled && e.value == SIGSYS) {
-    never_again(*pit, "it asked the kernel for what its filter forbids (SIGSYS): see its last lines on stderr");
+    never_again(*pit, said_before("it asked the kernel for what its filter forbids (SIGSYS)", e.last_lines));
   } else {
     failed(*pit, how);
   }

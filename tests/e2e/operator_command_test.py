@@ -9,6 +9,7 @@ import subprocess
 import unittest
 import unittest.mock
 
+from bad_pit_files import bad_pit_files
 from broker_process import HOST, PIT, SYMPHONY, BrokerCase, eventually, main
 
 CORE_PATTERN = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8").strip()
@@ -112,6 +113,15 @@ class OperatorOfPits(BrokerCase):
         early = eventually(lambda: (lambda pit: pit if pit["instance"] > 5 else None)(self.show("early")), "it is tried on and on")
         self.assertEqual(early["failures"], 0)
         self.assertNotEqual(early["state"], "quarantined")
+
+    def test_a_file_that_is_no_pit_is_quarantined_with_the_reason_and_the_others_serve(self):
+        bad = bad_pit_files(PIT.parent, PIT.parents[1] / "tests" / "pits", self.folder)
+        self.start(self.manifest("good"), *(self.manifest(f"bad{i}", file=path) for i, (path, _) in enumerate(bad)))
+        for i, (path, words) in enumerate(bad):
+            with self.subTest(path):
+                self.assertIn(words, self.wait_state(f"bad{i}", "quarantined")["reason"])
+        self.refused(1, bad[0][1], "pit", "start", "bad0")
+        self.assertEqual(self.wait_state("good", "ready")["instance"], 1)
 
     @unittest.skipUnless(memory_group(), "no memory control group can be made here")
     def test_show_tells_that_the_kernel_had_no_memory_left(self):

@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from bad_pit_files import bad_pit_files
 from broker_process import PIT, BrokerCase, main
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "pits" / "template" / "greeter.fbs"
@@ -53,6 +54,15 @@ class SwapOfAPit(BrokerCase):
         self.refused(4, "did you mean 'greeter'", "pit", "swap", "greter")
         self.assertEqual(self.show("greeter")["pid"], pid)
         self.assertEqual(self.greet(), 2)
+
+    def test_to_a_file_that_is_no_pit_says_what_it_is_and_the_pit_goes_on(self):
+        pid = self.show("greeter")["pid"]
+        for path, words in bad_pit_files(PIT.parent, PIT.parents[1] / "tests" / "pits", self.folder):
+            with self.subTest(path):
+                self.refused(2 if words.startswith("cannot be read") else 1, "; name the file" if words.startswith("cannot") else words,
+                             "pit", "swap", "greeter", path)
+        self.assertEqual(self.show("greeter")["pid"], pid)
+        self.assertEqual(self.greet(), 1)
 
     def test_that_is_rehearsed_says_how_long_that_took_or_why_it_was_not_done(self):
         self.assertEqual(self.greet(), 1)

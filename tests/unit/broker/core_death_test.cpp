@@ -35,6 +35,16 @@ TEST(ReasonOfDeath, OfASandboxViolationIsQuarantineAtOnce) {
   EXPECT_NE(report.reason.find("what its filter forbids (SIGSYS)"), std::string::npos) << report.reason;
 }
 
+TEST(ReasonOfDeath, OfWhatWouldHappenAgainIsInItsLastLine) {
+  Death d;
+  PitExited never = d.exited(false, 125);
+  never.last_lines = "at work\nx.so: no pit: build it with symphony_add_pit\n";
+  d.step(never);
+  EXPECT_EQ(d.core.pit_state(0), PitState::quarantined);
+  EXPECT_EQ(d.report(d.caller_of(protocol_max)).reason,
+            "it ended with status 125, never again: x.so: no pit: build it with symphony_add_pit");
+}
+
 TEST(ReasonOfDeath, OfTheKernelsWantOfMemoryIsNamedAndAFailure) {
   Death d;
   PitExited killed = d.exited(true, SIGKILL);
