@@ -87,7 +87,8 @@ class Broker(unittest.TestCase):
         self.assertIn("symphony broker run", run.stderr)
 
     def test_a_bad_manifest_is_one_line_and_status_2(self):
-        for text, word in (('nmae = "x"\n', "did you mean 'name'"), ('name = "x"\n', "executable"), ("name = \n", "line 1"),
+        for text, word in (('nmae = "x"\n', "did you mean 'name'"), ('name = "x"\n', "'file' is missing"),
+                           (f'name="x"\nfile="{PITS / "relay.so"}"\n', "needs 'greeter', which it may not call; add it: calls = [\"greeter\"]"), ("name = \n", "line 1"),
                            ('name = 3\nexecutable = "x"\n', "text in quotes"), ('name="x"\nexecutable="x"\ntrust="yes"\n', "hostile"),
                            ('name="x"\nexecutable="x"\nargs=[1]\n', "list of texts"),
                            ("", "'name' is missing"), ('name="x"\nfile="x.so"\nexecutable="x"\n', "leave out 'executable'"),

@@ -224,6 +224,19 @@ std::optional<InputError> check_types(const std::string& label, const std::strin
   return std::nullopt;
 }
 
+// Where the pit's file can be read, the manifest must let it call whom it needs: no call of it would be answered else.
+std::optional<InputError> check_needs(const std::string& label, const PitConfig& pit) {
+  pit::PitFile found;
+  if (!pit::read_pit_file(pit.args[0], found).ok() || found.notes.empty()) return std::nullopt;
+  for (const std::string& need : found.notes.front().info.needs) {
+    if (std::find(pit.calls.begin(), pit.calls.end(), need) != pit.calls.end()) continue;
+    return InputError{InputFault::malformed, printable(label) + ": the pit needs '" + printable(need) +
+                                                 "', which it may not call; add it: calls = [\"" + printable(need) +
+                                                 "\"]"};
+  }
+  return std::nullopt;
+}
+
 // `names`: the message types that have a budget.
 InputResult<PitConfig> parse(std::string_view text, const std::string& label, std::vector<TypeNamed>& names);
 
@@ -251,7 +264,9 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
   if (auto e = read.text("name", true, pit.name)) return *std::move(e);
   std::string file;
   if (auto e = read.text("file", false, file)) return *std::move(e);
-  if (auto e = read.text("executable", file.empty(), pit.executable)) return *std::move(e);
+  if (auto e = read.text("executable", false, pit.executable)) return *std::move(e);
+  if (file.empty() && pit.executable.empty())
+    return read.wrong("the key 'file' is missing; add file = \"/path/to/pit.so\"");
   if (!file.empty() && (!pit.executable.empty() || table.contains("args")))
     return read.wrong("'file' is a pit for symphony-pit-host; leave out 'executable' and 'args', or 'file'");
   if (auto e = read.text("config", false, pit.config)) return *std::move(e);
@@ -311,6 +326,7 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
   if (pit && pit->executable == find_program(pit_host_program) && pit->args.size() == 1) {
     from_manifest(pit->args[0]);
     if (auto e = check_types(path, pit->args[0], names)) return *std::move(e);
+    if (auto e = check_needs(path, *pit)) return *std::move(e);
   }
   return pit;
 }
