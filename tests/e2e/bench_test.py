@@ -101,7 +101,7 @@ class Peers(unittest.TestCase):
 
     def test_bad_arguments_are_one_line_and_the_status_of_usage(self):
         for words in (["peers", "--size", "9"], ["peers", "--size", "0"], ["peers", "--size", "65544"], ["peers", "--peer", "x"],
-                      ["peers", "-o", "xml"], ["ring", "--size", "8"], ["nothing"], []):
+                      ["peers", "-o", "xml"], ["ring", "--size", "8"], ["ring", "--save", "/nowhere/at/all"], ["nothing"], []):
             with self.subTest(words):
                 run = bench(*words)
                 self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1), run.stderr)

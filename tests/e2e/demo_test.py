@@ -140,7 +140,7 @@ class BadInput(unittest.TestCase):
             self.refused(["--graph", file.name], 2, "empty")
 
     def test_words_that_are_no_flags(self):
-        for arguments in (["--wokers", "2"], ["--workers", "0"], ["--workers", "x"], ["-o", "xml"], ["--seconds", "-1"]):
+        for arguments in (["--wokers", "2"], ["--workers", "0"], ["--workers", "x"], ["-o", "xml"], ["--seconds", "-1"], ["--graph", ""]):
             with self.subTest(arguments):
                 run = demo(*arguments)
                 self.assertEqual(run.returncode, 2, run.stderr)
@@ -152,7 +152,7 @@ class BadInput(unittest.TestCase):
             run = subprocess.run([SYMPHONY, "demo", "--graph", str(SAMPLES / "build.json"), *SHORT], stdout=full,
                                  stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         self.assertEqual(run.returncode, 70)
-        self.assertIn("disk full", run.stderr)
+        self.assertIn("free some of the disk", run.stderr)
 
     def test_help_names_the_formats(self):
         run = demo("--help")

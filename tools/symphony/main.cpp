@@ -7,9 +7,11 @@
 
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
+#include "tools/symphony/standard_streams.hpp"
 
 int main(int argc, char** argv) {
   using namespace symphony::tools;
+  open_standard_streams();
   int exit_status = exit_ok;
   CLI::App app("Extensions written once, hosted at the speed and safety you choose.", "symphony");
   app.require_subcommand(1);
@@ -30,10 +32,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? exit_ok : exit_usage;
+    return flush_output(app.exit(e) == 0 ? exit_ok : exit_usage);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "symphony: internal error: %s\n", e.what());
     return exit_internal;
   }
-  return exit_status;
+  return flush_output(exit_status);
 }

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "bench/peers/known.hpp"
@@ -41,6 +43,14 @@ const std::vector<RingPart>& ring_parts() {
       {"bench_wake", "wake", {}, {"--pairs", "1", "--rounds", "5", "--disturbed", "count"}},
   };
   return parts;
+}
+
+// Before anything is measured, not after.
+std::string in_a_folder(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return {};
+  return "There is no folder " + without_controls(folder.string()) + ": make it first";
 }
 
 // The class that a part reports.
@@ -134,7 +144,9 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     verb->add_option("-o,--output", arguments->format, "table, or json: one document")
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
-    verb->add_option("--save", arguments->save, "Also write the JSON document to this file")->type_name("FILE");
+    verb->add_option("--save", arguments->save, "Also write the JSON document to this file")
+        ->type_name("FILE")
+        ->check(in_a_folder);
     verb->add_option("--results", arguments->results,
                      "Also write it into this folder, named by what was measured, machine and commit")
         ->type_name("DIR")

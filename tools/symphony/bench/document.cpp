@@ -2,13 +2,14 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bench/support/figure.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/table.hpp"
+#include "tools/symphony/whole_file.hpp"
 
 namespace symphony::tools {
 
@@ -50,12 +51,10 @@ int put_out(const BenchArguments& arguments, const char* verb, const BenchJson& 
   if (!arguments.results.empty())
     files.push_back(std::filesystem::path(arguments.results) / result_name(verb, document));
   for (const auto& path : files) {
-    std::ofstream file(path);
-    file << text;
-    if (!file.flush()) return fail_bench(verb, path.string() + ": cannot be written", exit_internal);
+    const std::string why = write_whole_file(path, std::as_bytes(std::span(text)));
+    if (!why.empty()) return fail_bench(verb, why, exit_internal);
   }
   std::fputs(arguments.format == "json" ? text.c_str() : table.c_str(), stdout);
-  if (std::fflush(stdout) != 0) return fail_bench(verb, "cannot write the result: disk full?", exit_internal);
   return exit_ok;
 }
 

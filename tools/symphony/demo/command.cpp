@@ -14,7 +14,8 @@ void add_demo_command(CLI::App& app, int& exit_status) {
   auto format = std::make_shared<std::string>("table");
   demo->add_option("--graph", options->graph, "File to take the graph from; - is standard input")
       ->default_str("the machine's installed packages, condensed")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& file) { return std::string(file.empty() ? "It is empty: name a file" : ""); });
   demo->add_flag("--condense", options->condense, "Merge each cycle into one task and go on");
   demo->add_option("--workers", options->workers, "Callers at once in the second pair of runs")
       ->check(CLI::Range(1, 64))
