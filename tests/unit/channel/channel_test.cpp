@@ -112,6 +112,54 @@ TEST(Channel, AMessageLargerThanTheMaximumIsRefusedAndTheMaximumFits) {
   EXPECT_TRUE(send(caller, request(1), std::string(max, 'x')));
 }
 
+TEST(Channel, AMessageOfNoBytesIsOneAndSizesThatOverflowAreRefused) {
+  Link link;
+  auto caller = link.caller();
+  auto pit = link.pit();
+  ASSERT_TRUE(send(caller, request(1), ""));
+  EXPECT_EQ(take(pit), (std::pair<std::uint64_t, std::string>{1, ""}));
+  for (const std::uint32_t size : {caller.message_size_max() + 1, ~std::uint32_t{0} - 8, ~std::uint32_t{0}}) {
+    EXPECT_FALSE(caller.try_claim(size)) << size;
+    EXPECT_FALSE(caller.has_room(size)) << size;
+  }
+  EXPECT_EQ(caller.fault(), RingFault::none);
+}
+
+// Either side dies between try_claim() and commit(), in a process of its own and by SIGKILL.
+TEST(Channel, OfAPeerThatVanishesWithAClaimNothingIsSeenAndTheOtherSideGoesOn) {
+  for (const bool pit_vanishes : {true, false}) {
+    Link link;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const auto vanish = [](auto side) {
+        (void)send(side, request(1), "whole");
+        const auto claim = side.try_claim(side.message_size_max());
+        std::memset(side.body_of(claim).data(), 0xff, side.message_size_max());
+        ::kill(::getpid(), SIGKILL);
+      };
+      auto own = Mapping::map(link.pair.pit.get(), pit_segment_size(8192), Access::read_write);
+      auto peer = Mapping::map(link.pair.caller.get(), caller_segment_size(4096), Access::read_write);
+      if (pit_vanishes) vanish(PitChannel<>(own->data(), peer->data(), geometry));
+      vanish(CallerChannel<>(peer->data(), own->data(), geometry));
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    const auto left = [](auto side) {
+      EXPECT_EQ(take(side), (std::pair<std::uint64_t, std::string>{1, "whole"}));
+      EXPECT_EQ(take(side).first, 0u);
+      EXPECT_EQ(side.fault(), RingFault::none);
+      EXPECT_TRUE(send(side, request(2), "nobody reads it"));
+    };
+    if (pit_vanishes) {
+      left(link.caller());
+    } else {
+      left(link.pit());
+    }
+  }
+}
+
 TEST(Channel, ARecordTooShortForAnEnvelopeIsAPeerFault) {
   Link link;
   auto caller = link.caller();

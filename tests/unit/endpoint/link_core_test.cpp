@@ -179,6 +179,23 @@ TEST_F(LinkCoreTest, ATextOfAnEndingStaysWhenTheEndIsToldTwice) {
   EXPECT_EQ(reply->text, reason);
 }
 
+TEST_F(LinkCoreTest, BodiesOfNoBytesAndOfTheMostGoThroughAndOneByteMoreEndsAtOnce) {
+  const std::string most(record_size_max<WideRing>(4096) - sizeof(Envelope), 'm');
+  for (const std::string& body : {std::string(), most}) {
+    const CallId id = start(body);
+    ASSERT_EQ(pit->begin(), id) << body.size();
+    EXPECT_EQ(pit->body, body);
+    pit->reply(body);
+    pit->finish();
+    pit->free();
+    const Reply reply = link->wait(id);
+    EXPECT_EQ(reply.status, status::ok);
+    EXPECT_EQ(text_of(reply), body);
+  }
+  EXPECT_EQ(link->call(5, bytes_of(most + "x"), once_call).status, status::too_large);
+  EXPECT_EQ(pit->begin(), 0u) << "nothing of it was sent";
+}
+
 TEST_F(LinkCoreTest, ABodyLargerThanTheRingCarriesEndsAtOnce) {
   const Reply reply = link->call(5, bytes_of(std::string(3000, 'x')), once_call);
   EXPECT_EQ(reply.status, status::too_large);

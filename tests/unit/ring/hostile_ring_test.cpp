@@ -84,6 +84,7 @@ TEST(HostileConsumer, AFreedThatIsMisalignedGoesBackOrRunsAheadFaultsTheProducer
     EXPECT_EQ(ring.producer.fault(), RingFault::bad_freed) << lie;
     ring.freed = 64;
     EXPECT_FALSE(ring.push("y")) << "a fault is sticky";
+    EXPECT_FALSE(ring.producer.try_claim(0)) << "for the smallest, too";
   }
   Ring ring(4096);
   while (ring.push("x")) {

@@ -121,6 +121,22 @@ TEST(SpscRing, FullMeansEveryLineButTheNextHeaderIsUsed) {
   EXPECT_EQ(ring.pop(), nullptr);
 }
 
+TEST(SpscRing, ARecordOfNoBytesIsARecordAndOneByteTooManyIsRefused) {
+  TestRing ring(4096);
+  const auto max = static_cast<std::uint32_t>(record_size_max<WideRing>(4096));
+  for (const std::uint32_t size : {0u, max}) {
+    ASSERT_TRUE(ring.push(std::string(size, 'm'))) << size;
+    const auto popped = ring.pop();
+    ASSERT_NE(popped, nullptr) << size;
+    EXPECT_EQ(popped->size(), size);
+    EXPECT_EQ(ring.pop(), nullptr) << size;
+  }
+  for (const std::uint32_t size : {max + 1, ~std::uint32_t{0} - 64, ~std::uint32_t{0}})
+    EXPECT_FALSE(ring.producer.try_claim(size)) << size;
+  EXPECT_EQ(ring.producer.fault(), RingFault::none);
+  EXPECT_TRUE(ring.push("and on"));
+}
+
 TEST(SpscRing, TheLargestRecordFitsAnEmptyRingAtEveryOffset) {
   TestRing ring(4096);
   const auto max = static_cast<std::uint32_t>(record_size_max<WideRing>(4096));
