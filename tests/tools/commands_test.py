@@ -152,6 +152,20 @@ class Machine(unittest.TestCase):
         self.assertRegex(text, r"test\.seconds +\d")
         self.assertNotRegex(text, r"[\x00-\x08\x0b-\x1f]")
 
+    def test_the_short_lane_of_the_sanitizers_is_a_part_and_the_long_one_the_whole(self):
+        self.all_installed()
+        for name in ["previous-protocol", "fresh-root"]:
+            self.script(self.tree / "tools/check" / name, "exit 77")
+        self.script(self.fake / "bin/run-clang-tidy-14", "exit 0")
+        for arguments, short in [([], "ON"), (["--long"], "OFF")]:
+            with self.subTest(arguments=arguments):
+                (self.fake / "calls").write_text("", encoding="utf-8")
+                status, text = self.run_command("test", *arguments)
+                self.assertEqual(status, 0, text)
+                for preset in ["asan", "tsan"]:
+                    self.assertIn(f"cmake --preset {preset} -D SYMPHONY_SHORT_LANE={short}\n", self.calls())
+                self.assertIn("cmake --preset release\n", self.calls())
+
     def run_whole(self, status, report):
         self.all_installed()
         (self.fake / "whole").write_text(status, encoding="utf-8")
