@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -11,13 +10,11 @@
 #include <system_error>
 #include <thread>
 
+#include "pits/hosting/looks.hpp"
 #include "pits/hosting/thread_stack.hpp"
 
 namespace symphony::pit {
 namespace {
-
-constexpr TimeNs look_min_ns = ms_ns;
-constexpr TimeNs look_max_ns = 10 * ms_ns;
 
 pid_t this_thread() noexcept {
   static thread_local const pid_t id = ::gettid();
@@ -90,12 +87,11 @@ class Overrun::Looker {
     }
   }
 
-  // How long until the next look; 0: nobody is inside. One that comes late by as much again is not held against
-  // anybody.
+  // How long until the next look; 0: nobody is inside.
   TimeNs look() noexcept {
     TimeNs next_ns = 0;
     const TimeNs now = now_ns();
-    const TimeNs late_ns = now - due_ns_ > due_ns_ - looked_ns_ ? now - due_ns_ : 0;
+    const TimeNs late_ns = looks_.late_ns(now);
     for (Overrun* const at : all_) {
       // sync overrun.turn acquire: type and thread are those of this turn, or of a later one.
       const std::uint64_t turn = at->turn_.load(std::memory_order_seq_cst);
@@ -112,11 +108,9 @@ class Overrun::Looker {
       }
       const bool is_over = now - at->since_ns_ >= budget_ns;
       if (is_over) overran(*at, turn, now);
-      const TimeNs wanted = is_over ? look_max_ns : std::clamp(budget_ns / 10, look_min_ns, look_max_ns);
-      next_ns = next_ns == 0 ? wanted : std::min(next_ns, wanted);
+      next_ns = Looks::sooner(next_ns, is_over ? Looks::max_ns : Looks::wanted_ns(budget_ns));
     }
-    looked_ns_ = now;
-    due_ns_ = now + next_ns;
+    looks_.done(now, next_ns);
     return next_ns;
   }
 
@@ -156,7 +150,7 @@ class Overrun::Looker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Overrun*> all_;
-  TimeNs looked_ns_ = 0, due_ns_ = 0;  // the last look, and when the next was to be
+  Looks looks_;
   bool ending_ = false;
   std::thread thread_;
 };

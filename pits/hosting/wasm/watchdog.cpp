@@ -4,7 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -14,19 +13,18 @@
 #include <utility>
 #include <vector>
 
+#include "pits/hosting/looks.hpp"
+
 namespace symphony::pit::wasm {
 
 constinit std::atomic<std::uint32_t> watchdog_sleeps{0};
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
 struct Watched {
   Thread* thread;
-  std::uint64_t turn;       // seen at the last look
-  Clock::time_point since;  // when it was seen first
+  std::uint64_t turn;  // seen at the last look
+  TimeNs since_ns;     // when it was seen first
 };
 
 // All threads that were ever in a guest and have not ended. Never destroyed: threads may end after main().
@@ -49,52 +47,53 @@ void kick(Thread& thread, std::uint64_t turn, Trap why) noexcept {
 
 bool membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
 
-constexpr milliseconds look_min{1};
-constexpr milliseconds look_max{10};
-
 }  // namespace
 
 struct Watchdog::Parts {
   std::thread thread;
   bool ending = false;     // under the registry's mutex
   bool can_sleep = false;  // the kernel makes the barrier for us
+  Looks looks;
 
-  // Looks at every thread; when to look again, nothing when there is no guest with a budget.
-  milliseconds look(Registry& all) noexcept {
-    milliseconds next{0};
-    const Clock::time_point now = Clock::now();
+  // Looks at every thread; how long until the next look, 0 when there is no guest with a budget.
+  TimeNs look(Registry& all) noexcept {
+    TimeNs next_ns = 0;
+    const TimeNs now = now_ns();
+    const TimeNs late_ns = looks.late_ns(now);
     for (Watched& at : all.threads) {
       // sync watchdog.turn acquire: the budget below is that of this turn, or of a later one.
       const std::uint64_t turn = at.thread->turn.load(std::memory_order_acquire);
-      const milliseconds budget{at.thread->budget_ms.get()};
-      if (turn == 0 || budget.count() == 0) {
+      const TimeNs budget_ns = at.thread->budget_ms.get() * ms_ns;
+      if (turn == 0 || budget_ns == 0) {
         at.turn = 0;
         continue;
       }
       if (turn != at.turn) {
         at.turn = turn;
-        at.since = now;
-      } else if (now - at.since >= budget) {
-        kick(*at.thread, turn, Trap::interrupted);
+        at.since_ns = now;
+      } else {
+        at.since_ns += late_ns;
       }
-      const milliseconds wanted = now - at.since >= budget ? look_min : std::clamp(budget / 10, look_min, look_max);
-      next = next.count() == 0 ? wanted : std::min(next, wanted);
+      const bool is_over = now - at.since_ns >= budget_ns;
+      if (is_over) kick(*at.thread, turn, Trap::interrupted);
+      next_ns = Looks::sooner(next_ns, is_over ? Looks::min_ns : Looks::wanted_ns(budget_ns));
     }
-    return next;
+    looks.done(now, next_ns);
+    return next_ns;
   }
 
   void run() noexcept {
     Registry& all = registry();
     std::unique_lock lock(all.mutex);
     while (!ending) {
-      milliseconds next = look(all);
-      if (next.count() == 0 && can_sleep) {
+      TimeNs next_ns = look(all);
+      if (next_ns == 0 && can_sleep) {
         // sync watchdog.sleep release: whoever begins a turn from here on sees it and wakes us; the barrier makes
         // visible every turn that was begun before.
         watchdog_sleeps.store(1, std::memory_order_release);
         membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        next = look(all);
-        if (next.count() == 0) {
+        next_ns = look(all);
+        if (next_ns == 0) {
           // relaxed: changed under the mutex only.
           all.changed.wait(lock, [&] { return ending || watchdog_sleeps.load(std::memory_order_relaxed) == 0; });
         }
@@ -103,7 +102,8 @@ struct Watchdog::Parts {
         if (ending) all.changed.notify_all();  // one that was made after this one may rely on the flag
         continue;
       }
-      all.changed.wait_for(lock, next.count() == 0 ? look_max : next, [&] { return ending; });
+      all.changed.wait_for(lock, std::chrono::nanoseconds(next_ns == 0 ? Looks::max_ns : next_ns),
+                           [&] { return ending; });
     }
   }
 };

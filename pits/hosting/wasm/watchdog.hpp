@@ -3,7 +3,7 @@
 // milliseconds and takes the time itself, so an entry costs two stores and a load, and no look at a clock. While no
 // guest with a budget runs it sleeps until one does.
 // An entry is ended between its budget and a tenth of it, or 2 ms, later; where the host works in an import that long,
-// when the import returns.
+// when the import returns. A look that comes late, as after a freeze of the machine, is not held against anybody.
 // Threads: any.
 #pragma once
 
