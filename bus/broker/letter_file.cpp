@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,19 @@ std::optional<DeadLetters> parse(std::span<const std::byte> bytes, std::string_v
 }
 
 }  // namespace
+
+result<UniqueFd> lock_letter_file(const std::string& folder, const std::string& pit) {
+  const auto at = open_state_folder(folder);
+  if (!at) return unexpected(at.error());
+  const std::string name = pit + ".letters.lock";
+  UniqueFd fd(::openat(at->get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return no_file(errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return no_file(errno);
+  return unexpected(errc::busy,
+                    "another broker keeps dead letters of a pit of this name in the folder of its state, so those of "
+                    "this one end with it: give each a state_folder of its own");
+}
 
 result<void> write_letter_file(const std::string& folder, const std::string& pit, std::span<const std::byte> letters) {
   const auto at = open_state_folder(folder);

@@ -243,8 +243,17 @@ void Shell::execute(const ReadConfig& a) {
 // What an earlier daemon left of dead letters.
 std::vector<std::vector<std::byte>> Shell::read_letters(const std::vector<PitConfig>& pits) {
   std::vector<std::vector<std::byte>> found;
+  std::map<LetterPlace, UniqueFd> before = std::exchange(letter_locks_, {});
   for (const PitConfig& pit : pits) {
     if (pit.state.folder.empty()) continue;
+    const LetterPlace place{pit.state.folder, pit.name};
+    auto held = before.find(place);
+    auto lock = held != before.end() ? std::move(held->second) : lock_letter_file(place.first, place.second);
+    if (!lock) {
+      execute(Note{"pit " + pit.name + ": " + lock.error().text});
+      continue;
+    }
+    letter_locks_[place] = *std::move(lock);
     const auto letters = read_letter_file(pit.state.folder, pit.name);
     if (!letters) execute(Note{"pit " + pit.name + ": " + letters.error().text});
     if (letters && *letters) found.push_back((*letters)->encode());
@@ -262,6 +271,8 @@ void Shell::execute(const KeepLetters& a) {
   if (!kept_here) execute(Note{std::string("dead letters: ") + kept_here.error().text});
   if (!a.pit) return;
   const PitConfig& pit = core_->config_of(*a.pit);
+  // Where another broker had the lock when this one looked, what that one keeps is not written over.
+  if (letter_locks_.count({pit.state.folder, pit.name}) == 0) return;
   if (const auto kept = write_letter_file(pit.state.folder, pit.name, a.of_pit); !kept) {
     execute(Note{"pit " + pit.name + ": " + kept.error().text});
   }

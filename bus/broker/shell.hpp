@@ -112,6 +112,8 @@ class Shell {
   LogFile& log_of(PitIndex index);
   void report_loss(PitIndex index);
   [[nodiscard]] std::vector<std::vector<std::byte>> read_letters(const std::vector<PitConfig>& pits);
+  // Of the letters in that folder.
+  using LetterPlace = std::pair<std::string, std::string>;  // folder, pit
   void run_posted();
   void leave() noexcept;
   // shell_watch.cpp
@@ -171,6 +173,7 @@ class Shell {
   const KeptFile* letters_ = nullptr;
   std::map<std::pair<LinkId, Epoch>, Segments> segments_;
   std::map<std::pair<LinkId, Epoch>, LinkWords> words_;
+  std::map<LetterPlace, UniqueFd> letter_locks_;
   struct Handed {
     PitIndex from = 0;
     UniqueFd memory;

@@ -75,6 +75,34 @@ TEST_F(LetterFileTest, ComesBackWhole) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "and nothing else is there";
 }
 
+TEST_F(LetterFileTest, AreOfOneProcessAtATimeWhoeverKillsIt) {
+  int ends[2], let_go[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(let_go, O_CLOEXEC), 0);
+  const pid_t other = ::fork();
+  if (other == 0) {  // another broker
+    const auto lock = lock_letter_file(folder, "pit");
+    const char held = lock ? 'y' : 'n';
+    (void)!::write(ends[1], &held, 1);
+    char any;
+    (void)!::read(let_go[0], &any, 1);
+    ::_exit(0);
+  }
+  char held = 0;
+  ASSERT_EQ(::read(ends[0], &held, 1), 1);
+  ASSERT_EQ(held, 'y');
+  const auto refused = lock_letter_file(folder, "pit");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::busy);
+  EXPECT_TRUE(lock_letter_file(folder, "another")) << "of each pit its own";
+  ASSERT_EQ(::kill(other, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(other, nullptr, 0), other);
+  const auto mine = lock_letter_file(folder, "pit");
+  ASSERT_TRUE(mine) << "nothing of a dead one is left";
+  EXPECT_EQ(lock_letter_file(folder, "pit").error().code, errc::busy) << "of one broker of two in one program too";
+  for (const int fd : {ends[0], ends[1], let_go[0], let_go[1]}) ::close(fd);
+}
+
 TEST_F(LetterFileTest, WithAnyBitChangedIsRefused) {
   ASSERT_TRUE(write());
   const std::string whole = bytes();
