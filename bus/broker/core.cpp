@@ -115,9 +115,9 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   h.all(now_ns_, random_, next_link_, last_epoch_, waiting_opens_, stopping_, finished_, armed_ns_, keeper_lost_,
         next_command_, next_swap_, fatal_.size(), alone_ends_.size(), letters_.suspects().size());
   for (const Pit& p : pits_) {
-    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.hung_up, p.instance, p.state_instance, p.pid, p.reply_size_max,
-          p.heavy_barriers, p.sandbox, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(), p.cause,
-          p.started_with, p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol,
+    h.all(p.state, p.after_exit, p.alive, p.was_ready, p.has_served, p.hung_up, p.instance, p.state_instance, p.pid,
+          p.reply_size_max, p.heavy_barriers, p.sandbox, p.ready_since_ns, p.timer_ns, p.end_code, p.links.size(),
+          p.cause, p.started_with, p.removed, p.alone_of.value_or(places_max), p.alone_until_ns, p.protocol,
           p.heir_of.value_or(places_max), p.moved_to.value_or(places_max), p.tries, p.arriving.since_ns,
           p.arriving.links.size(), p.probation_timer_ns, p.watch.timer_ns, p.watch.looked_ns, p.watch.was_stopped,
           p.failed_too_often, p.words.size(), p.words_said, p.hung_on ? p.hung_on->id : 0);
@@ -139,7 +139,7 @@ std::uint64_t BrokerCore::state_hash() const noexcept {
   for (const auto& [id, l] : links_) {
     h.all(id, l.pit, l.conn, l.uid, l.state, l.epoch, l.open_epoch, l.instance, l.recorded, l.caller_done, l.pit_done,
           l.correlation, l.last_id, l.request_capacity, l.reply_capacity_wanted, l.reply_capacity, l.heavy_barriers,
-          l.timer_ns);
+          l.timer_ns, l.home.size());
   }
   return h.value;
 }

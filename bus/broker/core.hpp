@@ -26,6 +26,8 @@
 // and keep its state, and commits when the other has it; then the links attach there.
 // Where the operator wants so, it is rehearsed before (core_rehearsal.cpp): with a copy, while the pit serves on.
 // On probation (core_probation.cpp) it goes back to the file before when it dies.
+// A pit may begin anew together with what it needs (core_needed.cpp), and another one may serve the callers of one that
+// is quarantined (core_fallback.cpp).
 // A message that kills (core_dead_letters.cpp): its caller says so at each death and, having had enough, opens a link
 // to an instance for that message alone, a place without a name that is emptied with the link, on no record and not
 // started again; then it hands over the message as a dead letter.
@@ -140,6 +142,7 @@ class BrokerCore {
     AfterExit after_exit = AfterExit::restart;
     bool alive = false;  // a process exists or was asked for
     bool was_ready = false;
+    bool has_served = false;  // an instance was ready since those that need it last began
     bool hung_up = false;
     std::uint32_t instance = 0;
     std::uint32_t state_instance = 0;  // whose state the next instance begins with; 0: none
@@ -181,6 +184,8 @@ class BrokerCore {
     std::set<std::pair<LinkId, Epoch>> words;
     std::uint64_t words_said = 0;             // about links, between two requests
     std::optional<ExecutingMessage> hung_on;  // what it is killed for
+    std::uint64_t overruns = 0;               // since this broker began
+    std::uint64_t hangs = 0;
   };
   // A Command without its Answer.
   struct PendingCommand {
@@ -224,6 +229,7 @@ class BrokerCore {
     std::uint32_t reply_capacity = 0;
     bool heavy_barriers = false;  // the caller makes them
     TimeNs timer_ns = no_deadline_ns;
+    std::string home;  // whose it is, while another pit stands in for that; empty: of `pit`
   };
 
   // An attachment that was open when its pit died.
@@ -314,7 +320,8 @@ class BrokerCore {
   void start_now(Pit& pit);
   void stop_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
   void restart_now(Pit& pit, TimeNs grace_ns, const std::string& reason);
-  void ask_to_stop(Pit& pit, TimeNs grace_ns, AfterExit after, const std::string& reason);
+  void ask_to_stop(Pit& pit, TimeNs grace_ns, AfterExit after, const std::string& reason,
+                   DeathCause cause = DeathCause::stop);
   void settle_commands();
   [[nodiscard]] std::optional<errc> outcome_of(const PendingCommand& waiting, std::string& text) const;
   void command_late(std::uint64_t id);
@@ -340,6 +347,18 @@ class BrokerCore {
   void probation_is_over(Pit& pit);
   bool roll_back(Pit& pit, const std::string& how);
   void never_again(Pit& pit, const std::string& reason);
+  // core_needed.cpp
+  void restart_those_that_need(const Pit& pit);
+  [[nodiscard]] bool leaves_with(const Conn& conn, const std::string& pit) const;
+  void end_calls_of_leaving(const Pit& pit);
+  void refuse_leaving(Link& link);
+  // core_fallback.cpp
+  [[nodiscard]] Pit* stand_in_of(const Pit& pit);
+  void hand_link(Link& link, Pit& to, const std::string& home);
+  bool send_to_stand_in(Link& link);
+  bool send_home(Link& link);
+  void send_all_home(const Pit& pit);
+  void call_home(const Pit& pit);
   // core_watchdog.cpp
   void caller_says(Conn& conn, const control::StandsStill& m);
   void on(const PitSeen& e);

@@ -72,10 +72,15 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
     }
     const RestartPolicy& r = pit.restart;
     if (r.failures_max < 1 || r.failures_max > failures_limit || r.window_ns <= 0 || r.backoff_first_ns <= 0 ||
-        r.backoff_max_ns < r.backoff_first_ns || r.start_timeout_ns <= 0) {
+        r.backoff_max_ns < r.backoff_first_ns || r.start_timeout_ns <= 0 || r.exceptions_max > exceptions_limit) {
       return unexpected(
           errc::invalid_argument,
-          "a pit's restart policy needs 1 to 16 failures and times above 0, the first back-off not above the last");
+          "a pit's restart policy needs 1 to 16 failures, at most a million exceptions and times above 0, the first "
+          "back-off not above the last");
+    }
+    if (r.strategy == RestartStrategy::rest_for_one && pit.calls.empty()) {
+      return unexpected(errc::invalid_argument,
+                        "a pit that is restarted with what it needs (rest_for_one) names that in its `calls`");
     }
     if (!are_budgets(pit.budgets)) {
       return unexpected(errc::invalid_argument,
@@ -86,6 +91,15 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
         std::any_of(pit.environment.begin(), pit.environment.end(), has_zero)) {
       return unexpected(errc::invalid_argument,
                         "a pit's executable, arguments, configuration and environment have no zero bytes");
+    }
+  }
+  for (const PitConfig& pit : pits) {
+    if (pit.restart.fallback.empty()) continue;
+    const auto is_it = [&](const PitConfig& other) { return other.name == pit.restart.fallback; };
+    const auto other = std::find_if(pits.begin(), pits.end(), is_it);
+    if (other == pits.end() || other->name == pit.name || !other->restart.fallback.empty()) {
+      return unexpected(errc::invalid_argument,
+                        "a pit's fallback is another pit of the same broker, which has no fallback itself");
     }
   }
   return {};

@@ -43,6 +43,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   }
   if (m.deadline_ns <= now_ns_)
     return no(errc::timeout, "the deadline to open the link was over when the broker read it");
+  if (leaves_with(conn, m.pit))
+    return no(errc::closed, "the pit begins anew, and so does this one: open it when it has");
   if (m.alone) pit = place_alone(conn, m);
   if (pit == nullptr) return;
   if (m.link != 0) {
@@ -51,7 +53,7 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
       const auto holder = conns_.find(link.conn);
       const bool free = link.state == LinkState::closing || (holder != conns_.end() && holder->second.lost);
       const bool theirs = link.conn == conn.id || (free && link.uid == conn.uid);
-      if (!theirs || link.pit != pit->index)
+      if (!theirs || (link.pit != pit->index && link.home != pit->config.name))
         return no(errc::refused, "this link belongs to another caller or pit: open a new one");
       return open_again(conn, link, m);
     }
@@ -112,7 +114,11 @@ void BrokerCore::caller_says(Conn& conn, const control::Close& m) {
 }
 
 void BrokerCore::settle(Link& link) {
+  if (!send_home(link)) (void)send_to_stand_in(link);
   Pit& pit = pits_[link.pit];
+  if (const auto conn = conns_.find(link.conn); conn != conns_.end() && leaves_with(conn->second, pit.config.name)) {
+    return refuse_leaving(link);
+  }
   switch (pit.state) {
     case PitState::ready:
       return begin_attach(link);
@@ -282,6 +288,9 @@ void BrokerCore::erase_link(Link& link, bool pit_knows) {
   if (pit.is_durable() && !pit_knows && (link.open_epoch != 0 || link.state == LinkState::closing)) {
     pit.gone_links.insert(link.id);
   }
+  if (Pit* const home = link.home.empty() ? nullptr : pit_named(link.home); home != nullptr && home->is_durable()) {
+    home->gone_links.insert(link.id);
+  }
   pit.links.erase(link.id);
   links_.erase(link.id);
 }
@@ -322,7 +331,8 @@ void BrokerCore::record_link(const Link& link) {
                link.heavy_barriers,
                link.open_epoch,
                0,
-               link.last_id};
+               link.last_id,
+               link.home};
   std::vector<FdName> fds;
   if (link.state == LinkState::open) {
     fds = {FdName::caller_segment_rw, FdName::pit_segment_rw};

@@ -115,10 +115,10 @@ void BrokerCore::restart_now(Pit& pit, TimeNs grace_ns, const std::string& reaso
   start_now(pit);
 }
 
-void BrokerCore::ask_to_stop(Pit& pit, TimeNs grace_ns, AfterExit after, const std::string& reason) {
+void BrokerCore::ask_to_stop(Pit& pit, TimeNs grace_ns, AfterExit after, const std::string& reason, DeathCause cause) {
   move(pit, PitState::stopping);
   pit.after_exit = after;
-  pit.cause = DeathCause::stop;
+  pit.cause = cause;
   pit.reason = reason;
   set_timer(pit, now_ns_ + grace_ns);
   record_pit(pit);  // before the word: the next broker knows what it was about
@@ -237,6 +237,9 @@ PitReport BrokerCore::report(const Pit& pit) const {
   r.letters_lost = letters.lost;
   r.runs_alone = pit.runs_alone;
   r.sandbox = pit.config.sandbox;
+  r.budgets = pit.config.budgets;
+  r.overruns = pit.overruns;
+  r.hangs = pit.hangs;
   r.sandbox_reached = pit.state == PitState::ready ? pit.sandbox : 0;
   return r;
 }

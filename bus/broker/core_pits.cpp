@@ -14,6 +14,7 @@ namespace {
 
 constexpr int exit_finished = 0;
 constexpr int exit_try_again = 75;
+constexpr int exit_storm = 70;  // of one that has a limit for exceptions
 constexpr int exit_never_again = 125;
 
 std::string how_it_ended(const PitExited& e) {
@@ -56,6 +57,8 @@ BrokerCore::Pit* BrokerCore::pit_named(const std::string& name) {
 }
 
 void BrokerCore::start(Pit& pit) {
+  // First: the next broker finds those that need it on their way out, or starts this one itself.
+  if (std::exchange(pit.has_served, false) && pit.after_exit != AfterExit::with_needed) restart_those_that_need(pit);
   move(pit, PitState::starting);
   pit.alive = true;
   pit.pid = 0;
@@ -74,6 +77,7 @@ void BrokerCore::start(Pit& pit) {
   if (pit.alone_of) ++pits_[*pit.alone_of].runs_alone;
   act(SpawnPit{pit.index, pit.instance, begins_with, pit.alone_of.value_or(pit.index), false,
                pit.alone_of.has_value()});
+  end_calls_of_leaving(pit);
 }
 
 void BrokerCore::on(const PitSpawned& e) {
@@ -119,16 +123,21 @@ void BrokerCore::on(const PitExited& e) {
   forget_all_words(*pit);
   note_fatal(*pit);
   for (const LinkId id : std::set<LinkId>(pit->links)) fall_back(links_.at(id));
+  send_all_home(*pit);
   const bool asked = pit->state == PitState::stopping;
   const std::string how = how_it_ended(e);
   if (heir_failed(*pit, said_before(how, e.last_lines))) return end_pit(*pit, PitState::stopped, errc::closed, how);
-  note_death(*pit, asked ? pit->cause : cause_of(e), e.signalled, e.value, e.last_lines);
+  const bool is_storm = !e.signalled && e.value == exit_storm && pit->config.restart.exceptions_max != 0;
+  const DeathCause by_itself = is_storm ? DeathCause::exception_storm : cause_of(e);
+  note_death(*pit, asked ? pit->cause : by_itself, e.signalled, e.value, e.last_lines);
   pit->deaths.back().core = e.core.substr(0, control::core_size_max);
   if (pit->alone_of && !asked && !stopping_) return failed(*pit, how);
   if (stopping_ || (asked && pit->after_exit == AfterExit::stop)) {
     end_pit(*pit, PitState::stopped, errc::closed, stopping_ ? "the broker stops" : pit->reason);
   } else if (asked && pit->after_exit == AfterExit::start_again) {
     forget_failures(*pit);
+    start(*pit);
+  } else if (asked && pit->after_exit == AfterExit::with_needed) {
     start(*pit);
   } else if (asked && pit->after_exit == AfterExit::quarantine) {
     never_again(*pit, std::string(pit->reason));
@@ -140,6 +149,8 @@ void BrokerCore::on(const PitExited& e) {
     never_again(*pit, said_before("it ended with status 125, never again", e.last_lines));
   } else if (!e.signalled && e.value == exit_try_again) {
     try_again(*pit, said_before("it asked to be tried again (exit status 75)", e.last_lines));
+  } else if (is_storm) {
+    failed(*pit, said_before("an exception storm: its handlers threw more often than exceptions_max", e.last_lines));
   } else if (e.signalled && e.value == SIGSYS) {
     never_again(*pit, said_before("it asked the kernel for what its filter forbids (SIGSYS)", e.last_lines));
   } else {
@@ -203,8 +214,15 @@ void BrokerCore::end_pit(Pit& pit, PitState state, errc code, const std::string&
   }
   if (state == PitState::quarantined) act(Note{"pit " + pit.config.name + " is quarantined: " + reason});
   note_alone_end(pit);
-  for (const LinkId id : std::set<LinkId>(pit.links))
-    refuse(links_.at(id), code, "pit " + pit.config.name + ": " + reason);
+  send_all_home(pit);
+  for (const LinkId id : std::set<LinkId>(pit.links)) {
+    Link& link = links_.at(id);
+    if (!send_to_stand_in(link)) {
+      refuse(link, code, "pit " + pit.config.name + ": " + reason);
+    } else if (const auto conn = conns_.find(link.conn); conn != conns_.end() && !conn->second.lost) {
+      settle(link);
+    }
+  }
 }
 
 void BrokerCore::kill(Pit& pit, AfterExit after, const std::string& reason, DeathCause cause) {
@@ -351,7 +369,7 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
                     ": run it where the kernel gives that, or let it do without in its manifest (sandbox_may_lack)");
   }
   move(pit, PitState::ready);
-  pit.was_ready = true;
+  pit.was_ready = pit.has_served = true;
   pit.ready_since_ns = now_ns_;
   pit.reply_size_max = m.reply_size_max;
   pit.heavy_barriers = m.heavy_barriers;
@@ -377,12 +395,14 @@ void BrokerCore::pit_says(Pit& pit, const control::PitReady& m) {
     const auto conn = conns_.find(link.conn);
     if (link.state == LinkState::waiting && conn != conns_.end() && !conn->second.lost) begin_attach(link);
   }
+  if (!pit.alone_of) call_home(pit);
 }
 
 void BrokerCore::record_pit(const Pit& pit) {
   PitRecord r{pit.state,          pit.instance, pit.state_instance, pit.reply_size_max,
               pit.heavy_barriers, pit.end_code, pit.reason,         pit.failures};
   r.sandbox = pit.sandbox;
+  r.has_served = pit.has_served;
   r.excused = pit.excused;
   r.after_exit = pit.after_exit;
   r.cause = pit.cause;

@@ -37,12 +37,15 @@ void BrokerCore::on(const Begin& e) {
     if (p.pit >= pits_.size() || pits_[p.pit].removed || p.until_ns <= now_ns_) continue;
     begin_probation(pits_[p.pit], std::min(p.until_ns, now_ns_ + probation_max_ns), p.file);
   }
-  for (Pit& pit : pits_) {
-    const auto process =
-        std::find_if(e.processes.begin(), e.processes.end(), [&](const ProcessFound& p) { return p.pit == pit.index; });
-    const auto record = pit_records.find(pit.index);
-    restore_pit(pit, record == pit_records.end() ? nullptr : &record->second,
-                process == e.processes.end() ? nullptr : &*process);
+  // Those that live first: what died meanwhile is started here, and its dependents with it.
+  for (const bool lives : {true, false}) {
+    for (Pit& pit : pits_) {
+      const auto is_its = [&](const ProcessFound& p) { return p.pit == pit.index; };
+      const auto process = std::find_if(e.processes.begin(), e.processes.end(), is_its);
+      if ((process != e.processes.end()) != lives) continue;
+      const auto record = pit_records.find(pit.index);
+      restore_pit(pit, record == pit_records.end() ? nullptr : &record->second, lives ? &*process : nullptr);
+    }
   }
   // Memory for a state that is neither complete nor being made: of an instance whose end nobody was told of.
   for (const RecordFound& r : e.records) {
@@ -95,6 +98,7 @@ void BrokerCore::restore_pit(Pit& pit, const PitRecord* record, const ProcessFou
     pit.reply_size_max = record->reply_size_max;
     pit.heavy_barriers = record->heavy_barriers;
     pit.sandbox = record->sandbox;
+    pit.has_served = record->has_served;
     pit.end_code = record->end_code;
     pit.reason = record->reason;
     pit.failures = record->failures;
@@ -159,6 +163,8 @@ void BrokerCore::restore_on_its_way_out(Pit& pit, const PitRecord& record, bool 
     case AfterExit::start_again:
       forget_failures(pit);
       return start(pit);
+    case AfterExit::with_needed:
+      return start(pit);
     case AfterExit::stop:
       return end_pit(pit, PitState::stopped, errc::closed, pit.reason);
     case AfterExit::quarantine:
@@ -190,6 +196,7 @@ void BrokerCore::restore_link(LinkId id, const LinkRecord& record) {
   link.request_capacity = record.request_capacity;
   link.heavy_barriers = record.heavy_barriers;
   link.reply_capacity_wanted = record.reply_capacity;
+  link.home = record.home;
   link.state = record.attaching == 0 && alive ? LinkState::open : LinkState::waiting;
   pit.links.insert(id);
   conns_.at(0).links.insert(id);

@@ -33,6 +33,7 @@ inline constexpr std::size_t closing_per_pit_max = 64;  // links that a pit has 
 inline constexpr std::size_t commands_max = 64;         // of operators, that wait for what they asked for
 inline constexpr std::size_t record_size_max = 512;
 inline constexpr std::uint32_t failures_limit = 16;
+inline constexpr std::uint32_t exceptions_limit = 1'000'000;
 inline constexpr std::size_t excused_max = 8;  // deaths that messages are to blame for, which are remembered
 inline constexpr std::uint32_t in_flight_limit = 1024;
 inline constexpr std::uint32_t auto_capacity_max = 16u << 20;  // for a caller that leaves the reply ring's size to us
@@ -50,9 +51,10 @@ inline constexpr TimeNs stable_after_ns = 60 * second_ns;      // ready for so l
 inline constexpr TimeNs look_every_min_ns = 1 * ms_ns;
 inline constexpr TimeNs look_every_max_ns = 100 * ms_ns;
 inline constexpr TimeNs cancel_grace_max_ns = 1 * second_ns;
-inline constexpr TimeNs silence_min_ns = 1 * second_ns;        // of a pit that executes nothing, and owes a word
-inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;    // T2: more is another time namespace
-inline constexpr TimeNs clock_behind_max_ns = 30 * second_ns;  // a message may have waited for a new broker
+inline constexpr TimeNs silence_min_ns = 1 * second_ns;              // of a pit that executes nothing, and owes a word
+inline constexpr TimeNs silence_of_durable_min_ns = 10 * second_ns;  // and of one that may be keeping its state
+inline constexpr TimeNs clock_ahead_max_ns = 1 * second_ns;          // T2: more is another time namespace
+inline constexpr TimeNs clock_behind_max_ns = 30 * second_ns;        // a message may have waited for a new broker
 
 enum class PitState : std::uint8_t { known, starting, ready, backoff, quarantined, stopping, stopped, swapping };
 enum class LinkState : std::uint8_t { waiting, making, owning, sealing, peering, open, closing };
@@ -172,6 +174,8 @@ struct PitSeen {
   std::uint32_t instance = 0;
   bool is_stopped = false;  // SIGSTOP, or in the hands of a debugger
   std::vector<ExecutionSeen> executing;
+  bool waits = false;          // a request that it could take, of a link on which it executes none
+  std::uint64_t progress = 0;  // another number when it has handled anything
 };
 struct KeeperLost {};
 struct StopAll {};

@@ -4,6 +4,7 @@
 //   a look each tick --nothing with a budget is executed, and no word is owed--> nobody looks
 //   a request that stood through its budget --> cancelled --and through its grace--> its pit is killed, as hanging
 //   no request is executed, and a word is owed for the longest budget --> the same
+//   no request is executed, and one waits that could be, so long       --> the same: a timer of its own hangs
 //
 // Counted is the time between two looks at both of which the pit could run. While it is stopped nothing is: a stopped
 // pit is suspect, never dead. A look that is late by more than a tick says that this process or the machine stood still
@@ -23,7 +24,8 @@ TimeNs look_every(const TimeBudgets& budgets) {
 
 std::string text_of(const ExecutingMessage& message, TimeNs budget_ns) {
   if (message.link == 0) {
-    return "it was to say a word about a link, and stood still for " + std::to_string(budget_ns / ms_ns) + " ms";
+    return "it stood still for " + std::to_string(budget_ns / ms_ns) +
+           " ms in no request: a timer or other work of its own hangs, while callers waited for it";
   }
   char type[16];
   std::snprintf(type, sizeof type, "0x%08x", message.type);
@@ -118,16 +120,18 @@ void BrokerCore::on(const PitSeen& e) {
     if (is_same) standing.stood_ns += ran_ns;
   }
   const bool owes = owes_a_word(*pit);
+  // Between two requests of a pit that writes down what it keeps, a disk may be slow.
+  const TimeNs silence_min = owes || !pit->is_durable() ? silence_min_ns : silence_of_durable_min_ns;
   // In a timer, or in a request of an epoch that an earlier broker had ended. While a type may take as long as it likes
   // nobody can say that it is not one of those. Nor of one that was asked for a copy of its state, which has a time of
   // its own: a rehearsal must cost nobody anything.
   const bool may_be_busy = pit->state != PitState::ready || (pit->swap && pit->swap->phase == SwapPhase::copying);
-  if (e.executing.empty() && owes && budgets.each_ns != 0 && !may_be_busy && !pit->hung_up) {
+  if (e.executing.empty() && (owes || e.waits) && budgets.each_ns != 0 && !may_be_busy && !pit->hung_up) {
     const auto known = before.find(0);
     Standing& standing = watch.standing[0];
-    standing.seen.begun = pit->words_said;
-    standing.budget_ns = standing.until_ns = std::max(budgets.largest(), silence_min_ns);
-    if (known != before.end() && known->second.seen.begun == pit->words_said) {
+    standing.seen.begun = pit->words_said + e.progress;
+    standing.budget_ns = standing.until_ns = std::max(budgets.largest(), silence_min);
+    if (known != before.end() && known->second.seen.begun == standing.seen.begun) {
       standing.stood_ns = known->second.stood_ns + ran_ns;
     }
   }
@@ -136,16 +140,19 @@ void BrokerCore::on(const PitSeen& e) {
     const bool may_cancel = link != 0 && pit->protocol >= control::protocol_of_watchdog;
     if (standing.is_cancelled || !may_cancel) return hangs(*pit, standing);
     standing.is_cancelled = true;
+    ++pit->overruns;
     standing.until_ns += std::min(standing.budget_ns, cancel_grace_max_ns);
     const Attachment at{config_.generation, link, standing.seen.epoch};
     act(SendToPit{pit->index, pit->instance, control::CancelRequest{at, standing.seen.message.id}, 0, 0, {}});
   }
-  if (watch.standing.empty() && !owes) return stop_watching(*pit);
+  const bool is_left = owes || (e.waits && may_be_busy);
+  if (watch.standing.empty() && !is_left) return stop_watching(*pit);
   set_watch_timer(*pit, now_ns_ + every);
 }
 
 void BrokerCore::hangs(Pit& pit, const Standing& standing) {
   pit.hung_on = standing.seen.message;
+  ++pit.hangs;
   kill(pit, AfterExit::restart, text_of(*pit.hung_on, standing.budget_ns), DeathCause::hang);
 }
 

@@ -40,7 +40,7 @@ struct LetterReader : KeptReader {
   void death(PitDeath& d) {
     number(d.at_ns);
     number(d.instance);
-    one_of(d.cause, DeathCause::hang);
+    one_of(d.cause, DeathCause::exception_storm);
     std::uint8_t signalled = 0;
     number(signalled);
     d.signalled = signalled != 0;

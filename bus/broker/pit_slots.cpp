@@ -32,7 +32,8 @@ struct SlotWriter : KeptWriter {
                  start_at_once, state, sandbox, restart, budgets] = config;
     const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
         state;
-    const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns] = restart;
+    const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns, strategy, exceptions_max,
+                 fallback] = restart;
     text(name);
     text(executable);
     texts(args);
@@ -58,6 +59,9 @@ struct SlotWriter : KeptWriter {
     number(backoff_first_ns);
     number(backoff_max_ns);
     number(start_timeout_ns);
+    number(strategy);
+    number(exceptions_max);
+    text(fallback);
     number(budgets.each_ns);
     number(static_cast<std::uint32_t>(budgets.of_types.size()));
     for (const auto& [type, ns] : budgets.of_types) {
@@ -108,6 +112,9 @@ struct SlotReader : KeptReader {
     number(p.restart.backoff_first_ns);
     number(p.restart.backoff_max_ns);
     number(p.restart.start_timeout_ns);
+    one_of(p.restart.strategy, RestartStrategy::rest_for_one);
+    number(p.restart.exceptions_max);
+    text(p.restart.fallback);
     number(p.budgets.each_ns);
     std::uint32_t budgets = 0;
     number(budgets);

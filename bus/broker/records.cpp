@@ -58,6 +58,7 @@ std::vector<std::byte> encode(const PitRecord& record) {
   w.put(record.protocol);
   w.put(record.moved_to);
   w.put(record.sandbox);
+  w.put(static_cast<std::uint8_t>(record.has_served));
   const auto excused = std::min(record.excused.size(), excused_max);
   w.put(static_cast<std::uint8_t>(excused));
   for (std::size_t i = record.excused.size() - excused; i < record.excused.size(); ++i) w.put(record.excused[i]);
@@ -99,6 +100,7 @@ std::optional<PitRecord> decode_pit(std::span<const std::byte> blob) {
   record.protocol = r.get<std::uint16_t>();
   record.moved_to = r.get<std::uint32_t>();
   record.sandbox = r.get<SandboxBlocks>();
+  record.has_served = r.get<std::uint8_t>() != 0;
   const auto excused = r.get<std::uint8_t>();
   r.ok &= excused <= excused_max;
   for (std::size_t i = 0; r.ok && i < excused; ++i) record.excused.push_back(r.get<TimeNs>());
@@ -129,6 +131,9 @@ std::vector<std::byte> encode(const LinkRecord& record) {
   w.put(record.open);
   w.put(record.attaching);
   w.put(record.last_id);
+  const auto home = std::min(record.home.size(), control::pit_name_size_max);
+  w.put(static_cast<std::uint8_t>(home));
+  for (std::size_t i = 0; i < home; ++i) w.put(record.home[i]);
   return std::move(w.out);
 }
 
@@ -144,6 +149,9 @@ std::optional<LinkRecord> decode_link(std::span<const std::byte> blob) {
   record.open = r.get<Epoch>();
   record.attaching = r.get<Epoch>();
   record.last_id = r.get<std::uint64_t>();
+  const auto home = r.get<std::uint8_t>();
+  r.ok &= home <= control::pit_name_size_max;
+  for (std::size_t i = 0; r.ok && i < home; ++i) record.home.push_back(r.get<char>());
   if (!r.ok || !r.in.empty()) return std::nullopt;
   return record;
 }

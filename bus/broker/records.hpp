@@ -23,8 +23,8 @@ namespace symphony::detail::broker {
 [[nodiscard]] constexpr bool is_state_key(std::uint64_t key) noexcept { return key >> 62 == 3; }
 
 // What becomes of a pit that is on its way out.
-enum class AfterExit : std::uint8_t { restart, quarantine, stop, start_again };
-inline constexpr std::size_t after_exit_count = 4;
+enum class AfterExit : std::uint8_t { restart, quarantine, stop, start_again, with_needed };
+inline constexpr std::size_t after_exit_count = 5;
 
 struct PitRecord {
   PitState state = PitState::known;
@@ -45,6 +45,7 @@ struct PitRecord {
   std::vector<TimeNs> excused{};  // at most excused_max
   PitDeath death{};  // the last one, without its lines: those are lost with the broker, as are the deaths before it
   SandboxBlocks sandbox = 0;  // as its process said
+  bool has_served = false;    // since those that need it last began
 };
 
 struct LinkRecord {
@@ -57,6 +58,7 @@ struct LinkRecord {
   Epoch open = 0;       // 0: none was open yet
   Epoch attaching = 0;  // 0: none under way; P may have mapped parts of it
   std::uint64_t last_id = 0;
+  std::string home{};  // the pit that it is of, while another one stands in for that; empty: it is of `pit`
 };
 
 [[nodiscard]] std::vector<std::byte> encode(const PitRecord& record);

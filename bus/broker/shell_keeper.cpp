@@ -171,6 +171,10 @@ void Shell::execute(const SpawnPit& a) {
     request.environment.push_back("SYMPHONY_PIT_SANDBOX=" + std::string(symphony::name_of(config.sandbox.profile)) +
                                   ":" + std::to_string(config.sandbox.required));
   }
+  if (const RestartPolicy& restart = config.restart; restart.exceptions_max != 0) {
+    request.environment.push_back("SYMPHONY_PIT_EXCEPTIONS=" + std::to_string(restart.exceptions_max) + "," +
+                                  std::to_string(restart.window_ns));
+  }
   request.environment.push_back("SYMPHONY_PIT_INSTANCE=" + std::to_string(a.instance));
   if (config.state.durability != Durability::none || a.waits) {
     if (const auto ready = hand_over_state(a, config, request); !ready) {

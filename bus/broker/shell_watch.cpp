@@ -82,8 +82,12 @@ void Shell::execute(const LookAtPit& a) {
   for (const auto& [link, epoch] : a.links) {
     const auto words = words_.find({link, epoch});
     if (words == words_.end() || !words->second.pit_words) continue;
-    const auto request = request_being_executed(reinterpret_cast<const PitWords*>(words->second.pit_words.data()),
-                                                words->second.requests.data(), words->second.request_capacity);
+    const auto* const said = reinterpret_cast<const PitWords*>(words->second.pit_words.data());
+    const LinkWords& of = words->second;
+    std::uint64_t handled = 0;
+    seen.waits |= request_waits(said, of.requests.data(), of.request_capacity, handled);
+    seen.progress += handled;
+    const auto request = request_being_executed(said, of.requests.data(), of.request_capacity);
     if (!request) continue;
     const Envelope& envelope = request->envelope;
     seen.executing.push_back(

@@ -1,4 +1,4 @@
-// What a third party sees of a link: the request that its pit is executing.   Layer: channel (ring).
+// What a third party sees of a link: the request that its pit is executing, or could take.   Layer: channel (ring).
 //
 // Threads: any; it writes nothing. Trust: both sides may write anything at any time. Each word is read once, nothing
 // outside the ring is read, and what comes out is numbers that may be wrong, never an address.
@@ -55,6 +55,28 @@ template <class Mem = RealMem>
     return now == begun ? std::optional(seen) : std::nullopt;
   }
   return std::nullopt;
+}
+
+// Its pit executes none of this link, and could take one: a record stands behind what it has handled, the link is open,
+// and the pit itself does not say that it waits for room. `handled`: how far it has come, for who looks again.
+template <class Mem = RealMem>
+[[nodiscard]] bool request_waits(const PitWords* words, const std::byte* data, std::uint32_t capacity,
+                                 std::uint64_t& handled, Mem mem = {}) noexcept {
+  // sync ring.handled acquire: the record behind it is not begun, or below begun.
+  handled = mem.template load<Order::acquire, Site::handled>(&words->requests_handled);
+  // sync ring.begun acquire: nothing is being executed where it is the same.
+  const auto begun = mem.template load<Order::acquire, Site::begun>(&words->requests_begun);
+  if (begun != handled || handled % WideRing::line != 0) return false;
+  const std::uint64_t offset = handled & (capacity - 1);
+  // sync ring.commit acquire: it is there, which is all that is asked.
+  const auto header =
+      mem.template load<Order::acquire, Site::header>(reinterpret_cast<const std::uint64_t*>(data + offset));
+  if ((static_cast<std::uint32_t>(header) & record_present) == 0) return false;
+  // sync wait.want_space seq_cst load: whoever waits for its caller says so, and is not blamed for what that one does.
+  if (mem.template load<Order::seq_cst, Site::want_space>(&words->side.want_space) != 0) return false;
+  // sync channel.state acquire: one that is closing takes no more than it likes.
+  return mem.template load<Order::acquire, Site::state>(&words->side.state) ==
+         static_cast<std::uint32_t>(SideState::open);
 }
 
 }  // namespace symphony::detail

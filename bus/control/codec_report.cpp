@@ -53,7 +53,7 @@ struct ReportDecoder {
   PitDeath death(const wire::PitDeath& w) {
     return {w.at_ns(),
             w.instance(),
-            one_of(w.cause(), DeathCause::hang),
+            one_of(w.cause(), DeathCause::exception_storm),
             w.signalled(),
             w.value(),
             w.ready_ns(),
@@ -103,6 +103,11 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
   const auto all_calls = b.CreateVector(calls);
   const auto all_deaths = b.CreateVector(deaths);
   const RestartPolicy& r = report.restart;
+  const auto fallback = e.text(r.fallback, pit_name_size_max);
+  too_large |= report.budgets.of_types.size() > time_budgets_max;
+  std::vector<wire::TypeBudget> budgets;
+  for (const TimeBudgets::OfType& one : report.budgets.of_types) budgets.emplace_back(one.type, one.ns);
+  const auto all_budgets = b.CreateVectorOfStructs(budgets);
   // Of a pit that is not confined none are, as in what an older release wrote.
   const SandboxBlocks walls_required = report.sandbox.profile == SandboxProfile::none ? 0 : report.sandbox.required;
   return wire::CreatePitDetail(
@@ -110,7 +115,9 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
       static_cast<std::uint8_t>(report.waiting), static_cast<std::uint8_t>(report.placement), report.start_at_once,
       all_calls, r.failures_max, r.window_ns, r.backoff_first_ns, r.backoff_max_ns, r.start_timeout_ns, report.failures,
       log, report.log_lines_lost, all_deaths, arguments, report.letters, report.letters_lost, report.runs_alone,
-      static_cast<std::uint8_t>(report.sandbox.profile), walls_required, report.sandbox_reached);
+      static_cast<std::uint8_t>(report.sandbox.profile), walls_required, report.sandbox_reached,
+      static_cast<std::uint8_t>(r.strategy), fallback, report.budgets.each_ns, all_budgets, report.overruns,
+      report.hangs, r.exceptions_max);
 }
 
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::Letter>>> encode_letters(
@@ -159,7 +166,19 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
   out.waiting = d.one_of(w.waiting(), Waiting::sleep);
   out.placement = d.one_of(w.placement(), Placement::other_core);
   out.start_at_once = w.start_at_once();
-  out.restart = {w.failures_max(), w.window_ns(), w.backoff_first_ns(), w.backoff_max_ns(), w.start_timeout_ns()};
+  out.restart = {w.failures_max(),     w.window_ns(),
+                 w.backoff_first_ns(), w.backoff_max_ns(),
+                 w.start_timeout_ns(), d.one_of(w.strategy(), RestartStrategy::rest_for_one),
+                 w.exceptions_max(),   d.text(w.fallback(), pit_name_size_max)};
+  out.budgets.each_ns = w.budget_each_ns();
+  if (w.budgets() != nullptr) {
+    ok &= w.budgets()->size() <= time_budgets_max;
+    for (flatbuffers::uoffset_t i = 0; ok && i < w.budgets()->size(); ++i) {
+      out.budgets.of_types.push_back({w.budgets()->Get(i)->type(), w.budgets()->Get(i)->ns()});
+    }
+  }
+  out.overruns = w.overruns();
+  out.hangs = w.hangs();
   out.failures = w.failures();
   out.log = d.text(w.log(), path_size_max);
   out.arguments = d.text(w.arguments(), path_size_max);

@@ -119,7 +119,7 @@ TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {
   const std::string text = read_file(document);
   const char* names[] = {"crash",   "exit",          "start_timeout", "protocol", "link_fault", "hang_up",
                          "stop",    "cannot_start",  "unseen",        "state",    "swap",       "alone_too_long",
-                         "sandbox", "out_of_memory", "try_again",     "hang"};
+                         "sandbox", "out_of_memory", "try_again",     "hang",     "needed",     "exception_storm"};
   static_assert(std::size(names) == death_cause_count);
   for (std::size_t i = 0; i < std::size(names); ++i) {
     const std::string row = "| `" + std::string(names[i]) + "` | " + std::to_string(i) + " |";

@@ -179,6 +179,24 @@ class OperatorOfPits(BrokerCase):
         self.assertEqual(pit["restart"]["failures_max"], 5)
         self.assertIsNotNone(pit["ready_since"])
 
+    def test_show_tells_budgets_and_policies(self):
+        more = ('calls = ["pool"]\nrestart = "rest_for_one"\nfallback = "stub"\nexceptions_max = 7\nbudget_ms = 250\n'
+                '[budgets_ms]\n"symphony.dag.Seal" = 2000\n')
+        self.start(self.manifest("tracker", more=more), self.manifest("pool"), self.manifest("stub"))
+        self.wait_state("tracker", "ready")
+        pit = self.show("tracker")
+        self.assertEqual(pit["budgets"]["each_s"], 0.25)
+        self.assertEqual([one["s"] for one in pit["budgets"]["types"]], [2])
+        self.assertEqual((pit["overruns"], pit["hangs"]), (0, 0))
+        self.assertEqual((pit["restart"]["strategy"], pit["restart"]["fallback"], pit["restart"]["exceptions_max"]),
+                         ("rest_for_one", "stub", 7))
+        table = self.run_symphony("pit", "show", "tracker").stdout
+        self.assertRegex(table, r"budgets +250.* ms a request, 2.* s of type 0x[0-9a-f]{8}; 0 overran and were cancelled, 0 hung")
+        self.assertRegex(table, r"fallback +stub, while it is quarantined")
+        pool = self.show("pool")
+        self.assertEqual((pool["budgets"], pool["restart"]["fallback"]), ({"each_s": None, "types": []}, None))
+        self.assertNotIn("budgets", self.run_symphony("pit", "show", "pool").stdout)
+
     def test_wrong_input_is_one_line_with_the_remedy(self):
         for verb in ("list", "show", "start", "stop", "restart"):
             with self.subTest(verb):

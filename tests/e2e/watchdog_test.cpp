@@ -162,6 +162,21 @@ TEST_F(StoppedInARequest, AConfinedPitLivesForLongerThanItsBudgetUntilItGoesOn) 
   lives_until_it_goes_on(pit, budget);
 }
 
+TEST_F(Watchdog, APitThatHangsInATimerIsReplacedAndItsCallersGoOn) {
+  begin({second_ns, {}});
+  Link link = open("probe");
+  EXPECT_TRUE(probe_do(link, probe::Act::LOOP_LATER, 0, once).reply.ok());
+  // Whoever comes now finds nobody: its request waits, is begun by nobody, and goes to the next instance.
+  const Reply after = probe_do(link, probe::Act::NOTHING, 0, once).reply;
+  EXPECT_TRUE(after.ok()) << after.text;
+  EXPECT_TRUE(comes_true([&] { return report().deaths.size() == 1; }));
+  const PitReport pit = report();
+  ASSERT_EQ(pit.deaths.size(), 1U);
+  EXPECT_EQ(pit.deaths[0].cause, DeathCause::hang);
+  EXPECT_EQ(pit.deaths[0].executing_count, 0U) << "no message is to blame";
+  EXPECT_EQ(std::tuple(pit.budgets.each_ns, pit.overruns, pit.hangs), std::tuple(second_ns, 0U, 1U));
+}
+
 // A daemon, whose broker is killed before the request hangs: the next one has to see the words of links that it did not
 // attach.
 TEST(WatchdogOfADaemon, ThatFollowsAKilledBrokerSeesTheLinksThatThereAre) {

@@ -21,12 +21,13 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 23> keys{"name",          "file",         "executable",     "args",
-                                                "config",        "trust",        "failures_max",   "waiting",
-                                                "placement",     "calls",        "instances",      "durability",
-                                                "snapshot_size", "journal_size", "snapshot_after", "snapshot_after_ms",
-                                                "state_folder",  "state_synced", "sandbox",        "sandbox_may_lack",
-                                                "sandbox_needs", "budget_ms",    "budgets_ms"};
+constexpr std::array<std::string_view, 26> keys{"name",          "file",          "executable",     "args",
+                                                "config",        "trust",         "failures_max",   "waiting",
+                                                "placement",     "calls",         "instances",      "durability",
+                                                "snapshot_size", "journal_size",  "snapshot_after", "snapshot_after_ms",
+                                                "state_folder",  "state_synced",  "sandbox",        "sandbox_may_lack",
+                                                "sandbox_needs", "budget_ms",     "budgets_ms",     "restart",
+                                                "fallback",      "exceptions_max"};
 
 struct Reader {
   const toml::table& table;
@@ -295,6 +296,17 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
     pit.args = {std::move(file)};
   }
   if (auto e = read.number("failures_max", 16, pit.restart.failures_max)) return *std::move(e);
+  std::string strategy(name_of(pit.restart.strategy));
+  if (auto e = read.text("restart", false, strategy)) return *std::move(e);
+  if (strategy == name_of(RestartStrategy::rest_for_one)) {
+    pit.restart.strategy = RestartStrategy::rest_for_one;
+    if (pit.calls.empty()) return read.wrong("'restart' = \"rest_for_one\" needs 'calls': what it is restarted with");
+  } else if (strategy != name_of(RestartStrategy::one_for_one)) {
+    return read.wrong("'restart' must be one_for_one or rest_for_one");
+  }
+  if (auto e = read.text("fallback", false, pit.restart.fallback)) return *std::move(e);
+  if (pit.restart.fallback == pit.name) return read.wrong("'fallback' must be another pit");
+  if (auto e = read.number("exceptions_max", 1'000'000, pit.restart.exceptions_max)) return *std::move(e);
   if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
   if (auto e = read_state(read, pit.state)) return *std::move(e);
   if (auto e = read_budgets(read, pit.budgets, names)) return *std::move(e);
@@ -346,6 +358,9 @@ std::string_view manifest_help() noexcept {
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
+         "  exceptions_max = 100          its handlers may throw so often in 60 s; then it is a failure\n"
+         "  fallback = \"stub\"             the pit that serves its callers meanwhile; without: they are told\n"
+         "  restart = \"one_for_one\"       or rest_for_one: begin anew whenever one of its calls does\n"
          "  budget_ms = 2000              for a request: a pit that stands still in one for longer is replaced\n"
          "  durability = \"none\"           what of its state outlives it: none, snapshot, journal\n"
          "  snapshot_size = 67108864      bytes at most; journal_size = 1048576: of the journal, twice\n"

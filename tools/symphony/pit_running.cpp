@@ -55,6 +55,25 @@ std::string sandbox_text(const PitReport& r) {
   return missing == 0 ? profile + ", all walls" : profile + ", all walls but " + names_of(missing);
 }
 
+// The broker knows types by number.
+CliJson json_of_budgets(const PitReport& r) {
+  CliJson types = CliJson::array();
+  for (const TimeBudgets::OfType& one : r.budgets.of_types)
+    types.push_back({{"type", one.type}, {"s", seconds(one.ns)}});
+  CliJson out{{"each_s", nullptr}, {"types", std::move(types)}};
+  if (r.budgets.each_ns != 0) out["each_s"] = seconds(r.budgets.each_ns);
+  return out;
+}
+
+std::string budgets_text(const PitReport& r) {
+  std::string text = r.budgets.each_ns == 0 ? "no end" : duration_text(r.budgets.each_ns);
+  text += " a request";
+  for (const TimeBudgets::OfType& one : r.budgets.of_types) {
+    text += fmt::format(", {} of type {:#010x}", duration_text(one.ns), one.type);
+  }
+  return text + fmt::format("; {} overran and were cancelled, {} hung", r.overruns, r.hangs);
+}
+
 CliJson json_of_report(const PitReport& r) {
   CliJson one{{"name", r.info.name},
               {"state", r.info.state},
@@ -80,7 +99,13 @@ CliJson json_of_report(const PitReport& r) {
                 {"window_s", seconds(r.restart.window_ns)},
                 {"backoff_first_s", seconds(r.restart.backoff_first_ns)},
                 {"backoff_max_s", seconds(r.restart.backoff_max_ns)},
-                {"start_timeout_s", seconds(r.restart.start_timeout_ns)}}},
+                {"start_timeout_s", seconds(r.restart.start_timeout_ns)},
+                {"strategy", name_of(r.restart.strategy)},
+                {"exceptions_max", nullptr},
+                {"fallback", nullptr}}},
+              {"budgets", json_of_budgets(r)},
+              {"overruns", r.overruns},
+              {"hangs", r.hangs},
               {"failures", r.failures},
               {"log", nullptr},
               {"log_lines_lost", r.log_lines_lost},
@@ -90,6 +115,8 @@ CliJson json_of_report(const PitReport& r) {
               {"deaths", CliJson::array()}};
   if (r.ready_since_ns != 0) one["ready_since"] = wall_time(r.ready_since_ns);
   if (!r.log.empty()) one["log"] = r.log;
+  if (r.restart.exceptions_max != 0) one["restart"]["exceptions_max"] = r.restart.exceptions_max;
+  if (!r.restart.fallback.empty()) one["restart"]["fallback"] = r.restart.fallback;
   for (const PitDeath& d : r.deaths) one["deaths"].push_back(json_of_death(d));
   return one;
 }
@@ -116,6 +143,11 @@ void print_report(const PitReport& r) {
   facts.add_row({"restart", fmt::format("{} of {} failures within {}, then quarantine; ready within {}", r.failures,
                                         r.restart.failures_max, duration_text(r.restart.window_ns),
                                         duration_text(r.restart.start_timeout_ns))});
+  if (r.restart.strategy == RestartStrategy::rest_for_one) facts.add_row({"", "with each of its calls (rest_for_one)"});
+  if (r.restart.exceptions_max != 0)
+    facts.add_row({"", fmt::format("at most {} exceptions within that time", r.restart.exceptions_max)});
+  if (!r.restart.fallback.empty()) facts.add_row({"fallback", r.restart.fallback + ", while it is quarantined"});
+  if (!r.budgets.empty()) facts.add_row({"budgets", budgets_text(r)});
   facts.add_row({"log", r.log.empty() ? "the broker's own stderr" : r.log});
   if (r.log_lines_lost != 0) facts.add_row({"lines lost", count_text(r.log_lines_lost)});
   if (r.letters + r.letters_lost + r.runs_alone != 0) {

@@ -29,8 +29,9 @@ namespace symphony {
 // One pit the broker may start. Its process finds in its environment SYMPHONY_CONTROL_FD, SYMPHONY_PIT_NAME,
 // SYMPHONY_PIT_CONFIG, SYMPHONY_PIT_TRUST (trusted, cooperative, hostile), SYMPHONY_PIT_WAITING (adaptive, spin,
 // sleep), SYMPHONY_PIT_PLACEMENT (auto, same_core, other_core), SYMPHONY_PIT_INSTANCE and, where its state outlives it,
-// SYMPHONY_PIT_STATE; SYMPHONY_PIT_ALONE in one that is started for one message and thrown away; SYMPHONY_PIT_SANDBOX
-// and SYMPHONY_PIT_NAMESPACES in one that is to be confined.
+// SYMPHONY_PIT_STATE; SYMPHONY_PIT_EXCEPTIONS where its handlers
+// may not throw as often as they like (a number, a comma, nanoseconds); SYMPHONY_PIT_ALONE in one that is started for
+// one message and thrown away; SYMPHONY_PIT_SANDBOX and SYMPHONY_PIT_NAMESPACES in one that is to be confined.
 struct PitConfig {
   std::string name;                      // 1 to 63 of a-z 0-9 _ - .
   std::string executable;                // a path

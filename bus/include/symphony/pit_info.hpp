@@ -8,6 +8,7 @@
 
 #include <symphony/clock.hpp>
 #include <symphony/sandbox.hpp>
+#include <symphony/time_budgets.hpp>
 #include <symphony/trust.hpp>
 #include <symphony/waiting.hpp>
 
@@ -30,6 +31,12 @@ inline constexpr std::uint32_t instances_max = 32;
   return out;
 }
 
+// Whether a pit is started again together with what it needs: rest_for_one: whenever one of its `calls` begins anew.
+enum class RestartStrategy : std::uint8_t { one_for_one = 0, rest_for_one = 1 };
+[[nodiscard]] constexpr std::string_view name_of(RestartStrategy strategy) noexcept {
+  return strategy == RestartStrategy::rest_for_one ? "rest_for_one" : "one_for_one";
+}
+
 // When a pit that died is started again. A pit that was ready is restarted at once the first time; further deaths
 // within `window_ns` wait backoff_first_ns * 2^n (+-25 %), and the failures_max-th ends in quarantine. Exit status 0 is
 // "finished", 125 "never again" and 75 "try again": none is a failure. After 75 it waits as long as after a failure,
@@ -40,29 +47,36 @@ struct RestartPolicy {
   TimeNs backoff_first_ns = 10 * ms_ns;
   TimeNs backoff_max_ns = 10 * second_ns;
   TimeNs start_timeout_ns = 30 * second_ns;  // from exec to ready; killed when it takes longer
+  RestartStrategy strategy = RestartStrategy::one_for_one;
+  // Its handlers may throw so often within window_ns; then it ends itself, and that is a failure. 0: as often as they
+  // do.
+  std::uint32_t exceptions_max = 0;
+  std::string fallback{};  // the pit that serves its callers while it is quarantined; empty: they are told QUARANTINED
   friend bool operator==(const RestartPolicy&, const RestartPolicy&) = default;
 };
 
 // Why a process of a pit ended. Stable: numbers are never reused.
 enum class DeathCause : std::uint8_t {
-  crash = 0,            // a signal that the broker did not send
-  exit = 1,             // by itself
-  start_timeout = 2,    // killed: not ready in time
-  protocol = 3,         // killed: it said what no pit says
-  link_fault = 4,       // killed: it broke the ring protocol on a link
-  hang_up = 5,          // killed: it closed its control socket and lived on
-  stop = 6,             // an operator or the end of the broker; by itself or, when its grace was over, killed
-  cannot_start = 7,     // there never was a process
-  unseen = 8,           // while there was no broker
-  state = 9,            // killed: its folder did not take its state
-  swap = 10,            // another process took its place
-  alone_too_long = 11,  // killed: it was started for one message alone, and its time was over
-  sandbox = 12,         // SIGSYS: it asked the kernel for what its filter forbids
-  out_of_memory = 13,   // killed by the kernel, which had no memory left for its group
-  try_again = 14,       // by itself, with status 75
-  hang = 15,            // killed: it stood still in a request for longer than that type's budget
+  crash = 0,             // a signal that the broker did not send
+  exit = 1,              // by itself
+  start_timeout = 2,     // killed: not ready in time
+  protocol = 3,          // killed: it said what no pit says
+  link_fault = 4,        // killed: it broke the ring protocol on a link
+  hang_up = 5,           // killed: it closed its control socket and lived on
+  stop = 6,              // an operator or the end of the broker; by itself or, when its grace was over, killed
+  cannot_start = 7,      // there never was a process
+  unseen = 8,            // while there was no broker
+  state = 9,             // killed: its folder did not take its state
+  swap = 10,             // another process took its place
+  alone_too_long = 11,   // killed: it was started for one message alone, and its time was over
+  sandbox = 12,          // SIGSYS: it asked the kernel for what its filter forbids
+  out_of_memory = 13,    // killed by the kernel, which had no memory left for its group
+  try_again = 14,        // by itself, with status 75
+  hang = 15,             // killed: it stood still in a request for longer than that type's budget
+  needed = 16,           // what it needs began anew, and so does it
+  exception_storm = 17,  // by itself: its handlers threw too often
 };
-inline constexpr std::uint8_t death_cause_count = 16;
+inline constexpr std::uint8_t death_cause_count = 18;
 [[nodiscard]] constexpr std::string_view name_of(DeathCause cause) noexcept {
   constexpr std::string_view names[death_cause_count] = {"crash",
                                                          "exit",
@@ -79,7 +93,9 @@ inline constexpr std::uint8_t death_cause_count = 16;
                                                          "sandbox violation",
                                                          "out of memory",
                                                          "try again",
-                                                         "hang"};
+                                                         "hang",
+                                                         "restart of what it needs",
+                                                         "exception storm"};
   return names[static_cast<std::uint8_t>(cause)];
 }
 
@@ -128,6 +144,9 @@ struct PitReport {
   std::uint64_t runs_alone = 0;    // instances that were started for one message
   SandboxPolicy sandbox{};
   SandboxBlocks sandbox_reached = 0;  // as the running instance says
+  TimeBudgets budgets{};
+  std::uint64_t overruns = 0;  // requests that used up their budget, since this broker began: they were cancelled
+  std::uint64_t hangs = 0;     // those, and whatever else stood still, that cost the pit its process then
 };
 
 }  // namespace symphony

@@ -67,7 +67,12 @@ class RingSink final : public ReplySink {
     return out.size() >= size_min;
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
-  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+  void fail(std::int32_t ending, std::string_view text) noexcept override {
+    has_thrown_ |= ending == SYMPHONY_INTERNAL;
+    writer_.fail(ending, text);
+  }
+  // Or said itself that something of it is broken.
+  [[nodiscard]] bool has_thrown() const noexcept { return has_thrown_; }
   ReplySink* defer(std::uint64_t request) noexcept override {
     try {
       auto& sink = later_.add(request);
@@ -81,6 +86,7 @@ class RingSink final : public ReplySink {
   [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
 
  private:
+  bool has_thrown_ = false;
   ReplyWriter& writer_;
   LaterSinks& later_;
 };
@@ -94,11 +100,17 @@ class DurableRingSink final : public DirectSink {
     return out.size() >= size_min;
   }
   void commit(std::uint32_t used, std::uint32_t type) noexcept override { writer_.commit(used, type); }
-  void fail(std::int32_t ending, std::string_view text) noexcept override { writer_.fail(ending, text); }
+  void fail(std::int32_t ending, std::string_view text) noexcept override {
+    has_thrown_ |= ending == SYMPHONY_INTERNAL;
+    writer_.fail(ending, text);
+  }
+  // Or said itself that something of it is broken.
+  [[nodiscard]] bool has_thrown() const noexcept { return has_thrown_; }
   void leave() noexcept override { (void)writer_.defer(); }
   [[nodiscard]] bool abandoned() const noexcept override { return writer_.is_abandoned(); }
 
  private:
+  bool has_thrown_ = false;
   ReplyWriter& writer_;
 };
 

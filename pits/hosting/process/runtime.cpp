@@ -54,7 +54,8 @@ class StderrLog final : public LogSink {
 
 class Runtime final : public RequestHandler, private InstanceServices, private DurableOwner {
  public:
-  Runtime(const symphony_pit_entry& entry, std::string_view config) : entry_(entry), config_(config) {}
+  Runtime(const symphony_pit_entry& entry, std::string_view config, ExceptionStorm storm)
+      : entry_(entry), config_(config), storm_(std::move(storm)) {}
 
   // Whether an instance can be made at all, before the one that serves is asked to stand still.
   Outcome rehearse() {
@@ -207,13 +208,23 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
     const auto envelope = std::bit_cast<symphony_envelope>(request.envelope);
     if (durable_) [[unlikely]] {
       DurableRingSink sink(reply);
-      return durable_->handle(request.link, envelope, request.body, sink);
+      durable_->handle(request.link, envelope, request.body, sink);
+      if (sink.has_thrown()) note_exception();
+      return;
     }
     RingSink sink(reply, later_);
     instance_->handle(envelope, request.body, sink);
+    if (sink.has_thrown()) [[unlikely]]
+      note_exception();
   }
+  [[nodiscard]] bool is_in_storm() const noexcept { return storm_.is_one(); }
+  [[nodiscard]] std::size_t storm_max() const noexcept { return storm_.max(); }
 
  private:
+  // What waits goes to the next instance, as at each death.
+  void note_exception() noexcept {
+    if (!storm_.is_one() && storm_.add(now_ns())) service_->stop();
+  }
   // With the clock and the random() of the one that is there, if those were fed.
   Outcome make_inited(InstanceServices* services, std::unique_ptr<Instance>& out) {
     if (Outcome o = Instance::make(entry_, {.config = config_, .services = services, .log = &log_}, out); !o.ok())
@@ -388,6 +399,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
   std::string config_;
   StderrLog log_;
   LaterSinks later_;
+  ExceptionStorm storm_;
   std::optional<OwnCalls> calls_;
   Service* service_ = nullptr;
   std::deque<OwnCalls::Answer> answers_;  // that came and were not given to the pit yet
@@ -410,7 +422,7 @@ class Runtime final : public RequestHandler, private InstanceServices, private D
 }  // namespace
 
 int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
-  Runtime runtime(entry, options.config);
+  Runtime runtime(entry, options.config, std::move(options.storm));
   const auto not_started = [](const Outcome& o) {
     std::fprintf(stderr, "pit runtime: the pit did not start: %s (status %d)\n", o.text.c_str(), o.status);
     return o.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
@@ -458,6 +470,12 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   service->run(runtime);
   runtime.end_calls();
   runtime.finish();
+  if (runtime.is_in_storm()) {
+    std::fprintf(stderr,
+                 "pit runtime: %s: its handlers threw %zu times in a short time, more than its manifest allows\n",
+                 info.name.c_str(), runtime.storm_max());
+    return exit_storm;
+  }
   return exit_finished;
 }
 

@@ -12,6 +12,7 @@
 #include <symphony/waiting.hpp>
 
 #include "bus/state/handover.hpp"
+#include "pits/hosting/process/exception_storm.hpp"
 #include "pits/hosting/sandbox/confine.hpp"
 
 namespace symphony::pit {
@@ -23,10 +24,13 @@ struct RuntimeOptions {
   Placement placement = Placement::automatic;
   std::optional<detail::StateHandover> state{};  // nothing: its state dies with it
   sandbox::Confinement* confinement = nullptr;   // begun; finished before the first request
+  ExceptionStorm storm{0, second_ns};            // its handlers may throw so often
 };
 
-// Exit statuses, as the broker reads them: 0 finished, 75 may be tried again, 125 will fail every time.
+// Exit statuses, as the broker reads them: 0 finished, 70 its handlers throw too often, 75 may be tried again, 125 will
+// fail every time.
 inline constexpr int exit_finished = 0;
+inline constexpr int exit_storm = 70;
 inline constexpr int exit_try_again = 75;
 inline constexpr int exit_permanent = 125;
 

@@ -42,12 +42,15 @@ int run_pit_from_environment(const symphony_pit_entry& entry, sandbox::Confineme
   for (const int inherited : {state ? state->own_fd : -1, state ? state->old_fd : -1}) {
     if (inherited >= 0) ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
   }
-  return run_pit(entry, {.control_socket = UniqueFd(fd),
-                         .config = text_of("SYMPHONY_PIT_CONFIG"),
-                         .waiting = waiting_of(text_of("SYMPHONY_PIT_WAITING")).value_or(Waiting::adaptive),
-                         .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic),
-                         .state = std::move(state),
-                         .confinement = confinement});
+  return run_pit(
+      entry,
+      {.control_socket = UniqueFd(fd),
+       .config = text_of("SYMPHONY_PIT_CONFIG"),
+       .waiting = waiting_of(text_of("SYMPHONY_PIT_WAITING")).value_or(Waiting::adaptive),
+       .placement = placement_of(text_of("SYMPHONY_PIT_PLACEMENT")).value_or(Placement::automatic),
+       .state = std::move(state),
+       .confinement = confinement,
+       .storm = ExceptionStorm::from(text_of("SYMPHONY_PIT_EXCEPTIONS")).value_or(ExceptionStorm(0, second_ns))});
 }
 
 }  // namespace symphony::pit

@@ -93,12 +93,26 @@ void World::execute(const SendToCaller& a) {
   Conn* const conn = conn_of(a.conn);
   if (conn == nullptr || conn->broker_closed) return;
   check_fds(a.fds, a.link, a.epoch, conn->caller, nobody);
+  if (std::holds_alternative<control::Own>(a.message)) check_needed(a, *conn);
   ToCaller out{a.message, a.fds, a.link, a.epoch, nobody};
   if (std::find(a.fds.begin(), a.fds.end(), FdName::pit_pidfd) != a.fds.end()) {
     if (!adopted_[a.pit].known) return violation("an action names the descriptor of a process that is not there");
     out.process = adopted_[a.pit].process;
   }
   conn->to_caller.push(std::move(out));
+}
+
+// No process of a pit that begins anew with what it needs says anything to two instances of that. A swap is none: the
+// state goes along, and so the links.
+void World::check_needed(const SendToCaller& a, const Conn& conn) {
+  if (!conn.pit || callers_[conn.caller]->process == nobody) return;
+  if (core_->config_of(*conn.pit).restart.strategy != RestartStrategy::rest_for_one) return;
+  const std::pair now{a.pit, core_->pits_[a.pit].instance};
+  const auto [entry, is_first] = needed_.try_emplace(callers_[conn.caller]->process, now);
+  if (!is_first && entry->second.first == now.first && entry->second.second != now.second) {
+    violation("a pit that is to begin anew speaks to the next instance of what it needs");
+  }
+  entry->second = now;
 }
 
 void World::execute(const DisconnectCaller& a) {
@@ -133,6 +147,8 @@ void World::execute(const SendToPit& a) {
     violation("a pit is given a link before it is ready");
   }
   if (std::holds_alternative<control::TakeState>(a.message)) p.was_told_to_take = true;
+  const bool is_needed = core_->pits_[a.pit].cause == DeathCause::needed;
+  seen.restarted_with_needed += std::holds_alternative<control::Stop>(a.message) && is_needed;
   check_rehearsal(a);
   if (p.alive && !p.hung_up) p.from_broker.push(a.message);
 }
@@ -208,6 +224,10 @@ void World::execute(const LookAtPit& a) {
       continue;
     }
     const Memory* const m = memory_of(link, epoch);
+    if (m != nullptr && words->second) {
+      out.waits |= m->begun == m->handled && m->requests.size() * record_size > m->handled;
+      out.progress += m->handled;
+    }
     const std::size_t index = m == nullptr ? 0 : m->handled / record_size;
     const bool executes = m != nullptr && m->begun == m->handled + record_size && index < m->requests.size();
     if (executes && words->second) {
@@ -225,7 +245,17 @@ void World::note_still(const control::StandsStill& still) {
   const auto link = core_->links_.find(still.at.link);
   if (link == core_->links_.end() || link->second.state != LinkState::open || link->second.epoch != still.at.epoch)
     return;
+  const BrokerCore::Pit& pit = core_->pits_[link->second.pit];
+  const auto seen_here = words_seen_.find({still.at.link, still.at.epoch});
   for (Process* p : active_) {
+    if (p->pit == pit.index && p->alive && p->hung && p->stage == Process::Stage::idle) {
+      const Memory* const m = memory_of(still.at.link, still.at.epoch);
+      const bool waits = m != nullptr && m->begun == m->handled && m->requests.size() * record_size > m->handled;
+      const bool is_served =
+          std::any_of(p->links.begin(), p->links.end(), [&](const auto& l) { return l.memory == m; });
+      p->is_told |= waits && is_served && seen_here != words_seen_.end() && seen_here->second;
+      continue;
+    }
     const auto words = words_seen_.find({p->working_at.link, p->working_at.epoch});
     if (p->pit != link->second.pit || !p->alive || !p->hung || words == words_seen_.end()) continue;
     p->is_told = p->is_told || words->second;
@@ -239,6 +269,7 @@ void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
   if (was_stopped) violation("a pit is killed for standing still while it is stopped");
   if (pit.hung_on->link == 0) {  // in whatever
     if (!pit_has_work(p) && !p.hung) violation("a pit is killed for standing still that has nothing to do");
+    seen.hung_in_timers += p.hung && p.stage == Process::Stage::idle;
     return;
   }
   for (const auto& m : memories_) {  // one that wrote what it liked into its words has itself to blame
@@ -339,6 +370,9 @@ void World::execute(const MakeSegments& a) {
   }
   history->caller = conn->caller;
   history->pit = link.pit;
+  const bool was_away = std::exchange(history->is_away, !link.home.empty());
+  seen.stood_in += history->is_away;
+  seen.came_home += was_away && !history->is_away;
   if (a.epoch <= history->last_epoch) violation("an epoch's number comes twice, or goes back");
   history->last_epoch = a.epoch;
   Segments& s = segments_.emplace_back();

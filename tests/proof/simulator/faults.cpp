@@ -76,7 +76,8 @@ const char* name_of(Fault fault) noexcept {
                                    "sealing fails",
                                    "a state is not kept",
                                    "clock jumps",
-                                   "timer late"};
+                                   "timer late",
+                                   "pit hangs in a timer"};
   static_assert(std::size(names) == fault_count);
   return names[static_cast<std::size_t>(fault)];
 }

@@ -187,6 +187,9 @@ void World::check_link(const BrokerCore::Link& link) {
   if (conn->first != 0 && conn->second.uid != link.uid) violation("a link is in the hands of another user");
   if (link.state == LinkState::waiting) {
     if (conn->second.lost) return;
+    const auto home = link.home.empty() ? std::nullopt : c.index_of(link.home);
+    if (home && c.pits_[*home].state != PitState::quarantined)
+      violation("a link waits away from its pit, which is back");
     if (pit.state == PitState::ready) violation("a link waits, and its pit is ready");
     if (pit.state == PitState::known) violation("a link waits for a pit that nobody starts");
     if (pit.state == PitState::quarantined || pit.state == PitState::stopped) {
@@ -195,6 +198,7 @@ void World::check_link(const BrokerCore::Link& link) {
     return;
   }
   if (!pit.alive || pit.instance != link.instance) violation("a link is attached to an instance that is dead");
+  if (!link.home.empty() && link.home == pit.config.name) violation("a link stands in for itself");
   const bool is_seen = pit.words.contains({link.id, link.open_epoch});
   if (link.state == LinkState::open && !pit.config.budgets.empty() && !is_seen) {
     violation("of an open link of a pit with budgets nobody sees the words");
@@ -210,7 +214,8 @@ void World::check_link(const BrokerCore::Link& link) {
   const bool is_open = link.state == LinkState::open;
   if (!record || !link.recorded) return violation("a link is not on record");
   if (record->open != link.open_epoch || record->attaching != (is_open ? 0 : link.epoch) ||
-      record->instance != link.instance || record->pit != link.pit || record->uid != link.uid) {
+      record->instance != link.instance || record->pit != link.pit || record->uid != link.uid ||
+      record->home != link.home) {
     violation("a link's record is not what the link is");
   }
 }

@@ -193,6 +193,12 @@ void World::pit_data(Process& p) {
   }
   if (!p.mailbox.empty()) return pit_mail(p);
   if (p.frozen) return;
+  if (p.budgets.each_ns != 0 && !p.is_alone && meets(Fault::pit_hangs_in_a_timer, 150)) {
+    p.hung = true;
+    p.working_on = {};
+    p.working_at = {};
+    return;
+  }
   if (journal.is_kept && !journal.later.empty() && dice_.one_in(2)) {  // one event: the answers become owed
     const auto [link, id] = journal.later.front();
     journal.later.erase(journal.later.begin());

@@ -51,6 +51,7 @@ enum class Fault : std::uint8_t {
   state_not_kept,
   clock_jumps,
   timer_late,
+  pit_hangs_in_a_timer,
   count,
 };
 inline constexpr auto fault_count = static_cast<std::size_t>(Fault::count);
@@ -67,6 +68,8 @@ struct Seen {
   std::uint64_t tried_alone = 0, harmless_alone = 0, parked = 0;           // calls; letters that a core took
   std::uint64_t rolled_back = 0, rolled_back_by_the_next = 0, passed = 0;  // probations
   std::uint64_t hung = 0, heeded = 0;  // pits killed for it; requests that were cancelled and went on
+  std::uint64_t hung_in_timers = 0;    // pits killed for that
+  std::uint64_t restarted_with_needed = 0, stood_in = 0, came_home = 0;  // pits; links
 };
 inline Seen seen;
 

@@ -141,6 +141,10 @@ void World::begin() {
     if (journals_[i].is_kept) pit.state.durability = Durability::journal;
     if (i == 0 && pit.trust != Trust::hostile) pit.calls = {"pit1"};
   }
+  Dice policies(~options_.seed);  // of its own: worlds without them are as they were
+  if (!pits_[0].calls.empty() && policies.one_in(3)) pits_[0].restart.strategy = RestartStrategy::rest_for_one;
+  if (policies.one_in(3)) pits_[2].restart.fallback = "pit1";
+  needed_.clear();
   start_broker();
   const std::size_t callers = 2 + dice_.below(2);
   for (std::size_t i = 0; i < callers; ++i) {

@@ -290,6 +290,7 @@ class World {
     PitIndex pit = 0;  // its place, when it last attached
     Epoch last_epoch = 0;
     std::uint32_t deaths = 0;         // of pits that served it
+    bool is_away = false;             // at the pit that stands in
     std::vector<std::uint8_t> begun;  // how often, of each id
     std::vector<std::uint8_t> ran;
   };
@@ -342,6 +343,7 @@ class World {
   void check_fds(const std::vector<FdName>& fds, LinkId link, Epoch epoch, std::uint32_t caller, ProcessId process);
   void check_named(PitIndex pit, std::uint32_t instance);
   void check_rehearsal(const SendToPit& a);
+  void check_needed(const SendToCaller& a, const Conn& conn);
   void keeper_obeys();
   void keeper_says();
   void conn_says(Conn& conn);
@@ -478,6 +480,8 @@ class World {
   std::array<Started, places_max> started_;  // who was last started in each place
   std::vector<std::unique_ptr<Memory>> memories_;
   std::vector<std::unique_ptr<LinkHistory>> histories_;
+  // Which instance, and in which place, each process that is to begin anew with what it needs has been linked to.
+  std::map<ProcessId, std::pair<PitIndex, std::uint32_t>> needed_;
   std::vector<Choice> choices_;
 };
 

@@ -5,6 +5,7 @@
 #include <symphony/pit.hpp>
 
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include "probe_generated.h"
@@ -52,10 +53,19 @@ struct Probe {
         while (!ctx.is_cancelled()) {
         }
         return ctx.fail(SYMPHONY_CANCELLED, "it took too long");
+      case probe::Act::LOOP_LATER:
+        if (!ctx.set_timer(1, ctx.now_ns()).ok()) return ctx.fail(SYMPHONY_INTERNAL, "no timer");
+        break;
+      case probe::Act::THROW:
+        throw std::runtime_error("thrown as asked");
       case probe::Act::NOTHING:
         break;
     }
     return probe::CreateDone(ctx.builder(), handled_);
+  }
+
+  symphony::Status on_timer(std::uint64_t, symphony::Ctx&) {
+    for (volatile std::uint64_t n = 0;;) n = n + 1;
   }
 
   std::uint64_t handled_ = 0;

@@ -468,5 +468,21 @@ TEST(NextBroker, LeavesAQuarantinedPitThere) {
   EXPECT_EQ(d.to_caller<Refused>()->code, errc::quarantined);
 }
 
+TEST(Supervision, AStormOfExceptionsIsOneWhereThereIsALimitAndElseAnExit) {
+  for (const std::uint32_t limit : {0U, 5U}) {
+    auto pits = some_pits(1);
+    pits[0].restart.exceptions_max = limit;
+    CoreDriver d = ready_driver(std::move(pits));
+    d.pit_exits(false, 70);
+    EXPECT_EQ(d.core.pit_state(0), PitState::starting) << "a failure as each";
+    d.step(CallerConnected{9, 1000});
+    d.say(9, control::Hello{1, control::protocol_max, d.now, {}});
+    const PitReport report = d.report(9);
+    ASSERT_EQ(report.deaths.size(), 1U);
+    EXPECT_EQ(report.deaths[0].cause, limit == 0 ? DeathCause::exit : DeathCause::exception_storm);
+    EXPECT_EQ(report.failures, 1U);
+  }
+}
+
 }  // namespace
 }  // namespace symphony::detail::broker

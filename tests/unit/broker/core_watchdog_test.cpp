@@ -46,14 +46,24 @@ struct WatchdogTest : testing::Test {
     return {at.epoch, 64 * id, {at.link, id, type, 3, 0}};
   }
   // A look at its time, or late by so much; what it sees.
-  void see(std::vector<ExecutionSeen> executing, bool is_stopped = false, TimeNs late = 0) {
+  void see(std::vector<ExecutionSeen> executing, bool is_stopped = false, TimeNs late = 0, bool waits = false,
+           std::uint64_t progress = 0) {
     ASSERT_NE(d.armed, no_deadline_ns) << "nobody looks";
     d.now = d.armed + late;
     d.armed = no_deadline_ns;
     d.step(TimerFired{});
     const auto look = d.take<LookAtPit>();
     ASSERT_TRUE(look);
-    d.step(PitSeen{look->pit, look->instance, is_stopped, std::move(executing)});
+    d.step(PitSeen{look->pit, look->instance, is_stopped, std::move(executing), waits, progress});
+  }
+  // Looks at which it executes nothing and a request waits, until something is done about it; how long that was.
+  TimeNs wait_for_nothing(std::size_t looks_max = 2000) {
+    const TimeNs since = d.now;
+    for (std::size_t n = 0; n < looks_max && d.count<KillPit>() == 0; ++n) {
+      see({}, false, 0, true, 64);
+      if (testing::Test::HasFatalFailure()) break;
+    }
+    return d.now - since;
   }
   void still() { d.say(c, StandsStill{at}); }
   // Looks that see this, until something is done about it; how long it stood, as far as looks go.
@@ -97,12 +107,75 @@ TEST_F(CoreWatchdog, ARequestThatStandsThroughItsBudgetIsCancelledAndThenItsPitI
   d.pit_exits(true, 9);
   EXPECT_EQ(d.core.pit_state(0), PitState::starting) << "replaced at once: a first death";
   const PitReport report = d.report(c);
+  EXPECT_EQ(std::tuple(report.overruns, report.hangs), std::tuple(1U, 1U));
+  EXPECT_EQ(report.budgets.each_ns, budget);
   ASSERT_EQ(report.deaths.size(), 1U);
   const PitDeath& death = report.deaths[0];
   EXPECT_EQ(std::tuple(death.executing.link, death.executing.id, death.executing.type, death.executing.size),
             std::tuple(at.link, 9U, ordinary_type, 3U))
       << "without a caller's word";
   EXPECT_EQ(death.executing_count, 1U);
+}
+
+TEST_F(CoreWatchdog, APitThatTakesNoRequestAndExecutesNoneHangsInATimer) {
+  still();
+  EXPECT_GE(wait_for_nothing(), silence_min_ns);
+  ASSERT_TRUE(d.take<KillPit>());
+  d.pit_exits(true, 9);
+  d.step(CallerConnected{60, 1000});
+  d.say(60, Hello{1, protocol_max, d.now, {}});
+  const PitReport report = d.report(60);
+  ASSERT_EQ(report.deaths.size(), 1U);
+  EXPECT_EQ(report.deaths[0].cause, DeathCause::hang);
+  EXPECT_EQ(report.deaths[0].executing_count, 0U) << "no message is to blame";
+  EXPECT_EQ(std::tuple(report.overruns, report.hangs), std::tuple(0U, 1U));
+}
+
+TEST_F(CoreWatchdog, ATimerThatEndsWithinThatTimeIsNone) {
+  still();
+  for (std::uint64_t handled = 0; handled < 400; ++handled) see({}, false, 0, true, handled * 64);
+  EXPECT_EQ(d.count<KillPit>(), 0U) << "it goes on between looks";
+  see({});
+  EXPECT_EQ(d.armed, no_deadline_ns) << "nobody waits any more, and nobody looks";
+}
+
+TEST_F(CoreWatchdog, TimeInWhichAPitIsStoppedInATimerIsNobodys) {
+  still();
+  for (int n = 0; n < 400; ++n) see({}, true, 0, true, 64);
+  EXPECT_EQ(d.count<KillPit>(), 0U);
+}
+
+struct DurableWatchdog : WatchdogTest {
+  DurableWatchdog() {
+    d.core = BrokerCore({durable(), 1, 42, 1000, false, 4711, "/logs"});
+    d.out.clear();
+    d.begin();
+    ready();
+    c = d.caller();
+    d.open(c);
+    at = d.attach_until(c, LinkState::open);
+    settle();
+  }
+  static std::vector<PitConfig> durable() {
+    auto pits = watched_pits();
+    pits[0].state.durability = Durability::journal;
+    return pits;
+  }
+};
+
+TEST_F(DurableWatchdog, WhoMayBeKeepingItsStateHasLonger) {
+  still();
+  EXPECT_GE(wait_for_nothing(), silence_of_durable_min_ns);
+}
+
+struct PartlyBudgeted : WatchdogTest {
+  PartlyBudgeted() : WatchdogTest(TimeBudgets{0, {{ordinary_type, budget}}}) {}
+};
+
+TEST_F(PartlyBudgeted, WhereATypeMayTakeAsLongAsItLikesNobodyCanSay) {
+  still();
+  see({}, false, 0, true, 64);
+  EXPECT_EQ(d.armed, no_deadline_ns);
 }
 
 TEST_F(CoreWatchdog, ACancelledRequestThatEndsCostsNobodyAnything) {

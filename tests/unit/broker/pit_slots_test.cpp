@@ -22,7 +22,7 @@ PitConfig full() {
   pit.calls = {"greeter", "other"};
   pit.instances = 2;
   pit.start_at_once = false;
-  pit.restart = {1, 2, 3, 4, 5};
+  pit.restart = {1, 2, 3, 4, 5, RestartStrategy::rest_for_one, 6, "stub"};
   pit.budgets = {6, {{7, 8}, {9, 10}}};
   return pit;
 }

@@ -26,6 +26,11 @@ struct ObserverTest : testing::Test {
     return request_being_executed(reinterpret_cast<const PitWords*>(pits->bytes.data() + words_offset),
                                   callers->bytes.data() + data_offset, of_both.request_capacity);
   }
+  [[nodiscard]] bool waits() const {
+    std::uint64_t handled = 0;
+    return request_waits(reinterpret_cast<const PitWords*>(pits->bytes.data() + words_offset),
+                         callers->bytes.data() + data_offset, of_both.request_capacity, handled);
+  }
   std::unique_ptr<Segment> callers = std::make_unique<Segment>(), pits = std::make_unique<Segment>();
 };
 using Observer = ObserverTest;
@@ -57,6 +62,27 @@ TEST_F(Observer, SeesTheRequestThatIsBeingExecutedAndNothingElse) {
   }
 }
 
+TEST_F(Observer, SeesARequestThatWaitsAndThatThePitWaitsForItsCallerItself) {
+  CallerChannel<> caller(callers->bytes.data(), pits->bytes.data(), of_both);
+  PitChannel<> pit(pits->bytes.data(), callers->bytes.data(), of_both, {}, callers->bytes.data() + data_offset);
+  for (std::uint64_t id = 1; id < 500; ++id) {
+    EXPECT_FALSE(waits()) << "there is none";
+    std::uint64_t at = 0;
+    ASSERT_TRUE(
+        caller.try_send({.id = id, .type = 1, .flags = flag::request}, std::vector<std::byte>(id % 600), 0, at));
+    EXPECT_TRUE(waits()) << id;
+    pit.want_space(true);
+    EXPECT_FALSE(waits()) << "its caller keeps it from taking it";
+    pit.want_space(false);
+    PitChannel<>::Record record;
+    ASSERT_EQ(pit.try_peek(record), Poll::record);
+    pit.begin(record);
+    EXPECT_FALSE(waits()) << "it is being executed";
+    pit.finish(record);
+    pit.free_space(true);
+  }
+}
+
 TEST_F(Observer, ReadsNothingOutsideWhateverBothSidesWrite) {
   std::mt19937_64 random(2);
   const auto word = [&] {  // often one that nearly makes sense
@@ -74,6 +100,7 @@ TEST_F(Observer, ReadsNothingOutsideWhateverBothSidesWrite) {
       std::memcpy(callers->bytes.data() + data_offset + offset, &header, sizeof header);
     }
     seen += look() ? 1 : 0;  // AddressSanitizer looks on
+    (void)waits();
   }
   EXPECT_GT(seen, 0U) << "no record was ever taken for one";
 }

@@ -21,7 +21,10 @@ inline PitReport sample_report() {
   r.placement = Placement::same_core;
   r.start_at_once = false;
   r.calls = {"greeter", "other"};
-  r.restart = {3, 4, 5, 6, 7};
+  r.restart = {3, 4, 5, 6, 7, RestartStrategy::rest_for_one, 8, "stub"};
+  r.budgets = {30, {{31, 32}, {33, 34}}};
+  r.overruns = 35;
+  r.hangs = 36;
   r.failures = 2;
   r.log = "/logs/pool.log";
   r.log_lines_lost = 9;
@@ -108,10 +111,12 @@ inline std::vector<Message> largest_samples() {
   answer.pit.reason = std::string(text_size_max, 'r');
   answer.pit.version = std::string(version_size_max, 'v');
   answer.pit.executable = answer.pit.log = answer.pit.arguments = std::string(path_size_max, 'e');
+  answer.pit.restart.fallback = std::string(pit_name_size_max, 'f');
+  answer.pit.budgets.of_types.assign(time_budgets_max, {~0U, -1});
   answer.pit.calls.assign(calls_in_report_max, std::string(pit_name_size_max, 'c'));
   answer.pit.deaths.assign(deaths_max, {-1,
                                         ~0U,
-                                        DeathCause::hang,
+                                        DeathCause::exception_storm,
                                         true,
                                         -1,
                                         -1,

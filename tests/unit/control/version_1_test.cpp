@@ -25,7 +25,7 @@ PitReport report_of_version_1() {
   r.placement = Placement::same_core;
   r.start_at_once = false;
   r.calls = {"greeter", "other"};
-  r.restart = {3, 4, 5, 6, 7};
+  r.restart = {3, 4, 5, 6, 7, RestartStrategy::one_for_one, 0, {}};
   r.failures = 2;
   r.log = "/logs/pool.log";
   r.log_lines_lost = 9;
