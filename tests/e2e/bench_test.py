@@ -217,5 +217,55 @@ class Modes(unittest.TestCase):
             self.assertTrue(wait_until(lambda: not processes_with(marker)))
 
 
+class Faults(unittest.TestCase):
+    def setUp(self):
+        if subprocess.run(["unshare", "-Ur", "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("this machine gives no namespaces")
+
+    def test_says_of_every_cell_what_was_seen_and_of_every_mode_how_many_it_contains(self):
+        with tempfile.TemporaryDirectory() as folder:
+            save = pathlib.Path(folder) / "result"
+            run = bench("faults", "--mode", "static", "--mode", "process", "--fault", "null_write", "--fault", "ring_index",
+                        "--fault", "corrupt_flatbuffer", "-o", "json", "--save", str(save),
+                        env={**os.environ, "SYMPHONY_FIGURES": folder})
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            self.assertEqual(save.read_text(), run.stdout)
+            self.assertEqual(list(pathlib.Path(folder).glob("*.json")), [], "a part of the matrix gives no score")
+        result = json.loads(run.stdout)
+        self.assertEqual((result["format"], result["version"]), ("symphony-faults", 1))
+        self.assertTrue(result["machine"]["cpu"] and result["commit"] and result["build"])
+        for mode, score in zip(result["modes"], [("static", 1, 2, 1), ("process", 3, 3, 0)]):
+            self.assertEqual((mode["mode"], mode["contained"], mode["faults"], mode["not_run"]), score)
+            for cell in mode["cells"]:
+                is_run = cell["class"] != "not_run"
+                self.assertEqual((cell["not_run"] is None, cell["pid"] > 0), (is_run, is_run), cell)
+                self.assertEqual(cell["service_back_ms"] is not None, cell["class"] == "contained", cell)
+        cells = {(mode["mode"], cell["fault"]): cell for mode in result["modes"] for cell in mode["cells"]}
+        dead_host, dead_pit = cells["static", "null_write"], cells["process", "null_write"]
+        self.assertEqual((dead_host["class"], dead_host["signal"], dead_host["test"]),
+                         ("host_lost", "SIGSEGV", "faults.static.NullWriteIsRun"))
+        self.assertEqual(dead_host["pid"], dead_host["host_pid"])
+        self.assertEqual((dead_pit["class"], dead_pit["signal"], dead_pit["test"]),
+                         ("contained", "SIGSEGV", "faults.process.NullWriteIsContained"))
+        self.assertNotEqual(dead_pit["pid"], dead_pit["host_pid"])
+        self.assertIn("SIGSEGV", dead_pit["output"])
+        self.assertIn("no ring", cells["static", "ring_index"]["not_run"])
+
+    def test_names_what_there_is_instead_of_what_there_is_not(self):
+        for option, name, known in (("--mode", "thread", "process+ring"), ("--fault", "nothing", "null_write")):
+            run = bench("faults", option, name)
+            self.assertEqual((run.returncode, run.stdout), (2, ""))
+            self.assertIn(name, run.stderr)
+            self.assertIn(known, run.stderr)
+
+    def test_without_namespaces_runs_nothing_and_says_so(self):
+        run = subprocess.run(["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh",
+                              SYMPHONY, "bench", "faults", "--mode", "static", "--fault", "null_write"],
+                             capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(run.returncode, 6, run.stderr)
+        self.assertIn("this machine gives no namespaces", run.stderr)
+        self.assertIn("0/0", run.stdout)
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

@@ -1,5 +1,5 @@
-// symphony bench ring | modes | peers: what a round trip of ours costs beside the machine's limits, what each mode of
-// hosting costs, and our link beside its peers.
+// symphony bench ring | modes | faults | peers: what a round trip of ours costs beside the machine's limits, what each
+// mode of hosting costs, and our link beside its peers.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 
 #include "bench/peers/known.hpp"
 #include "tools/symphony/bench/document.hpp"
+#include "tools/symphony/bench/faults.hpp"
 #include "tools/symphony/bench/helper.hpp"
 #include "tools/symphony/bench/modes.hpp"
 #include "tools/symphony/bench/peers.hpp"
@@ -138,7 +139,8 @@ int bench_ring(const BenchArguments& arguments) {
 void add_bench_command(CLI::App& app, int& exit_status) {
   auto arguments = std::make_shared<BenchArguments>();
   auto* bench_command = app.add_subcommand(
-      "bench", "Measure our link beside the machine's limits and its peers, and what each mode of hosting costs");
+      "bench",
+      "Measure our link beside the machine's limits and its peers, and what each mode of hosting costs and contains");
   bench_command->require_subcommand(1);
   const auto common = [&](CLI::App* verb) {
     verb->add_option("-o,--output", arguments->format, "table, or json: one document")
@@ -171,6 +173,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
       "turn. Calls in this process go by the executor's door and are not verified; what that costs is a row of its "
       "own.");
   modes->callback([arguments, &exit_status] { exit_status = bench_modes(*arguments); });
+  add_bench_faults_verb(*bench_command, exit_status);
   auto* peers = bench_command->add_subcommand("peers", "Our link against what else a program could take");
   common(peers);
   peers
