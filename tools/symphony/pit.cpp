@@ -23,6 +23,7 @@
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/graph/input_error.hpp"
 #include "tools/symphony/pit_check.hpp"
+#include "tools/symphony/pit_fault.hpp"
 #include "tools/symphony/pit_files.hpp"
 #include "tools/symphony/pit_logs.hpp"
 #include "tools/symphony/pit_new.hpp"
@@ -286,6 +287,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
   });
   add_pit_running_verbs(*pit, exit_status);
   add_pit_snapshot_verbs(*pit, exit_status);
+  add_pit_fault_verb(*pit, exit_status);
   add_pit_logs_verb(*pit, exit_status);
   add_pit_check_verb(*pit, exit_status);
   add_pit_new_verb(*pit, exit_status);
