@@ -52,6 +52,10 @@ TEST(FaultMatrix, AProcessThatCrashesHarmsNobodyAndServesAgain) {
   contained(process, {Fault::null_write, Fault::abort, Fault::exit_in_handler});
 }
 
+TEST(FaultMatrix, AProcessThatUsesUpWhatThereIsHarmsNobodyAndServesAgain) {
+  contained(process, {Fault::memory_leak, Fault::fd_exhaustion});
+}
+
 TEST(FaultMatrix, AProcessThatLiesInItsRingHarmsNobodyAndServesAgain) {
   contained(process, {Fault::corrupt_header, Fault::lying_length, Fault::ring_index});
 }
@@ -66,6 +70,10 @@ TEST(FaultMatrix, AWasmPitThatCrashesOrLoopsHarmsNobodyAndServesAgain) {
 
 TEST(FaultMatrix, InEveryModeABuildForAnotherContractIsRefusedAndTheOldOneServes) {
   for (const Hosting& hosting : {linked_in, loaded, wasm, process}) contained(hosting, {Fault::version_skew});
+}
+
+TEST(FaultMatrix, InThisProcessAReplyThatPointsOutsideIsNotRead) {
+  for (const Hosting& hosting : {linked_in, loaded}) contained(hosting, {Fault::corrupt_flatbuffer});
 }
 
 // The control: the same fault that a process contains is seen where nothing contains it.
