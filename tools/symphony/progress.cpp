@@ -62,15 +62,18 @@ std::string elapsed_text(TimeNs elapsed_ns) {
 }  // namespace
 
 std::string progress_line(std::string_view title, std::uint64_t done, std::uint64_t total, TimeNs elapsed_ns,
-                          std::size_t columns, bool colour) {
+                          std::size_t columns, bool colour, bool left) {
   const std::string label = without_controls(title);
-  const std::string time = elapsed_text(elapsed_ns);
+  std::string time = elapsed_text(elapsed_ns);
   if (total == 0) {
     const std::string line = fmt::format("{}  {}  {}", label, count_text(done), time);
     return std::string(fitting(line, columns));
   }
   done = std::min(done, total);
   const double share = static_cast<double>(done) / static_cast<double>(total);
+  if (left && done > 0 && done < total) {
+    time += ", about " + elapsed_text(static_cast<TimeNs>(static_cast<double>(elapsed_ns) * (1 / share - 1))) + " left";
+  }
   // Rounded down: 100 % is said when it is done.
   const auto percent = done == total ? 100U : std::min(99U, static_cast<unsigned>(share * 100.0));
   const std::string numbers = fmt::format("{:3} %  {} / {}  {}", percent, count_text(done), count_text(total), time);
@@ -87,8 +90,8 @@ std::string progress_line(std::string_view title, std::uint64_t done, std::uint6
                 : fmt::format("{} [{}]  {}", label, bar, numbers);
 }
 
-Progress::Progress(std::string label, std::uint64_t total, int fd)
-    : fd_(fd), shown_(can_draw_on(fd)), label_(std::move(label)), total_(total), start_ns_(now_ns()) {
+Progress::Progress(std::string label, std::uint64_t total, int fd, bool left)
+    : fd_(fd), shown_(can_draw_on(fd)), left_(left), label_(std::move(label)), total_(total), start_ns_(now_ns()) {
   if (!shown_) return;
   const char* no_colour = std::getenv("NO_COLOR");
   colour_ = no_colour == nullptr || *no_colour == '\0';
@@ -127,7 +130,7 @@ void Progress::draw() {
   // One column stays free: many terminals begin a new line when the last one is written.
   const std::size_t columns = columns_of(fd_) - 1;
   std::string text(wipe);
-  text += progress_line(label_, done, total_, now_ns() - start_ns_, columns, colour_);
+  text += progress_line(label_, done, total_, now_ns() - start_ns_, columns, colour_, left_);
   write_all(fd_, text);
 }
 

@@ -14,9 +14,10 @@
 namespace symphony::tools {
 
 // One line of at most `columns` terminal columns: "title [=====>    ]  42 %  1,234 / 2,900  3 s". A total of 0 means
-// that nobody knows it: then the count and the time alone. With `colour` the bar is coloured.
+// that nobody knows it: then the count and the time alone. With `colour` the bar is coloured; with `left` the time that
+// the rest will take, as the part that is done took, stands behind.
 [[nodiscard]] std::string progress_line(std::string_view title, std::uint64_t done, std::uint64_t total,
-                                        TimeNs elapsed_ns, std::size_t columns, bool colour);
+                                        TimeNs elapsed_ns, std::size_t columns, bool colour, bool left = false);
 
 class Progress {
  public:
@@ -25,7 +26,7 @@ class Progress {
   // Draws at once and then from a thread of its own, if `fd` is a terminal that can move its cursor; otherwise no byte
   // is ever written and no thread started. `fd` is borrowed for the object's life. NO_COLOR is respected.
   // Make it after any fork(): the drawing thread lives in one process only.
-  explicit Progress(std::string label, std::uint64_t total, int fd = 2);
+  explicit Progress(std::string label, std::uint64_t total, int fd = 2, bool left = false);
   ~Progress() { finish(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -54,6 +55,7 @@ class Progress {
 
   const int fd_;
   bool shown_ = false;
+  bool left_ = false;
   bool colour_ = false;
   std::atomic<std::uint64_t> done_{0};
   std::mutex mutex_;  // guards what follows, and the line on the terminal

@@ -15,6 +15,7 @@
 #include "tools/symphony/bench/document.hpp"
 #include "tools/symphony/bench/faults.hpp"
 #include "tools/symphony/bench/helper.hpp"
+#include "tools/symphony/bench/hosting.hpp"
 #include "tools/symphony/bench/modes.hpp"
 #include "tools/symphony/bench/peers.hpp"
 #include "tools/symphony/commands.hpp"
@@ -155,6 +156,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
         ->check(CLI::ExistingDirectory);
     verb->add_flag("--quick", arguments->quick, "A few pairs of processes, or turns: to see that it works");
   };
+  add_hosting_verb(*bench_command, exit_status);
   auto* ring = bench_command->add_subcommand(
       "ring", "A link's round trips, calls, streams and wake-ups over the limits of each");
   common(ring);
