@@ -18,6 +18,7 @@
 #include "tools/symphony/bench/hosting.hpp"
 #include "tools/symphony/bench/modes.hpp"
 #include "tools/symphony/bench/peers.hpp"
+#include "tools/symphony/bench/report.hpp"
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
@@ -157,6 +158,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     verb->add_flag("--quick", arguments->quick, "A few pairs of processes, or turns: to see that it works");
   };
   add_hosting_verb(*bench_command, exit_status);
+  add_report_verbs(*bench_command, exit_status);
   auto* ring = bench_command->add_subcommand(
       "ring", "A link's round trips, calls, streams and wake-ups over the limits of each");
   common(ring);
