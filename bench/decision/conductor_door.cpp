@@ -54,7 +54,8 @@ class ConductorDoor final : public Door {
   }
 
   Reply call(const TracedCall& call) noexcept override {
-    return caller_.call(call.type, call.body, {.timeout_ns = start_limit_ns, .effect = static_cast<Effect>(call.effect)});
+    return caller_.call(call.type, call.body,
+                        {.timeout_ns = start_limit_ns, .effect = static_cast<Effect>(call.effect)});
   }
   StepResult snapshot(PitState& out) override { return conductor_->snapshot(pit_, out); }
   StepResult restore(const PitState& from) override { return conductor_->restore(pit_, from); }

@@ -14,13 +14,13 @@
 
 namespace symphony::bench {
 
-// How a pit is to be hosted. `name` is the row: static, dynamic, wasm, process, process+spin, process+sleep, process+ring,
-// process+heap, process+threads, uds+flatbuffers, uds+json.
+// How a pit is to be hosted. `name` is the row: static, dynamic, wasm, process, process+spin, process+sleep,
+// process+ring, process+heap, process+threads, uds+flatbuffers, uds+json.
 struct DoorPlan {
   std::string name;
-  std::string file;        // of the native pit
-  std::string schema;      // uds+json: its .fbs; empty: there is none
-  std::string pit;         // as it calls itself
+  std::string file;                           // of the native pit
+  std::string schema;                         // uds+json: its .fbs; empty: there is none
+  std::string pit;                            // as it calls itself
   const symphony_pit_entry* entry = nullptr;  // linked in; null: it is not
 };
 
@@ -41,7 +41,8 @@ class Door {
   virtual StepResult kill() { return {status::bad_state, "nothing starts it again here"}; }
   // Puts a new instance of the same file in the pit's place; `pause_ns`: what callers wait.
   virtual StepResult swap(TimeNs&) { return {status::bad_state, "this way has no swap"}; }
-  // Whether replies are compared as the text of their JSON: what a schema makes of JSON may lie in another order of bytes.
+  // Whether replies are compared as the text of their JSON: what a schema makes of JSON may lie in another order of
+  // bytes.
   [[nodiscard]] virtual bool compares_json() const noexcept { return false; }
   // With compares_json(): of the reply that is there, and of another one.
   [[nodiscard]] virtual std::string json_of(std::uint32_t, std::span<const std::byte>) { return {}; }

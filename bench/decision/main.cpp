@@ -1,6 +1,6 @@
-// bench_decision: one pit in one way of hosting, measured in this process; or its work recorded. `symphony bench hosting`
-// starts it.   Layer: bench.
-// Exit status: 0 measured (also what could not be hosted: the document says why), 2 wrong arguments or trace, 1 internal.
+// bench_decision: one pit in one way of hosting, measured in this process; or its work recorded. `symphony bench
+// hosting` starts it.   Layer: bench. Exit status: 0 measured (also what could not be hosted: the document says why), 2
+// wrong arguments or trace, 1 internal.
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -42,21 +42,36 @@ bool read_words(int argc, char** argv, Words& out) {
     const std::string_view name = argv[i];
     const std::string value = argv[i + 1];
     const auto ms = [&] { return static_cast<TimeNs>(std::strtod(value.c_str(), nullptr) * 1e6); };
-    if (name == "--mode") out.plan.door.name = value;
-    else if (name == "--pit") out.plan.door.file = value;
-    else if (name == "--schema") out.plan.door.schema = value;
-    else if (name == "--trace") out.trace = value;
-    else if (name == "--record") out.record = value;
-    else if (name == "--graph") out.graph = value;
-    else if (name == "--size") out.size = std::strtoull(value.c_str(), nullptr, 10);
-    else if (name == "--baseline") out.plan.replies = value, out.plan.baseline = true;
-    else if (name == "--expect") out.plan.replies = value;
-    else if (name == "--closed-ms") out.plan.closed_ns = ms();
-    else if (name == "--open-ms") out.plan.open_ns = ms();
-    else if (name == "--rate") out.plan.rate = std::strtod(value.c_str(), nullptr);
-    else if (name == "--cold") out.plan.cold_hz.push_back(std::strtod(value.c_str(), nullptr));
-    else if (name == "--repeats") out.plan.repeats = static_cast<std::uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
-    else return false;
+    if (name == "--mode")
+      out.plan.door.name = value;
+    else if (name == "--pit")
+      out.plan.door.file = value;
+    else if (name == "--schema")
+      out.plan.door.schema = value;
+    else if (name == "--trace")
+      out.trace = value;
+    else if (name == "--record")
+      out.record = value;
+    else if (name == "--graph")
+      out.graph = value;
+    else if (name == "--size")
+      out.size = std::strtoull(value.c_str(), nullptr, 10);
+    else if (name == "--baseline")
+      out.plan.replies = value, out.plan.baseline = true;
+    else if (name == "--expect")
+      out.plan.replies = value;
+    else if (name == "--closed-ms")
+      out.plan.closed_ns = ms();
+    else if (name == "--open-ms")
+      out.plan.open_ns = ms();
+    else if (name == "--rate")
+      out.plan.rate = std::strtod(value.c_str(), nullptr);
+    else if (name == "--cold")
+      out.plan.cold_hz.push_back(std::strtod(value.c_str(), nullptr));
+    else if (name == "--repeats")
+      out.plan.repeats = static_cast<std::uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
+    else
+      return false;
   }
   const bool records = !out.record.empty();
   return argc % 2 == 1 && !out.plan.door.file.empty() &&
@@ -99,11 +114,12 @@ int run(Words& words) {
 int main(int argc, char** argv) {
   symphony::bench::Words words;
   if (!symphony::bench::read_words(argc, argv, words)) {
-    std::fputs("usage: bench_decision --pit FILE (--record TRACE [--graph FILE] [--size BYTES] |\n"
-               "         --mode MODE --trace TRACE (--baseline FILE | --expect FILE) [--schema FBS] [--closed-ms MS]\n"
-               "         [--open-ms MS --rate PER_S] [--cold HZ]... [--repeats N])\n"
-               "Started by `symphony bench hosting`.\n",
-               argc == 2 && std::string_view(argv[1]) == "--help" ? stdout : stderr);
+    std::fputs(
+        "usage: bench_decision --pit FILE (--record TRACE [--graph FILE] [--size BYTES] |\n"
+        "         --mode MODE --trace TRACE (--baseline FILE | --expect FILE) [--schema FBS] [--closed-ms MS]\n"
+        "         [--open-ms MS --rate PER_S] [--cold HZ]... [--repeats N])\n"
+        "Started by `symphony bench hosting`.\n",
+        argc == 2 && std::string_view(argv[1]) == "--help" ? stdout : stderr);
     return argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
   }
   return symphony::bench::run(words);

@@ -33,7 +33,8 @@ std::string failed(const char* what, const Reply& reply) {
 
 // For replies that are not looked into.
 template <class T>
-Reply send(Recorder& to, flatbuffers::FlatBufferBuilder& b, flatbuffers::Offset<T> request, Effect effect = Effect::once) {
+Reply send(Recorder& to, flatbuffers::FlatBufferBuilder& b, flatbuffers::Offset<T> request,
+           Effect effect = Effect::once) {
   b.Finish(request);
   const Reply reply = to.call(type_id_of<T>, {reinterpret_cast<const std::byte*>(b.GetBufferPointer()), b.GetSize()},
                               {.effect = effect});
@@ -47,7 +48,9 @@ std::string record_dag(Door& door, const std::string& file, Trace& trace) {
   tools::TaskGraph& graph = loaded->graph;
   // The first tasks, with the edges among them.
   if (graph.names.size() > dag_tasks_max) graph.names.resize(dag_tasks_max);
-  const auto outside = [&](const tools::Edge& e) { return e.before >= graph.names.size() || e.after >= graph.names.size(); };
+  const auto outside = [&](const tools::Edge& e) {
+    return e.before >= graph.names.size() || e.after >= graph.names.size();
+  };
   graph.edges.erase(std::remove_if(graph.edges.begin(), graph.edges.end(), outside), graph.edges.end());
   Recorder to(door, trace);
   flatbuffers::FlatBufferBuilder b;
@@ -55,14 +58,18 @@ std::string record_dag(Door& door, const std::string& file, Trace& trace) {
   if (!made) return failed("CreateGraph", made.reply);
   const std::uint32_t id = made->graph();
   std::vector<flatbuffers::Offset<flatbuffers::String>> names;
-  for (const std::string& name : graph.names) names.push_back(b.CreateString(name.data(), std::min<std::size_t>(name.size(), 255)));
-  if (const Reply r = send(to, b, dag::CreateAddTasks(b, id, b.CreateVector(names))); !r.ok()) return failed("AddTasks", r);
+  for (const std::string& name : graph.names)
+    names.push_back(b.CreateString(name.data(), std::min<std::size_t>(name.size(), 255)));
+  if (const Reply r = send(to, b, dag::CreateAddTasks(b, id, b.CreateVector(names))); !r.ok())
+    return failed("AddTasks", r);
   std::vector<std::uint32_t> before, after;
   for (const tools::Edge& edge : graph.edges) {
     before.push_back(edge.before);
     after.push_back(edge.after);
   }
-  if (const Reply r = send(to, b, dag::CreateAddEdges(b, id, b.CreateVector(before), b.CreateVector(after)), Effect::idempotent); !r.ok()) {
+  if (const Reply r =
+          send(to, b, dag::CreateAddEdges(b, id, b.CreateVector(before), b.CreateVector(after)), Effect::idempotent);
+      !r.ok()) {
     return failed("AddEdges", r);
   }
   if (const Reply r = send(to, b, dag::CreateSeal(b, id), Effect::idempotent); !r.ok()) return failed("Seal", r);
@@ -70,9 +77,11 @@ std::string record_dag(Door& door, const std::string& file, Trace& trace) {
   for (std::size_t i = 0; i < graph.names.size(); ++i) {
     const dag::ClaimBody claim(id, 1, 1);
     const auto claimed = call<dag::Tasks>(to, b, dag::CreateClaim(b, &claim));
-    if (!claimed || claimed->grant() == nullptr || claimed->grant()->token() == 0) return failed("Claim", claimed.reply);
+    if (!claimed || claimed->grant() == nullptr || claimed->grant()->token() == 0)
+      return failed("Claim", claimed.reply);
     const dag::CompleteBody complete(claimed->grant()->token(), id, claimed->grant()->task());
-    if (const Reply r = send(to, b, dag::CreateComplete(b, &complete), Effect::idempotent); !r.ok()) return failed("Complete", r);
+    if (const Reply r = send(to, b, dag::CreateComplete(b, &complete), Effect::idempotent); !r.ok())
+      return failed("Complete", r);
   }
   trace.what = "claims and completions of " + std::to_string(graph.names.size()) + " tasks with " +
                std::to_string(graph.edges.size()) + " edges";
@@ -82,7 +91,8 @@ std::string record_dag(Door& door, const std::string& file, Trace& trace) {
 std::string record_pool(Door& door, Trace& trace) {
   Recorder to(door, trace);
   flatbuffers::FlatBufferBuilder b;
-  const auto made = call<pool::PoolInfo>(to, b, pool::CreateCreatePool(b, b.CreateString("slots"), pool::Kind::AMOUNT, 8));
+  const auto made =
+      call<pool::PoolInfo>(to, b, pool::CreateCreatePool(b, b.CreateString("slots"), pool::Kind::AMOUNT, 8));
   if (!made) return failed("CreatePool", made.reply);
   const std::uint32_t id = made->pool();
   trace.set_up = trace.calls.size();
@@ -91,7 +101,8 @@ std::string record_pool(Door& door, Trace& trace) {
     const auto got = call<pool::Granted>(to, b, pool::CreateAcquire(b, &body));
     if (!got) return failed("Acquire", got.reply);
     const pool::LeaseRef ref(got->body()->token(), 1, got->body()->lease());
-    if (const Reply r = send(to, b, pool::CreateRelease(b, &ref), Effect::idempotent); !r.ok()) return failed("Release", r);
+    if (const Reply r = send(to, b, pool::CreateRelease(b, &ref), Effect::idempotent); !r.ok())
+      return failed("Release", r);
   }
   trace.what = std::to_string(pool_pairs) + " leases taken and given back";
   return {};

@@ -116,7 +116,8 @@ class Session {
   Json failure() const { return {{"status", "failed"}, {"why", why_}}; }
   bool fail(const std::string& why) { return why_ = why, false; }
   bool fail_call(std::size_t i, const Reply& reply) {
-    return fail("call " + std::to_string(i) + " ended as " + status_name(reply.status) + ": " + std::string(reply.text));
+    return fail("call " + std::to_string(i) + " ended as " + status_name(reply.status) + ": " +
+                std::string(reply.text));
   }
 
   // Everything once: the state, what is compared, and what later passes begin from.
@@ -158,8 +159,10 @@ class Session {
     if (wanted.empty()) return fail("no replies of a baseline to compare with");
     if (!door_->compares_json()) {
       if (wanted == replies) return out_["outputs"] = "equal bytes", true;
-      const auto at = std::mismatch(wanted.begin(), wanted.end(), replies.begin(), replies.end()).first - wanted.begin();
-      return fail("its replies differ from the baseline's at byte " + std::to_string(at) + " of " + std::to_string(wanted.size()));
+      const auto at =
+          std::mismatch(wanted.begin(), wanted.end(), replies.begin(), replies.end()).first - wanted.begin();
+      return fail("its replies differ from the baseline's at byte " + std::to_string(at) + " of " +
+                  std::to_string(wanted.size()));
     }
     std::size_t at = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -234,7 +237,8 @@ class Session {
   }
 
   static void wait_until(TimeNs at, bool sleeps) {
-    if (sleeps && at - now_ns() > ms_ns) std::this_thread::sleep_for(std::chrono::nanoseconds(at - now_ns() - ms_ns / 2));
+    if (sleeps && at - now_ns() > ms_ns)
+      std::this_thread::sleep_for(std::chrono::nanoseconds(at - now_ns() - ms_ns / 2));
     while (now_ns() < at) {
     }
   }
@@ -355,8 +359,6 @@ class Session {
 
 }  // namespace
 
-nlohmann::ordered_json run_session(const SessionPlan& plan, const Trace& trace) {
-  return Session(plan, trace).run();
-}
+nlohmann::ordered_json run_session(const SessionPlan& plan, const Trace& trace) { return Session(plan, trace).run(); }
 
 }  // namespace symphony::bench

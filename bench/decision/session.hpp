@@ -12,11 +12,11 @@ namespace symphony::bench {
 
 struct SessionPlan {
   DoorPlan door;
-  std::string replies;      // a file: with `baseline` written, else what replies are compared with
+  std::string replies;  // a file: with `baseline` written, else what replies are compared with
   bool baseline = false;
-  TimeNs closed_ns = 0;     // for back-to-back calls
-  TimeNs open_ns = 0;       // for calls at `rate`; 0: none
-  double rate = 0;          // calls a second
+  TimeNs closed_ns = 0;           // for back-to-back calls
+  TimeNs open_ns = 0;             // for calls at `rate`; 0: none
+  double rate = 0;                // calls a second
   std::vector<double> cold_hz{};  // and so often each, cold_calls of them
   std::uint32_t repeats = 1;      // of snapshot, restore, swap, and of a kill where it has a process
 };

@@ -1,5 +1,5 @@
-// What people build without a bus: the pit in a process behind a Unix stream socket, messages as they are (FlatBuffers) or
-// as JSON made and read by the schema, at both ends. Blocking reads, one caller, no restart: nobody watches over it.
+// What people build without a bus: the pit in a process behind a Unix stream socket, messages as they are (FlatBuffers)
+// or as JSON made and read by the schema, at both ends. Blocking reads, one caller, no restart: nobody watches over it.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -211,8 +211,7 @@ class SocketDoor final : public Door {
   }
   StepResult snapshot(PitState& out) override {
     Head answer;
-    if (!send_message(end_.get(), {.kind = kind_snapshot}, {}, {}) ||
-        !read_message(end_.get(), answer, body_, text_)) {
+    if (!send_message(end_.get(), {.kind = kind_snapshot}, {}, {}) || !read_message(end_.get(), answer, body_, text_)) {
       return {status::unreachable, "the process behind the socket is gone"};
     }
     out = {answer.revision, body_};

@@ -24,7 +24,9 @@ bool bytes_of(const std::string& hex, std::vector<std::byte>& out) {
   for (std::size_t i = 0; i < hex.size(); i += 2) {
     unsigned value = 0;
     for (const char c : {hex[i], hex[i + 1]}) {
-      const unsigned digit = c >= '0' && c <= '9' ? unsigned(c - '0') : c >= 'a' && c <= 'f' ? unsigned(c - 'a') + 10 : 16;
+      const unsigned digit = c >= '0' && c <= '9'   ? unsigned(c - '0')
+                             : c >= 'a' && c <= 'f' ? unsigned(c - 'a') + 10
+                                                    : 16;
       if (digit == 16) return false;
       value = value * 16 + digit;
     }
@@ -36,9 +38,13 @@ bool bytes_of(const std::string& hex, std::vector<std::byte>& out) {
 }  // namespace
 
 std::string write_trace(const std::string& path, const Trace& trace) {
-  nlohmann::ordered_json document{{"format", "symphony-trace"}, {"version", 1},        {"pit", trace.pit},
-                                  {"what", trace.what},         {"schema_hash", trace.schema_hash},
-                                  {"set_up", trace.set_up},     {"calls", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json document{{"format", "symphony-trace"},
+                                  {"version", 1},
+                                  {"pit", trace.pit},
+                                  {"what", trace.what},
+                                  {"schema_hash", trace.schema_hash},
+                                  {"set_up", trace.set_up},
+                                  {"calls", nlohmann::ordered_json::array()}};
   for (const TracedCall& call : trace.calls) {
     document["calls"].push_back({{"type", call.type}, {"effect", call.effect}, {"body", hex_of(call.body)}});
   }
@@ -50,7 +56,8 @@ std::string write_trace(const std::string& path, const Trace& trace) {
 std::string read_trace(const std::string& path, Trace& out) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) return path + ": cannot be read: name a trace that `symphony bench hosting --save-trace` wrote";
-  if (file.tellg() < 0 || static_cast<std::uint64_t>(file.tellg()) > trace_file_max) return path + ": larger than 256 MiB: cut it";
+  if (file.tellg() < 0 || static_cast<std::uint64_t>(file.tellg()) > trace_file_max)
+    return path + ": larger than 256 MiB: cut it";
   file.seekg(0);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   const auto document = nlohmann::json::parse(text, nullptr, false);
@@ -65,7 +72,8 @@ std::string read_trace(const std::string& path, Trace& out) {
       TracedCall& one = out.calls.emplace_back();
       one.type = call.at("type").get<std::uint32_t>();
       one.effect = call.at("effect").get<std::uint32_t>();
-      if (!bytes_of(call.at("body").get<std::string>(), one.body)) return path + ": a body is not hexadecimal: record it again";
+      if (!bytes_of(call.at("body").get<std::string>(), one.body))
+        return path + ": a body is not hexadecimal: record it again";
     }
   } catch (const nlohmann::json::exception&) {
     return path + ": a field of the trace is missing or of another kind: record it again";

@@ -1,6 +1,7 @@
 // Recorded work: the calls that a pit gets, in order.   Layer: bench. Threads: plain values.
-// A trace's file is one JSON document: {"format": "symphony-trace", "version": 1, "pit", "schema_hash", "what", "set_up",
-// "calls": [{"type", "effect", "body": hexadecimal}]}. The first `set_up` calls build the state that the others work on.
+// A trace's file is one JSON document: {"format": "symphony-trace", "version": 1, "pit", "schema_hash", "what",
+// "set_up", "calls": [{"type", "effect", "body": hexadecimal}]}. The first `set_up` calls build the state that the
+// others work on.
 #pragma once
 
 #include <cstddef>

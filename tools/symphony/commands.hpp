@@ -8,6 +8,7 @@ class App;
 
 namespace symphony::tools {
 
+void add_advise_command(CLI::App& app, int& exit_status);
 void add_demo_command(CLI::App& app, int& exit_status);
 void add_bench_command(CLI::App& app, int& exit_status);
 void add_broker_command(CLI::App& app, int& exit_status);

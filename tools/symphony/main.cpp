@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
       "5 timeout, 6 refused, 7 version mismatch, 70 internal.");
   add_demo_command(app, exit_status);
   add_bench_command(app, exit_status);
+  add_advise_command(app, exit_status);
   add_broker_command(app, exit_status);
   add_call_command(app, exit_status);
   add_dlq_command(app, exit_status);

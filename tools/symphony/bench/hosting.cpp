@@ -17,8 +17,8 @@
 #include "bench/latency/histogram.hpp"
 #include "bench/support/competing.hpp"
 #include "bench/support/figure.hpp"
-#include "tools/symphony/bench/hosting_rows.hpp"
 #include "tools/symphony/bench/helper.hpp"
+#include "tools/symphony/bench/hosting_rows.hpp"
 #include "tools/symphony/bench/ways.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/pit_files.hpp"
@@ -57,7 +57,7 @@ class Scratch {
 // One pit with one recorded work.
 struct Subject {
   std::string name, file, schema, trace, replies, what;
-  std::size_t size = 0;  // of a sweep; 0: the pit's main row
+  std::size_t size = 0;                   // of a sweep; 0: the pit's main row
   std::vector<std::vector<Json>> rounds;  // by way, then round
   bool has_baseline = false;
 };
@@ -71,8 +71,7 @@ struct Effort {
 
 class Run {
  public:
-  Run(const HostingArguments& arguments, std::string program)
-      : arguments_(arguments), program_(std::move(program)) {
+  Run(const HostingArguments& arguments, std::string program) : arguments_(arguments), program_(std::move(program)) {
     if (arguments.common.quick) {
       effort_ = {3, "40", "60", {"100"}, 0.6};
     } else {
@@ -86,7 +85,8 @@ class Run {
   }
 
   int run() {
-    if (!scratch_.ok()) return fail_bench("hosting", "no folder for what it writes in between: set TMPDIR", exit_internal);
+    if (!scratch_.ok())
+      return fail_bench("hosting", "no folder for what it writes in between: set TMPDIR", exit_internal);
     if (const int failed = prepare(); failed != exit_ok) return failed;
     const bench::CompetingCpu others;
     const TimeNs began = now_ns();
@@ -109,9 +109,13 @@ class Run {
       for (std::size_t w = 0; w < ways_.size(); ++w) one["modes"].push_back(hosting_row(*ways_[w], subject.rounds[w]));
       document[subject.size == 0 ? "pits" : "sizes"].push_back(std::move(one));
     }
-    const int printed = put_out(arguments_.common, "hosting", document, hosting_table(document));
+    if (arguments_.to_stderr) std::fputs(hosting_table(document).c_str(), stderr);
+    const int printed =
+        put_out(arguments_.common, "hosting", document, arguments_.to_stderr ? "" : hosting_table(document));
     if (printed != exit_ok) return printed;
-    write_figures(document);
+    // Of the whole comparison alone: parts of it are not what the figures' names mean.
+    if (arguments_.pit.empty() && arguments_.ways.empty() && arguments_.rounds == 0 && arguments_.rate <= 0)
+      write_figures(document);
     return trouble(document);
   }
 
@@ -122,13 +126,16 @@ class Run {
     if (!arguments_.pit.empty()) {
       const std::string file = pit_path(arguments_.pit);
       std::vector<pit::PitNote> notes;
-      if (const auto read = read_notes_in(file, notes); !read.ok()) return fail_bench("hosting", read.text, exit_status_of(read));
+      if (const auto read = read_notes_in(file, notes); !read.ok())
+        return fail_bench("hosting", read.text, exit_status_of(read));
       add(notes[0].info.name, file, 0);
     } else {
-      if (!arguments_.trace.empty()) return fail_bench("hosting", "a trace is of one pit: name it with --pit", exit_usage);
+      if (!arguments_.trace.empty())
+        return fail_bench("hosting", "a trace is of one pit: name it with --pit", exit_usage);
       for (const char* name : {"mirror", "pool_manager", "dag_tracker"}) {
         const std::string file = find_pit_file(name);
-        if (file.empty()) return fail_bench("hosting", std::string(name) + ".so is not in this build's pits", exit_not_found);
+        if (file.empty())
+          return fail_bench("hosting", std::string(name) + ".so is not in this build's pits", exit_not_found);
         add(name, file, 0);
       }
     }
@@ -136,7 +143,8 @@ class Run {
     if (sizes.empty() && arguments_.pit.empty() && !arguments_.common.quick) sizes = {64, 1024, 4096, 65536};
     for (const std::size_t size : sizes) {
       const std::string file = find_pit_file("mirror");
-      if (file.empty()) return fail_bench("hosting", "mirror.so, the pit of the sizes, is not in this build's pits", exit_not_found);
+      if (file.empty())
+        return fail_bench("hosting", "mirror.so, the pit of the sizes, is not in this build's pits", exit_not_found);
       add("mirror", file, size);
     }
     for (Subject& subject : subjects_) {
@@ -173,12 +181,13 @@ class Run {
     }
     std::string graph = arguments_.graph;
     if (graph.empty()) graph = "/var/lib/dpkg/status";
-    const Printed printed = run_helper({program_, "--pit", subject.file, "--record", subject.trace, "--graph", graph, "--size",
-                                        std::to_string(subject.size != 0 ? subject.size : default_size)});
+    const Printed printed = run_helper({program_, "--pit", subject.file, "--record", subject.trace, "--graph", graph,
+                                        "--size", std::to_string(subject.size != 0 ? subject.size : default_size)});
     if (printed.status != 0) return fail_bench("hosting", printed.fault, exit_usage);
     if (!arguments_.save_trace.empty() && subject.size == 0) {
       std::error_code failed;
-      std::filesystem::copy_file(subject.trace, arguments_.save_trace, std::filesystem::copy_options::overwrite_existing, failed);
+      std::filesystem::copy_file(subject.trace, arguments_.save_trace,
+                                 std::filesystem::copy_options::overwrite_existing, failed);
       if (failed) return fail_bench("hosting", arguments_.save_trace + ": " + failed.message(), exit_usage);
     }
     return exit_ok;
@@ -206,7 +215,8 @@ class Run {
   void cell(Subject& subject, std::size_t w, unsigned round) {
     std::vector<Json>& before = subject.rounds[w];
     if (!before.empty() && before.back()["status"] != "ok") return;  // once is enough
-    std::vector<std::string> words{program_, "--mode", std::string(ways_[w]->name), "--pit", subject.file, "--trace", subject.trace};
+    std::vector<std::string> words{program_,  "--mode",     std::string(ways_[w]->name), "--pit", subject.file,
+                                   "--trace", subject.trace};
     const auto more = [&](const char* name, const std::string& value) { words.insert(words.end(), {name, value}); };
     more(subject.has_baseline ? "--expect" : "--baseline", subject.replies);
     if (!subject.schema.empty()) more("--schema", subject.schema);
@@ -241,9 +251,11 @@ class Run {
         if (row["status"] == "failed" || asked) out = exit_bad;
         if (arguments_.rate > 0 && row.contains("open") && row["open"]["missed"] == true) {
           out = exit_bad;
-          fail_bench("hosting", fmt::format("{}, {}: slower than the rate asked for: {:.0f} of {:.0f} calls a second",
-                                            pit["pit"].get<std::string>(), row["mode"].get<std::string>(),
-                                            row["open"]["reached"].get<double>(), arguments_.rate), exit_bad);
+          fail_bench("hosting",
+                     fmt::format("{}, {}: slower than the rate asked for: {:.0f} of {:.0f} calls a second",
+                                 pit["pit"].get<std::string>(), row["mode"].get<std::string>(),
+                                 row["open"]["reached"].get<double>(), arguments_.rate),
+                     exit_bad);
         }
       }
     }
@@ -276,7 +288,8 @@ class Run {
       figure.n = row["open"]["n"].get<std::uint64_t>();
       figure.seconds = document["seconds"].get<double>();
       figure.note = fmt::format("{} at {} calls a second; {}{}", document["pits"][0]["pit"].get<std::string>(), rate(),
-                                row["trust"].get<std::string>(), document["disturbed"] == true ? "; others used the processors" : "");
+                                row["trust"].get<std::string>(),
+                                document["disturbed"] == true ? "; others used the processors" : "");
       (void)bench::write_figure(figure);
     }
     if (!arguments_.common.quick) return;
@@ -307,32 +320,54 @@ class Run {
 
 int bench_hosting(const HostingArguments& arguments) {
   std::string program = find_program("bench_decision");
-  if (program.empty()) return fail_bench("hosting", "bench_decision is not beside this program: build it", exit_not_found);
+  if (program.empty())
+    return fail_bench("hosting", "bench_decision is not beside this program: build it", exit_not_found);
   return Run(arguments, std::move(program)).run();
 }
 
 void add_hosting_verb(CLI::App& bench, int& exit_status) {
   auto arguments = std::make_shared<HostingArguments>();
   auto* verb = bench.add_subcommand("hosting", "The same recorded work in every way of hosting a pit");
-  verb->add_option("--pit", arguments->pit, "A pit's .so, or the name of one of this build (three of this build)")->type_name("FILE");
-  verb->add_option("--trace", arguments->trace, "Recorded work for it, as --save-trace writes it")->type_name("FILE")->check(CLI::ExistingFile);
-  verb->add_option("--save-trace", arguments->save_trace, "Keep the work that was recorded for --pit")->type_name("FILE")->needs(verb->get_option("--pit"));
-  verb->add_option("--schema", arguments->schema, "The pit's .fbs, for the row that speaks JSON")->type_name("FILE")->check(CLI::ExistingFile);
-  verb->add_option("--graph", arguments->graph, "For DagTracker: a graph of tasks (/var/lib/dpkg/status)")->type_name("FILE");
+  verb->add_option("--pit", arguments->pit, "A pit's .so, or the name of one of this build (three of this build)")
+      ->type_name("FILE");
+  verb->add_option("--trace", arguments->trace, "Recorded work for it, as --save-trace writes it")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
+  verb->add_option("--save-trace", arguments->save_trace, "Keep the work that was recorded for --pit")
+      ->type_name("FILE")
+      ->needs(verb->get_option("--pit"));
+  verb->add_option("--schema", arguments->schema, "The pit's .fbs, for the row that speaks JSON")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
+  verb->add_option("--graph", arguments->graph, "For DagTracker: a graph of tasks (/var/lib/dpkg/status)")
+      ->type_name("FILE");
   std::vector<std::string> names;
   for (const HostingWay& way : hosting_ways) names.emplace_back(way.name);
   verb->add_option("--mode", arguments->ways, "Only this way; may be given again")->check(CLI::IsMember(names));
-  verb->add_option("--rate", arguments->rate, "Calls a second of the run at a fixed rate (5000)")->check(CLI::Range(1.0, 1e7));
-  verb->add_option("--sizes", arguments->sizes, "Bytes of messages of the empty pit: a row for each")->delimiter(',')->check(CLI::Range(1, 65536));
-  verb->add_option("--rounds", arguments->rounds, "Fresh processes of each (10, with --quick 3)")->check(CLI::Range(2, 1000));
-  verb->add_option("-o,--output", arguments->common.format, "table, or json: one document")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
-  verb->add_option("--out,--save", arguments->common.save, "Also write the JSON document to this file")->type_name("FILE");
-  verb->add_option("--results", arguments->common.results, "Also write it into this folder, named by what was measured, machine and commit")->type_name("DIR")->check(CLI::ExistingDirectory);
+  verb->add_option("--rate", arguments->rate, "Calls a second of the run at a fixed rate (5000)")
+      ->check(CLI::Range(1.0, 1e7));
+  verb->add_option("--sizes", arguments->sizes, "Bytes of messages of the empty pit: a row for each")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--rounds", arguments->rounds, "Fresh processes of each (10, with --quick 3)")
+      ->check(CLI::Range(2, 1000));
+  verb->add_option("-o,--output", arguments->common.format, "table, or json: one document")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  verb->add_option("--out,--save", arguments->common.save, "Also write the JSON document to this file")
+      ->type_name("FILE");
+  verb->add_option("--results", arguments->common.results,
+                   "Also write it into this folder, named by what was measured, machine and commit")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
   verb->add_flag("--quick", arguments->common.quick, "A minute at most, fewer rounds");
   verb->footer(
-      "Each cell is a process of its own; ways take turns, round by round, and a ratio is over the round trip of a cache\n"
-      "line measured between the same calls. Replies are compared byte for byte with the first way's (of JSON: as JSON):\n"
-      "a way that differs is failed. A way that crashes, or cannot be had, is named and the others go on. Calls at a rate\n"
+      "Each cell is a process of its own; ways take turns, round by round, and a ratio is over the round trip of a "
+      "cache\n"
+      "line measured between the same calls. Replies are compared byte for byte with the first way's (of JSON: as "
+      "JSON):\n"
+      "a way that differs is failed. A way that crashes, or cannot be had, is named and the others go on. Calls at a "
+      "rate\n"
       "count from when they were to be made. About ten minutes.\n"
       "Exit status 1: a way failed, or was slower than the --rate asked for.");
   verb->callback([arguments, &exit_status] { exit_status = bench_hosting(*arguments); });

@@ -20,6 +20,7 @@ struct HostingArguments {
   std::vector<std::size_t> sizes;
   double rate = 0;  // calls a second; 0: the default, and missing it is no failure
   unsigned rounds = 0;
+  bool to_stderr = false;  // the table is no data of whoever measures here
 };
 
 [[nodiscard]] int bench_hosting(const HostingArguments& arguments);

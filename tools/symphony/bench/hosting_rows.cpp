@@ -46,9 +46,15 @@ Json median_or_null(const std::vector<Json>& rounds, const char* key) {
 }  // namespace
 
 Json hosting_row(const HostingWay& way, const std::vector<Json>& rounds) {
-  Json row{{"mode", way.name},          {"hosting", way.mode},           {"profile", way.profile.empty() ? Json(nullptr) : Json(way.profile)},
-           {"transport", way.transport}, {"trust", way.trust},            {"placement", way.placement},
-           {"threads", way.threads},     {"oversubscribed", way.threads > bench::this_host().cores}, {"loses", way.loses}};
+  Json row{{"mode", way.name},
+           {"hosting", way.mode},
+           {"profile", way.profile.empty() ? Json(nullptr) : Json(way.profile)},
+           {"transport", way.transport},
+           {"trust", way.trust},
+           {"placement", way.placement},
+           {"threads", way.threads},
+           {"oversubscribed", way.threads > bench::this_host().cores},
+           {"loses", way.loses}};
   for (const Json& round : rounds) {
     if (round["status"] == "ok") continue;
     row["status"] = round["status"];
@@ -71,8 +77,8 @@ Json hosting_row(const HostingWay& way, const std::vector<Json>& rounds) {
     if (round.contains("open")) open.push_back(&round["open"]);
   }
   const Interval ratio = interval_of(ratios);
-  row["ratio"] = {{"value", ratio.value}, {"low", ratio.low},         {"high", ratio.high},
-                  {"low_999", ratio.low_999}, {"high_999", ratio.high_999}, {"n", ratio.n}, {"rounds", ratios}};
+  row["ratio"] = {{"value", ratio.value},       {"low", ratio.low}, {"high", ratio.high}, {"low_999", ratio.low_999},
+                  {"high_999", ratio.high_999}, {"n", ratio.n},     {"rounds", ratios}};
   row["line_ns"] = median(rounds, "line_ns");
   row["call_ns"] = median(rounds, "call_ns");
   row["per_s"] = median(rounds, "per_s");
@@ -103,7 +109,8 @@ Json hosting_row(const HostingWay& way, const std::vector<Json>& rounds) {
     one["hz"] = wanted["hz"];
     row["cold"].push_back(std::move(one));
   }
-  for (const char* key : {"memory_kib", "state_bytes", "start_ms", "snapshot_ms", "restore_ms", "swap_pause_ms", "restart_ms", "hiccup_p999_ns"}) {
+  for (const char* key : {"memory_kib", "state_bytes", "start_ms", "snapshot_ms", "restore_ms", "swap_pause_ms",
+                          "restart_ms", "hiccup_p999_ns"}) {
     row[key] = median_or_null(rounds, key);
   }
   if (rounds[0].contains("missing")) row["missing"] = rounds[0]["missing"];
@@ -119,7 +126,8 @@ std::string hosting_table(const Json& document) {
   for (const char* kind : {"pits", "sizes"}) {
     for (const Json& pit : document[kind]) {
       out += fmt::format("{}: {}\n", pit["pit"].get<std::string>(), without_controls(pit["what"].get<std::string>()));
-      Table table({"way", "call", "over the line", "95 %", "p50 at rate", "p99", "p99.9", "CPU a call", "memory", "start", "restart", "swap", "replies"});
+      Table table({"way", "call", "over the line", "95 %", "p50 at rate", "p99", "p99.9", "CPU a call", "memory",
+                   "start", "restart", "swap", "replies"});
       for (const Json& row : pit["modes"]) {
         if (row["status"] != "ok") {
           table.add_row({row["mode"], row["status"] == "failed" ? "failed" : "not hosted"});
@@ -129,21 +137,23 @@ std::string hosting_table(const Json& document) {
         const bool has_open = row.contains("open");
         const bool missed = has_open && row["open"]["missed"] == true;
         const auto at = [&](const char* key) { return !has_open ? "-" : missed ? "too slow" : time(row["open"][key]); };
-        table.add_row({row["mode"], time(row["call_ns"]), fmt::format("{:.2f}", ratio["value"].get<double>()),
-                       fmt::format("{:.2f}..{:.2f}", ratio["low"].get<double>(), ratio["high"].get<double>()), at("p50_ns"),
-                       at("p99_ns"), at("p999_ns"), time(row["cpu_ns"]),
-                       row["memory_kib"].is_number() ? fmt::format("{:.1f} MiB", row["memory_kib"].get<double>() / 1024) : "-", ms(row["start_ms"]),
-                       ms(row["restart_ms"]), ms(row["swap_pause_ms"]), row["outputs"]});
+        table.add_row(
+            {row["mode"], time(row["call_ns"]), fmt::format("{:.2f}", ratio["value"].get<double>()),
+             fmt::format("{:.2f}..{:.2f}", ratio["low"].get<double>(), ratio["high"].get<double>()), at("p50_ns"),
+             at("p99_ns"), at("p999_ns"), time(row["cpu_ns"]),
+             row["memory_kib"].is_number() ? fmt::format("{:.1f} MiB", row["memory_kib"].get<double>() / 1024) : "-",
+             ms(row["start_ms"]), ms(row["restart_ms"]), ms(row["swap_pause_ms"]), row["outputs"]});
       }
       out += table.text() + "\n";
     }
   }
   const Json& machine = document["machine"];
   out += fmt::format("{}, {} processors, Linux {}; {} rounds; ways with two threads need two processors\n",
-                     machine["cpu"].get<std::string>(), machine["cores"].get<unsigned>(), machine["kernel"].get<std::string>(),
-                     document["rounds"].get<unsigned>());
+                     machine["cpu"].get<std::string>(), machine["cores"].get<unsigned>(),
+                     machine["kernel"].get<std::string>(), document["rounds"].get<unsigned>());
   if (document["disturbed"] == true) {
-    out += fmt::format("Others used {:.0f} % of the processors meanwhile: compare ratios, not times.\n", document["competing"].get<double>() * 100);
+    out += fmt::format("Others used {:.0f} % of the processors meanwhile: compare ratios, not times.\n",
+                       document["competing"].get<double>() * 100);
   }
   return out;
 }

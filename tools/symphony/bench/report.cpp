@@ -15,7 +15,9 @@
 namespace symphony::tools {
 namespace {
 
-int refused_result(const char* verb, const ReadFault& fault) { return fail_bench(verb, fault.text, fault.is_version ? exit_version : exit_usage); }
+int refused_result(const char* verb, const ReadFault& fault) {
+  return fail_bench(verb, fault.text, fault.is_version ? exit_version : exit_usage);
+}
 
 struct ReportArguments {
   std::string result, faults, html, other, format = "table";
@@ -24,11 +26,13 @@ struct ReportArguments {
 
 int report_command(const ReportArguments& arguments) {
   HostingResult result;
-  if (const ReadFault fault = read_result(arguments.result, result); !fault.ok()) return refused_result("report", fault);
+  if (const ReadFault fault = read_result(arguments.result, result); !fault.ok())
+    return refused_result("report", fault);
   int status = exit_ok;
   if (!arguments.faults.empty()) {
     // A matrix that cannot be read costs the matrix, not the report.
-    if (const ReadFault fault = read_faults(arguments.faults, result); !fault.ok()) status = refused_result("report", fault);
+    if (const ReadFault fault = read_faults(arguments.faults, result); !fault.ok())
+      status = refused_result("report", fault);
   }
   if (!arguments.html.empty()) {
     const std::string page = report_html(result);
@@ -41,7 +45,8 @@ int report_command(const ReportArguments& arguments) {
     if (!arguments.term && !arguments.markdown) std::printf("%s\n", arguments.html.c_str());
   }
   if (arguments.markdown) std::fputs(report_markdown(result).c_str(), stdout);
-  if (arguments.term || (arguments.html.empty() && !arguments.markdown)) std::fputs(report_term(result).c_str(), stdout);
+  if (arguments.term || (arguments.html.empty() && !arguments.markdown))
+    std::fputs(report_term(result).c_str(), stdout);
   return std::fflush(stdout) == 0 ? status : exit_internal;
 }
 
@@ -51,8 +56,11 @@ int compare_command(const char* verb, const ReportArguments& arguments, bool gat
     if (const ReadFault fault = read_result(*path, *into); !fault.ok()) return refused_result(verb, fault);
   }
   const Comparison comparison = compare_results(a, b);
-  if (comparison.compared == 0) return fail_bench(verb, "the two have no row in common: measure the same pit in both", exit_usage);
-  std::fputs(arguments.format == "json" ? (comparison_json(comparison).dump(1) + "\n").c_str() : comparison_text(comparison).c_str(), stdout);
+  if (comparison.compared == 0)
+    return fail_bench(verb, "the two have no row in common: measure the same pit in both", exit_usage);
+  std::fputs(arguments.format == "json" ? (comparison_json(comparison).dump(1) + "\n").c_str()
+                                        : comparison_text(comparison).c_str(),
+             stdout);
   if (std::fflush(stdout) != 0) return exit_internal;
   return gates && has_regression(comparison) ? exit_bad : exit_ok;
 }
@@ -62,7 +70,9 @@ int compare_command(const char* verb, const ReportArguments& arguments, bool gat
 void add_report_verbs(CLI::App& bench, int& exit_status) {
   auto arguments = std::make_shared<ReportArguments>();
   auto* report = bench.add_subcommand("report", "A measured result as a page, for a terminal or as Markdown");
-  report->add_option("result", arguments->result, "What bench hosting --out wrote, or an earlier report")->required()->type_name("RESULT");
+  report->add_option("result", arguments->result, "What bench hosting --out wrote, or an earlier report")
+      ->required()
+      ->type_name("RESULT");
   report->add_option("faults", arguments->faults, "What bench faults wrote")->type_name("FAULTS");
   report->add_option("--html", arguments->html, "Write one page that needs no network")->type_name("FILE");
   report->add_flag("--term", arguments->term, "Draw it here (where nothing else is asked for)");
@@ -72,8 +82,12 @@ void add_report_verbs(CLI::App& bench, int& exit_status) {
     auto* verb = bench.add_subcommand(name, help);
     verb->add_option("before", arguments->result, "A result or a report")->required()->type_name("A");
     verb->add_option("after", arguments->other, "Another")->required()->type_name("B");
-    verb->add_option("-o,--output", arguments->format, "table, or json: one document")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
-    verb->footer("Ratios over the cache line are compared by their rounds: a row changed where 1 is outside the 99.9 % interval of\nafter over before, and the change is above 3 %.");
+    verb->add_option("-o,--output", arguments->format, "table, or json: one document")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    verb->footer(
+        "Ratios over the cache line are compared by their rounds: a row changed where 1 is outside the 99.9 % interval "
+        "of\nafter over before, and the change is above 3 %.");
     verb->callback([arguments, &exit_status, name, gates] { exit_status = compare_command(name, *arguments, gates); });
   };
   add("compare", "What changed between two results beyond the noise", false);

@@ -13,9 +13,9 @@ struct HostingWay {
   std::string_view transport;  // how a message gets there
   std::string_view trust;      // how far the pit is trusted in this row
   std::string_view placement;
-  unsigned threads;            // that run at once while it is called back to back
-  bool quick;                  // also in a quick run
-  std::string_view loses;      // what one gives up
+  unsigned threads;        // that run at once while it is called back to back
+  bool quick;              // also in a quick run
+  std::string_view loses;  // what one gives up
 };
 
 inline constexpr std::array<HostingWay, 11> hosting_ways{{
@@ -23,24 +23,24 @@ inline constexpr std::array<HostingWay, 11> hosting_ways{{
      "a new build for each change; a crash ends the host"},
     {"dynamic", "dynamic", "", "direct call", "trusted: our address space", "the caller's thread", 1, true,
      "a crash ends the host; never unloaded"},
-    {"wasm", "wasm", "", "direct call, body copied in", "contained: its own memory, no system calls", "the caller's thread", 1, true,
-     "slower code; only what compiles to WebAssembly"},
-    {"process", "process", "", "shared-memory rings, adaptive", "cooperative: read in place, checked", "two processes, where the scheduler puts them", 2, true,
-     "a second process; may do what its user may"},
-    {"process+spin", "process", "", "shared-memory rings, spinning", "cooperative: read in place, checked", "two processes, where the scheduler puts them", 2, false,
-     "a core for each side"},
-    {"process+sleep", "process", "", "shared-memory rings, sleeping", "cooperative: read in place, checked", "two processes, where the scheduler puts them", 2, true,
-     "a wake-up each way"},
-    {"process+ring", "process", "ring", "shared-memory rings, adaptive", "hostile: copied out, then verified", "two processes, where the scheduler puts them", 2, true,
-     "no files, no network, no memory once it serves"},
-    {"process+heap", "process", "heap", "shared-memory rings, adaptive", "hostile: copied out, then verified", "two processes, where the scheduler puts them", 2, true,
-     "no files, no network"},
-    {"process+threads", "process", "threads", "shared-memory rings, adaptive", "hostile: copied out, then verified", "two processes, where the scheduler puts them", 2, true,
-     "no files, no network"},
-    {"uds+flatbuffers", "socket", "", "Unix socket, FlatBuffers", "none: the server believes its caller", "two processes, where the scheduler puts them", 2, true,
-     "no restart, no walls, no swap; a wake-up each way"},
-    {"uds+json", "socket", "", "Unix socket, JSON by the schema", "none: the server believes its caller", "two processes, where the scheduler puts them", 2, true,
-     "as the row above, and JSON made and read at both ends"},
+    {"wasm", "wasm", "", "direct call, body copied in", "contained: its own memory, no system calls",
+     "the caller's thread", 1, true, "slower code; only what compiles to WebAssembly"},
+    {"process", "process", "", "shared-memory rings, adaptive", "cooperative: read in place, checked",
+     "two processes, where the scheduler puts them", 2, true, "a second process; may do what its user may"},
+    {"process+spin", "process", "", "shared-memory rings, spinning", "cooperative: read in place, checked",
+     "two processes, where the scheduler puts them", 2, false, "a core for each side"},
+    {"process+sleep", "process", "", "shared-memory rings, sleeping", "cooperative: read in place, checked",
+     "two processes, where the scheduler puts them", 2, true, "a wake-up each way"},
+    {"process+ring", "process", "ring", "shared-memory rings, adaptive", "hostile: copied out, then verified",
+     "two processes, where the scheduler puts them", 2, true, "no files, no network, no memory once it serves"},
+    {"process+heap", "process", "heap", "shared-memory rings, adaptive", "hostile: copied out, then verified",
+     "two processes, where the scheduler puts them", 2, true, "no files, no network"},
+    {"process+threads", "process", "threads", "shared-memory rings, adaptive", "hostile: copied out, then verified",
+     "two processes, where the scheduler puts them", 2, true, "no files, no network"},
+    {"uds+flatbuffers", "socket", "", "Unix socket, FlatBuffers", "none: the server believes its caller",
+     "two processes, where the scheduler puts them", 2, true, "no restart, no walls, no swap; a wake-up each way"},
+    {"uds+json", "socket", "", "Unix socket, JSON by the schema", "none: the server believes its caller",
+     "two processes, where the scheduler puts them", 2, true, "as the row above, and JSON made and read at both ends"},
 }};
 
 [[nodiscard]] constexpr const HostingWay* hosting_way(std::string_view name) noexcept {

@@ -10,7 +10,7 @@
 namespace symphony::tools {
 namespace {
 
-constexpr double left = 70, right = 118, top = 14, bottom = 44;
+constexpr double left_of_dots = 70, left_of_bars = 112, right = 118, top = 14, bottom = 44;
 constexpr std::size_t colours = 8, shapes = 6;
 
 double share(const Axis& axis, double value) {
@@ -26,7 +26,8 @@ std::vector<double> ticks_of(const Axis& axis) {
 }
 
 std::string text_at(double x, double y, const char* anchor, std::string_view text, const char* more = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>", x, y, anchor, more, html_text(text));
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>", x, y, anchor, more,
+                     html_text(text));
 }
 
 // A shape beside the colour, for who does not see that.
@@ -54,13 +55,20 @@ std::string html_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else if (byte < 0x20 || byte == 0x7F) out += "\xEF\xBF\xBD";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else if (byte < 0x20 || byte == 0x7F)
+      out += "\xEF\xBF\xBD";
+    else
+      out += c;
   }
   return out;
 }
@@ -75,12 +83,15 @@ void fit_log(Axis& axis, const std::vector<double>& values) {
 }
 
 std::string Chart::svg() const {
+  const double left = bars.empty() ? left_of_dots : left_of_bars;
   const double plot_w = width - left - right, plot_h = height - top - bottom;
   const auto px = [&](double v) { return left + std::clamp(share(x, v), 0.0, 1.0) * plot_w; };
   const auto py = [&](double v) { return top + (1 - std::clamp(share(y, v), 0.0, 1.0)) * plot_h; };
-  std::string out = fmt::format("<svg id=\"{0}\" viewBox=\"0 0 {1:.0f} {2:.0f}\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\"><title id=\"{0}-t\">{3}</title>"
-                                "<desc id=\"{0}-d\">{4}</desc>\n",
-                                html_text(id), width, height, html_text(title), html_text(description));
+  std::string out = fmt::format(
+      "<svg id=\"{0}\" viewBox=\"0 0 {1:.0f} {2:.0f}\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\"><title "
+      "id=\"{0}-t\">{3}</title>"
+      "<desc id=\"{0}-d\">{4}</desc>\n",
+      html_text(id), width, height, html_text(title), html_text(description));
   for (const double at : ticks_of(x)) {
     out += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}v{:.1f}\"/>", px(at), top, plot_h);
     out += text_at(px(at), top + plot_h + 16, "middle", x.tick(at));
@@ -92,7 +103,8 @@ std::string Chart::svg() const {
   out += fmt::format("<path class=\"axis\" d=\"M{:.1f} {:.1f}v{:.1f}h{:.1f}\"/>\n", left, top, plot_h, plot_w);
   out += text_at(left + plot_w / 2, height - 8, "middle", x.label);
   if (bars.empty()) {
-    out += text_at(0, 0, "middle", y.label, fmt::format(" transform=\"translate(13 {:.0f}) rotate(-90)\"", top + plot_h / 2).c_str());
+    out += text_at(0, 0, "middle", y.label,
+                   fmt::format(" transform=\"translate(13 {:.0f}) rotate(-90)\"", top + plot_h / 2).c_str());
   }
   std::vector<std::pair<double, double>> taken;  // of labels: where, and how wide
   const auto label = [&](double at_x, double at_y, const std::string& text) {
@@ -109,14 +121,18 @@ std::string Chart::svg() const {
   for (const Line& line : lines) {
     if (line.points.empty()) continue;
     std::string path;
-    for (const auto& [at_x, at_y] : line.points) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px(at_x), py(at_y));
+    for (const auto& [at_x, at_y] : line.points)
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px(at_x), py(at_y));
     out += fmt::format("<path class=\"line s{}{}\" d=\"{}\"/>", line.style % colours, line.dashed ? " dash" : "", path);
     if (!line.dashed) out += mark(px(line.points.back().first), py(line.points.back().second), line.style);
-    if (!line.label.empty()) out += label(px(line.points.back().first) + 9, py(line.points.back().second) + 4, line.label);
+    if (!line.label.empty())
+      out += label(px(line.points.back().first) + 9, py(line.points.back().second) + 4, line.label);
     out += "\n";
   }
   for (const Dot& dot : dots) {
-    if (dot.x_range) out += fmt::format("<path class=\"line s{}\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", dot.style % colours, px(dot.x_range->first), py(dot.y), px(dot.x_range->second));
+    if (dot.x_range)
+      out += fmt::format("<path class=\"line s{}\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", dot.style % colours,
+                         px(dot.x_range->first), py(dot.y), px(dot.x_range->second));
     out += mark(px(dot.x), py(dot.y), dot.style) + label(px(dot.x) + 9, py(dot.y) - 5, dot.label) + "\n";
   }
   const double step = bars.empty() ? 0 : plot_h / static_cast<double>(bars.size());
@@ -126,11 +142,12 @@ std::string Chart::svg() const {
     for (std::size_t k = 0; k < bars[i].parts.size(); ++k) {
       sum += bars[i].parts[k].first;
       const double a = px(from), b = px(sum);
-      out += fmt::format("<rect class=\"c{}\" opacity=\"{:.2f}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
-                         bars[i].style % colours, 1 - 0.3 * static_cast<double>(k), a, at_y, std::max(0.5, b - a), step * 0.7);
+      out += fmt::format(
+          "<rect class=\"c{}\" opacity=\"{:.2f}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
+          bars[i].style % colours, 1 - 0.3 * static_cast<double>(k), a, at_y, std::max(0.5, b - a), step * 0.7);
       from = sum;
     }
-    out += text_at(left - 6, at_y + step * 0.5, "end", bars[i].label.substr(0, 12));
+    out += text_at(left - 6, at_y + step * 0.5, "end", bars[i].label);
     out += text_at(px(sum) + 6, at_y + step * 0.5, "start", x.tick(sum));
   }
   return out + "</svg>\n";

@@ -11,9 +11,9 @@ namespace symphony::tools {
 // of 100 cases: by Student's t on their logarithms. One round has no interval: low and high are the value.
 struct Interval {
   double value = 0;
-  double low = 0, high = 0;            // 95 %
-  double low_999 = 0, high_999 = 0;    // 99.9 %
-  double spread = 0;                   // standard deviation of the logarithms
+  double low = 0, high = 0;          // 95 %
+  double low_999 = 0, high_999 = 0;  // 99.9 %
+  double spread = 0;                 // standard deviation of the logarithms
   std::size_t n = 0;
 };
 // Precondition: at least one value, all above 0.
@@ -22,7 +22,7 @@ struct Interval {
 // Two such means side by side: b over a.
 struct Difference {
   double ratio = 1;
-  double low = 1, high = 1;  // 99.9 %: many are compared at once
+  double low = 1, high = 1;   // 99.9 %: many are compared at once
   bool beyond_noise = false;  // 1 is not between the two, and the ratio is beyond `least`
 };
 inline constexpr double least_difference = 0.03;  // a smaller one is none, however sure

@@ -18,7 +18,8 @@ std::string drawn(const PitResult& pit) {
   std::vector<double> times;
   unsigned faults = 0;
   for (const ModeResult& row : pit.modes) {
-    if (row.ok() && row.decisive() != nullptr) times.push_back(std::max(1.0, row.decisive()->p99_ns)), faults = std::max(faults, row.faults);
+    if (row.ok() && row.decisive() != nullptr)
+      times.push_back(std::max(1.0, row.decisive()->p99_ns)), faults = std::max(faults, row.faults);
   }
   if (times.empty()) return "";
   Axis axis;
@@ -31,7 +32,10 @@ std::string drawn(const PitResult& pit) {
     if (!row.ok() || row.decisive() == nullptr) continue;
     const double at = std::log(std::max(1.0, row.decisive()->p99_ns) / axis.low) / std::log(axis.high / axis.low);
     auto x = std::min(columns - 1, static_cast<std::size_t>(at * (columns - 1)));
-    const std::size_t y = faults == 0 ? 0 : static_cast<std::size_t>(std::lround(static_cast<double>(row.contained.value_or(0)) * static_cast<double>(lines) / faults));
+    const std::size_t y = faults == 0
+                              ? 0
+                              : static_cast<std::size_t>(std::lround(static_cast<double>(row.contained.value_or(0)) *
+                                                                     static_cast<double>(lines) / faults));
     std::string& line = grid[lines - y];
     while (line[x] != ' ' && x + 1 < columns) ++x;
     line[x] = letter;
@@ -39,7 +43,8 @@ std::string drawn(const PitResult& pit) {
   }
   std::string out = fmt::format("faults contained (top: {}) against p99\n", faults);
   for (const std::string& line : grid) out += "  |" + line + "\n";
-  return out + "  +" + std::string(columns, '-') + "\n   " + ns_text(axis.low) + std::string(columns - 16, ' ') + ns_text(axis.high) + "\n" + key + "\n\n";
+  return out + "  +" + std::string(columns, '-') + "\n   " + ns_text(axis.low) + std::string(columns - 16, ' ') +
+         ns_text(axis.high) + "\n" + key + "\n\n";
 }
 
 std::string cell_of(std::string text) {

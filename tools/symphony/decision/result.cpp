@@ -37,7 +37,8 @@ std::string text(const Json& at, const char* key) { return at.at(key).is_null() 
 constexpr double curve_points[] = {0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999};
 
 Latency latency(const Json& from) {
-  Latency out{number(from, "n"), number(from, "p50_ns"), number(from, "p99_ns"), number(from, "p999_ns"), number(from, "max_ns")};
+  Latency out{number(from, "n"), number(from, "p50_ns"), number(from, "p99_ns"), number(from, "p999_ns"),
+              number(from, "max_ns")};
   if (from.contains("histogram")) {
     const auto histogram = bench::Histogram::from_text(from["histogram"].get<std::string>());
     if (!histogram) throw Wrong{"a histogram is damaged"};
@@ -47,16 +48,22 @@ Latency latency(const Json& from) {
       out.curve.emplace_back(percent, static_cast<double>(histogram->percentile_ns(percent)));
     }
   } else if (from.contains("curve")) {
-    for (const Json& point : from["curve"]) out.curve.emplace_back(point.at(0).get<double>(), point.at(1).get<double>());
+    for (const Json& point : from["curve"])
+      out.curve.emplace_back(point.at(0).get<double>(), point.at(1).get<double>());
   }
   return out;
 }
 
 ModeResult mode_of(const Json& row) {
   ModeResult out;
-  for (auto [field, key] : {std::pair{&out.mode, "mode"}, {&out.hosting, "hosting"}, {&out.profile, "profile"},
-                            {&out.transport, "transport"}, {&out.trust, "trust"}, {&out.placement, "placement"},
-                            {&out.loses, "loses"}, {&out.status, "status"}}) {
+  for (auto [field, key] : {std::pair{&out.mode, "mode"},
+                            {&out.hosting, "hosting"},
+                            {&out.profile, "profile"},
+                            {&out.transport, "transport"},
+                            {&out.trust, "trust"},
+                            {&out.placement, "placement"},
+                            {&out.loses, "loses"},
+                            {&out.status, "status"}}) {
     *field = text(row, key);
   }
   out.oversubscribed = row.at("oversubscribed").get<bool>();
@@ -153,7 +160,8 @@ ReadFault parse_result(const std::string& given, const std::string& label, Hosti
       return {label + ": is no result: name what `symphony bench hosting --out FILE` wrote, or a report of it"};
     }
     if (document.at("version") != result_version) {
-      return {label + ": a result of version " + document["version"].dump() + ", this release reads 1: measure again", true};
+      return {label + ": a result of version " + document["version"].dump() + ", this release reads 1: measure again",
+              true};
     }
     HostingResult read;
     const Json& machine = document.at("machine");
@@ -177,7 +185,8 @@ ReadFault parse_result(const std::string& given, const std::string& label, Hosti
     for (std::size_t i = 0; i < read.pits.size(); ++i) shorten(read.raw["pits"][i]["modes"], read.pits[i].modes);
     for (std::size_t i = 0; i < read.sizes.size(); ++i) shorten(read.raw["sizes"][i]["modes"], read.sizes[i].modes);
     out = std::move(read);
-    if (const std::string faults = is_html ? inside(given, faults_open) : ""; !faults.empty()) return parse_faults(faults, label, out);
+    if (const std::string faults = is_html ? inside(given, faults_open) : ""; !faults.empty())
+      return parse_faults(faults, label, out);
     return {};
   });
 }
@@ -195,7 +204,8 @@ ReadFault parse_faults(const std::string& given, const std::string& label, Hosti
       return {label + ": is no containment matrix: name what `symphony bench faults --out FILE` wrote"};
     }
     if (document.at("version") != faults_version) {
-      return {label + ": a matrix of version " + document["version"].dump() + ", this release reads 1: run it again", true};
+      return {label + ": a matrix of version " + document["version"].dump() + ", this release reads 1: run it again",
+              true};
     }
     std::vector<FaultColumn> columns;
     for (const Json& mode : document.at("modes")) {
@@ -213,15 +223,19 @@ ReadFault parse_faults(const std::string& given, const std::string& label, Hosti
         if (!seen.insert(one.fault).second) throw Wrong{"a fault stands twice in one mode"};
         if (!one.not_run.empty()) continue;
         one.kind = text(cell, "class");
-        if (one.kind != "contained" && one.kind != "pit_lost" && one.kind != "host_lost" && one.kind != "machine_hurt") {
+        if (one.kind != "contained" && one.kind != "pit_lost" && one.kind != "host_lost" &&
+            one.kind != "machine_hurt") {
           throw Wrong{"a cell's class is none that there is"};
         }
         // Counted from the cells: a sum that somebody wrote down is not believed.
         column.contained += one.kind == "contained";
-        if (const auto back = maybe(cell, "service_back_ms")) one.detail = "back after " + std::to_string(std::lround(*back)) + " ms";
-        if (const std::string signal = text(cell, "signal"); !signal.empty()) one.detail += (one.detail.empty() ? "" : ", ") + signal;
+        if (const auto back = maybe(cell, "service_back_ms"))
+          one.detail = "back after " + std::to_string(std::lround(*back)) + " ms";
+        if (const std::string signal = text(cell, "signal"); !signal.empty())
+          one.detail += (one.detail.empty() ? "" : ", ") + signal;
       }
-      if (column.contained != mode.at("contained").get<unsigned>()) throw Wrong{"a mode's sum is not that of its cells"};
+      if (column.contained != mode.at("contained").get<unsigned>())
+        throw Wrong{"a mode's sum is not that of its cells"};
     }
     into.faults = std::move(columns);
     into.raw_faults = document;

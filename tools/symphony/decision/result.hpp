@@ -32,7 +32,8 @@ struct ModeResult {
   double rate = 0, reached = 0;
   bool missed = false;
   std::vector<ColdLatency> cold;
-  std::optional<double> memory_kib, state_bytes, start_ms, snapshot_ms, restore_ms, swap_pause_ms, restart_ms, hiccup_p999_ns;
+  std::optional<double> memory_kib, state_bytes, start_ms, snapshot_ms, restore_ms, swap_pause_ms, restart_ms,
+      hiccup_p999_ns;
   std::optional<unsigned> contained;  // of `faults`, where faults were injected into this way
   unsigned faults = 0;
 

@@ -9,13 +9,16 @@
 
 namespace symphony::tools {
 
-// Of the pit: the way that contains most, of these the fastest; beside it the fastest of all. Without a matrix the fastest.
+// Of the pit: the way that contains most, of these the fastest; beside it the fastest of all. Without a matrix the
+// fastest.
 [[nodiscard]] std::string verdict_of(const HostingResult& result, const PitResult& pit);
 // The pit that the first screen is about: the last, which does the most.
 [[nodiscard]] const PitResult& main_pit(const HostingResult& result);
 
 inline const std::vector<std::string>& verdict_heads() {
-  static const std::vector<std::string> heads{"way", "p50", "p99", "p99.9", "max", "calls/s", "CPU a call", "memory", "restart", "swap pause", "contained", "trust", "you lose"};
+  static const std::vector<std::string> heads{"way",       "p50",        "p99",     "p99.9",   "max",
+                                              "calls/s",   "CPU a call", "memory",  "restart", "swap pause",
+                                              "contained", "trust",      "you lose"};
   return heads;
 }
 // One row a way, as many cells as heads; a way that is not drawn says why in the second.
