@@ -3,8 +3,8 @@
 // can be taken out of there safely. It is noticed, its stack is kept, and the program chose what follows: it waits, or
 // the process ends.
 // One thread of the process looks, ten times a budget, while somebody is inside a pit that has one; else it sleeps. How
-// late its own look comes is added to every budget (`Looks`): after a freeze of the machine each would be over. Found between the
-// budget and a tenth of it, or 2 ms, later.
+// late its own look comes is added to every budget (`Looks`): after a freeze of the machine each would be over. Found
+// between the budget and a tenth of it, or 2 ms, later.
 // Threads: a Turn by who is inside the executor; health() any.
 #pragma once
 
