@@ -29,6 +29,10 @@ Json signal_json(int number) {
   return name != nullptr ? "SIG" + std::string(name) : std::to_string(number);
 }
 
+const char* trust_text(Trust trust) {
+  return trust == Trust::trusted ? "trusted" : trust == Trust::cooperative ? "cooperative" : "hostile";
+}
+
 // Of the process that held the culprit: in modes of one process that is the host's.
 Json json_of(const Hosting& hosting, Fault fault, const Observation& seen) {
   const bool is_apart = hosting.mode == Mode::process;
@@ -36,6 +40,7 @@ Json json_of(const Hosting& hosting, Fault fault, const Observation& seen) {
   Json cell{
       {"mode", to_string(hosting.mode)},
       {"profile", nullptr},
+      {"trust", trust_text(trust_of(hosting))},
       {"fault", facts_of(fault).name},
       {"class", name_of(classify(seen))},
       {"service_back_ms", nullptr},

@@ -35,6 +35,11 @@ std::string name_of(const Hosting& hosting) {
   return hosting.profile == SandboxProfile::none ? mode : mode + "+" + std::string(name_of(hosting.profile));
 }
 
+Trust trust_of(const Hosting& hosting) {
+  if (hosting.mode != Mode::process) return Trust::trusted;
+  return hosting.profile == SandboxProfile::none ? Trust::cooperative : Trust::hostile;
+}
+
 const std::vector<Hosting>& all_hostings() {
   static const std::vector<Hosting> all{
       {Mode::static_, SandboxProfile::none},    {Mode::dynamic, SandboxProfile::none},

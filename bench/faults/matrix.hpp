@@ -10,6 +10,7 @@
 
 #include <symphony/conductor.hpp>
 #include <symphony/sandbox.hpp>
+#include <symphony/trust.hpp>
 
 #include "bench/faults/order.hpp"
 
@@ -24,6 +25,8 @@ struct Hosting {
 // "static", "dynamic", "wasm", "process", "process+ring", …
 [[nodiscard]] std::string name_of(const Hosting& hosting);
 [[nodiscard]] std::optional<Hosting> hosting_of(std::string_view name);
+// How far the host trusts what it hosts: behind walls not at all; in its own process it has no choice.
+[[nodiscard]] Trust trust_of(const Hosting& hosting);
 // From the least safe to the safest.
 [[nodiscard]] const std::vector<Hosting>& all_hostings();
 

@@ -31,10 +31,8 @@ PitConfig config_of(const std::string& name, const std::string& file, const Host
   config.name = name;
   config.executable = beside("symphony-pit-host");
   config.args = {file};
-  if (hosting.profile != SandboxProfile::none) {
-    config.trust = Trust::hostile;
-    config.sandbox.profile = hosting.profile;
-  }
+  config.trust = trust_of(hosting);
+  config.sandbox.profile = hosting.profile;
   return config;
 }
 
@@ -87,7 +85,12 @@ std::string World::build(const Hosting& hosting) {
     operator_.emplace(*std::move(asked));
     for (const char* pit : {"honest", "culprit"}) {
       const OperatorAnswer started = operator_->start(pit, 30 * second_ns);
-      if (!started.ok()) return started.text.empty() ? started.pit.reason : started.text;
+      if (started.ok()) continue;
+      const std::string why = started.text.empty() ? started.pit.reason : started.text;
+      // 125: its process could not put up a wall that is required.
+      const bool lacks_walls = why.find("125") != std::string::npos || why.find("sandbox") != std::string::npos;
+      return hosting.profile != SandboxProfile::none && lacks_walls ? "this machine gives no such sandbox: " + why
+                                                                    : why;
     }
   }
   conductor_ = std::make_unique<Conductor>(endpoint_ ? &*endpoint_ : nullptr);
