@@ -234,8 +234,8 @@ class Faults(unittest.TestCase):
         result = json.loads(run.stdout)
         self.assertEqual((result["format"], result["version"]), ("symphony-faults", 1))
         self.assertTrue(result["machine"]["cpu"] and result["commit"] and result["build"])
-        for mode, score in zip(result["modes"], [("static", 1, 2, 1), ("process", 3, 3, 0)]):
-            self.assertEqual((mode["mode"], mode["contained"], mode["faults"], mode["not_run"]), score)
+        for mode, score in zip(result["modes"], [("static", "trusted", 1, 2, 1), ("process", "cooperative", 3, 3, 0)]):
+            self.assertEqual((mode["mode"], mode["trust"], mode["contained"], mode["faults"], mode["not_run"]), score)
             for cell in mode["cells"]:
                 is_run = cell["class"] != "not_run"
                 self.assertEqual((cell["not_run"] is None, cell["pid"] > 0), (is_run, is_run), cell)

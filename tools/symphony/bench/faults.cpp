@@ -151,7 +151,7 @@ int bench_faults(const FaultArguments& arguments) {
   std::string why_not;
   int ran = 0;
   for (const std::string& mode : modes) {
-    BenchJson row{{"mode", nullptr}, {"profile", nullptr}, {"contained", 0},
+    BenchJson row{{"mode", nullptr}, {"profile", nullptr}, {"trust", nullptr},           {"contained", 0},
                   {"faults", 0},     {"not_run", 0},       {"cells", BenchJson::array()}};
     for (const std::string& fault : faults) {
       const Printed printed = run_helper({program, "--mode", mode, "--fault", fault, "--keep-promises", "yes"});
@@ -164,8 +164,8 @@ int bench_faults(const FaultArguments& arguments) {
       }
       row["mode"] = cell["mode"];
       row["profile"] = cell["profile"];
-      cell.erase("mode");
-      cell.erase("profile");
+      row["trust"] = cell["trust"];
+      for (const char* key : {"mode", "profile", "trust"}) cell.erase(key);
       const bool is_run = cell["class"] != "not_run";
       row[is_run ? "faults" : "not_run"] = row[is_run ? "faults" : "not_run"].get<int>() + 1;
       if (cell["class"] == "contained") row["contained"] = row["contained"].get<int>() + 1;
