@@ -38,6 +38,7 @@ constexpr std::uint16_t others_port = 7001;
 constexpr char secret_path[] = "/dev/shm/others/secret";
 constexpr TimeNs beyond_patience_ns = 25 * second_ns;  // for all that a cell does besides waiting
 constexpr std::size_t output_max = 2048;
+constexpr char line_end = '\v';  // of output, on its way in one line
 constexpr int cpu_seconds_max = 60;
 constexpr int stack_mib = 1;
 constexpr int descriptors_max = 1024;
@@ -114,6 +115,7 @@ class Keeper {
     if (socket_reached_) tell("socket", 1);
     if (secret_read_) tell("secret", 1);
     if (was_hung_) say(out_, "ill", "it hung, and was killed with its cell");
+    std::replace(output_.begin(), output_.end(), '\n', line_end);
     say(out_, "output", output_);
     say(out_, "whole", "cell");
     ::_exit(0);
@@ -259,6 +261,7 @@ void take(Observation& seen, bool& is_whole, std::string_view key, std::string_v
   if (key == "socket") seen.socket_reached = true;
   if (key == "secret") seen.secret_read = true;
   if (key == "output") seen.output = value;
+  if (key == "output") std::replace(seen.output.begin(), seen.output.end(), line_end, '\n');
   if (key == "done") seen.said_all = true;
   if (key == "whole") is_whole = true;
 }
