@@ -105,10 +105,11 @@ void World::execute(const SendToCaller& a) {
 // No process of a pit that begins anew with what it needs says anything to two instances of that. A swap is none: the
 // state goes along, and so the links.
 void World::check_needed(const SendToCaller& a, const Conn& conn) {
-  if (!conn.pit || callers_[conn.caller]->process == nobody) return;
+  const ProcessId process = callers_[conn.caller]->process;
+  if (!conn.pit || process == nobody || !processes_[process]->alive) return;  // what a dead one had still said
   if (core_->config_of(*conn.pit).restart.strategy != RestartStrategy::rest_for_one) return;
   const std::pair now{a.pit, core_->pits_[a.pit].instance};
-  const auto [entry, is_first] = needed_.try_emplace(callers_[conn.caller]->process, now);
+  const auto [entry, is_first] = needed_.try_emplace(process, now);
   if (!is_first && entry->second.first == now.first && entry->second.second != now.second) {
     violation("a pit that is to begin anew speaks to the next instance of what it needs");
   }

@@ -316,8 +316,8 @@ void World::keeper_says() {
       told_dead_[word.pit] = std::max(told_dead_[word.pit], word.instance);
       const PitState before = core_->pit_state(word.pit);
       const auto& pit = core_->pits_[word.pit];
-      const bool is_asked = pit.state == PitState::stopping &&
-                            (pit.after_exit == AfterExit::stop || pit.after_exit == AfterExit::start_again);
+      const bool is_asked = pit.state == PitState::stopping && pit.after_exit != AfterExit::restart &&
+                            pit.after_exit != AfterExit::quarantine;
       const bool has_finished = pit.state != PitState::stopping && word.value == 0;
       const bool fails = pit.alive && pit.instance == word.instance && !is_asked && !has_finished && !stopping_;
       const Probation* const kept = fails && !keeper_lost_ ? probation_at(word.pit) : nullptr;

@@ -193,7 +193,7 @@ void World::pit_data(Process& p) {
   }
   if (!p.mailbox.empty()) return pit_mail(p);
   if (p.frozen) return;
-  if (p.budgets.each_ns != 0 && !p.is_alone && meets(Fault::pit_hangs_in_a_timer, 150)) {
+  if (p.budgets.each_ns != 0 && !p.is_alone && meets(Fault::pit_hangs_in_a_timer, 60)) {
     p.hung = true;
     p.working_on = {};
     p.working_at = {};

