@@ -123,7 +123,7 @@ TEST(AdviceProperties, AskingForLessNeverMakesItSlower) {
   std::mt19937_64 random(7);
   const auto chance = [&](unsigned of) { return random() % of == 0; };
   std::size_t compared = 0;
-  for (int machine = 0; machine < 300; ++machine) {
+  for (int machine = 0; machine < 100; ++machine) {
     auto rows = usual_rows();
     for (RowPlan& row : rows) {
       row.p99_ns = 100 + static_cast<double>(random() % 100'000);
@@ -180,7 +180,7 @@ TEST(AdviceProperties, AskingForLessNeverMakesItSlower) {
       ++compared;
     }
   }
-  EXPECT_GT(compared, 1'000u);
+  EXPECT_GT(compared, 500u);
 }
 
 TEST(AdviceProperties, EveryLineOfTheChecklistHasItsFlagAndItsQuestion) {

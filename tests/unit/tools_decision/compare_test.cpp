@@ -55,7 +55,7 @@ TEST(Interval, HoldsAnotherRunsValueInNinetyFiveOfAHundredCases) {
 TEST(Gate, FindsASlowDownOfTenPercentAndRaisesNoAlarmForEqualOnes) {
   std::mt19937_64 random(5);
   int found = 0, alarms = 0;
-  constexpr int pairs = 200;
+  constexpr int pairs = 60;
   for (int i = 0; i < pairs; ++i) {
     std::vector<std::vector<double>> before, same, slower;
     for (int way = 0; way < 10; ++way) {

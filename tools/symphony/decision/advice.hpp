@@ -20,11 +20,11 @@ struct Requirements {
   bool frequent_changes = false;  // new binaries without a new build of the host
   bool simple = false;            // no engineering complexity now
   bool other_host = false;
-  std::optional<double> p99_ns;
-  std::optional<double> swap_pause_ms;  // the most that callers wait when it is changed
-  std::optional<double> fail_over_ms;   // the most from a death to service, with the state there
-  double state_bytes = 0;               // 0: as large as the measured one
-  std::string language = "c++";         // c++, c, python, other
+  std::optional<double> p99_ns{};
+  std::optional<double> swap_pause_ms{};  // the most that callers wait when it is changed
+  std::optional<double> fail_over_ms{};   // the most from a death to service, with the state there
+  double state_bytes = 0;                 // 0: as large as the measured one
+  std::string language = "c++";           // c++, c, python, other
 };
 
 // The seed's final checklist: what is asked, by which flag, and what the seed says to it.

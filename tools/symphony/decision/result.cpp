@@ -110,6 +110,10 @@ void shorten(Json& modes, const std::vector<ModeResult>& read) {
   for (std::size_t i = 0; i < modes.size(); ++i) {
     for (const char* key : {"closed", "open"}) {
       if (!modes[i].contains(key)) continue;
+      if (!read[i].ok()) {  // such a row has no figures, whatever the file says
+        modes[i].erase(key);
+        continue;
+      }
       modes[i][key].erase("histogram");
       modes[i][key]["curve"] = (key[0] == 'c' ? read[i].closed : *read[i].open).curve;
     }
