@@ -15,7 +15,9 @@ void add_broker_command(CLI::App& app, int& exit_status);
 void add_call_command(CLI::App& app, int& exit_status);
 void add_dlq_command(CLI::App& app, int& exit_status);
 void add_doctor_command(CLI::App& app, int& exit_status);
+void add_jobserver_command(CLI::App& app, int& exit_status);
 void add_pit_command(CLI::App& app, int& exit_status);
+void add_run_command(CLI::App& app, int& exit_status);
 void add_version_command(CLI::App& app, int& exit_status);
 
 }  // namespace symphony::tools

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
@@ -12,6 +13,15 @@
 int main(int argc, char** argv) {
   using namespace symphony::tools;
   open_standard_streams();
+#include "tools/symphony/run/jobserver_bridge.hpp"
+#include "tools/symphony/run/worker.hpp"
+#include "tools/symphony/run/worker_wire.hpp"
+
+int main(int argc, char** argv) {
+  using namespace symphony::tools;
+  // What `symphony run` and `symphony jobserver` start themselves as; nothing a person types.
+  if (argc == 2 && std::string_view(argv[1]) == worker_argument) return run_worker();
+  if (argc > 1 && std::string_view(argv[1]) == jobserver_client_argument) return become_make(argc, argv);
   int exit_status = exit_ok;
   CLI::App app("Extensions written once, hosted at the speed and safety you choose.", "symphony");
   app.require_subcommand(1);
@@ -28,7 +38,9 @@ int main(int argc, char** argv) {
   add_call_command(app, exit_status);
   add_dlq_command(app, exit_status);
   add_doctor_command(app, exit_status);
+  add_jobserver_command(app, exit_status);
   add_pit_command(app, exit_status);
+  add_run_command(app, exit_status);
   add_version_command(app, exit_status);
   try {
     app.parse(argc, argv);
