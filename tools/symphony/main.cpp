@@ -8,20 +8,17 @@
 
 #include "tools/symphony/commands.hpp"
 #include "tools/symphony/exit_status.hpp"
-#include "tools/symphony/standard_streams.hpp"
-
-int main(int argc, char** argv) {
-  using namespace symphony::tools;
-  open_standard_streams();
 #include "tools/symphony/run/jobserver_bridge.hpp"
 #include "tools/symphony/run/worker.hpp"
 #include "tools/symphony/run/worker_wire.hpp"
+#include "tools/symphony/standard_streams.hpp"
 
 int main(int argc, char** argv) {
   using namespace symphony::tools;
   // What `symphony run` and `symphony jobserver` start themselves as; nothing a person types.
   if (argc == 2 && std::string_view(argv[1]) == worker_argument) return run_worker();
   if (argc > 1 && std::string_view(argv[1]) == jobserver_client_argument) return become_make(argc, argv);
+  open_standard_streams();
   int exit_status = exit_ok;
   CLI::App app("Extensions written once, hosted at the speed and safety you choose.", "symphony");
   app.require_subcommand(1);

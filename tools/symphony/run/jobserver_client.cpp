@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -79,6 +80,7 @@ int become_make(int argc, char** argv) {
   int ends[2] = {-1, -1};
   const bool has_pipe = ask_for_pipe(ends);
   setenv("MAKEFLAGS", flags_with(std::getenv("MAKEFLAGS"), ends, has_pipe).c_str(), 1);
+  std::signal(SIGXFSZ, SIG_DFL);  // which a command of ours has ignored
   execvp(argv[2], argv + 2);
   std::fprintf(stderr, "symphony jobserver: %s cannot be started: %s\n", argv[2], std::strerror(errno));
   return 127;

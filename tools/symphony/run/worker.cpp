@@ -27,7 +27,7 @@
 namespace symphony::tools {
 namespace {
 
-constexpr int ignored_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
+constexpr int ignored_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGXFSZ};
 
 bool read_whole(void* to, std::size_t size) {
   auto* at = static_cast<char*>(to);
