@@ -188,8 +188,7 @@ void World::check_link(const BrokerCore::Link& link) {
   if (link.state == LinkState::waiting) {
     if (conn->second.lost) return;
     const auto home = link.home.empty() ? std::nullopt : c.index_of(link.home);
-    if (home && c.pits_[*home].state != PitState::quarantined)
-      violation("a link waits away from its pit, which is back");
+    if (home && c.pits_[*home].state == PitState::ready) violation("a link waits away from its pit, which is back");
     if (pit.state == PitState::ready) violation("a link waits, and its pit is ready");
     if (pit.state == PitState::known) violation("a link waits for a pit that nobody starts");
     if (pit.state == PitState::quarantined || pit.state == PitState::stopped) {
