@@ -142,7 +142,8 @@ class BrokerCore {
     AfterExit after_exit = AfterExit::restart;
     bool alive = false;  // a process exists or was asked for
     bool was_ready = false;
-    bool has_served = false;  // an instance was ready since those that need it last began
+    bool is_wrong_about_needed = false;  // a pit that it needs has begun anew since it was started
+    bool has_served = false;             // an instance was ready since those that need it last began
     bool hung_up = false;
     std::uint32_t instance = 0;
     std::uint32_t state_instance = 0;  // whose state the next instance begins with; 0: none

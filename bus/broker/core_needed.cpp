@@ -26,8 +26,11 @@ void BrokerCore::restart_those_that_need(const Pit& pit) {
     for (Pit& other : pits_) {
       const bool is_up =
           other.state == PitState::starting || other.state == PitState::ready || other.state == PitState::swapping;
-      if (!is_up || other.removed || other.alone_of || other.heir_of) continue;
+      const bool leaves = other.state == PitState::stopping;  // for whatever reason
+      if ((!is_up && !leaves) || other.removed || other.alone_of || other.heir_of) continue;
       if (!needs(other.config, pits_[anew[i]].config.name)) continue;
+      other.is_wrong_about_needed = true;
+      if (leaves) continue;
       if (std::find(anew.begin(), anew.end(), other.index) != anew.end()) continue;
       anew.push_back(other.index);
       const std::string reason = "pit " + name + ", which it needs, begins anew";
@@ -41,11 +44,11 @@ void BrokerCore::restart_those_that_need(const Pit& pit) {
   }
 }
 
-// It is on its way out because that one, which it needs, begins anew: it is to say nothing to it any more.
+// It is on its way out, and that one, which it needs, begins anew: it is to say nothing to it any more.
 bool BrokerCore::leaves_with(const Conn& conn, const std::string& pit) const {
   if (!conn.pit) return false;
   const Pit& caller = pits_[*conn.pit];
-  return caller.state == PitState::stopping && caller.after_exit == AfterExit::with_needed && needs(caller.config, pit);
+  return caller.state == PitState::stopping && caller.is_wrong_about_needed && needs(caller.config, pit);
 }
 
 // What such pits wait for here.

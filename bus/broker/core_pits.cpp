@@ -62,7 +62,7 @@ void BrokerCore::start(Pit& pit) {
   move(pit, PitState::starting);
   pit.alive = true;
   pit.pid = 0;
-  pit.was_ready = pit.hung_up = false;
+  pit.was_ready = pit.hung_up = pit.is_wrong_about_needed = false;
   pit.after_exit = AfterExit::restart;
   pit.version.clear();
   pit.hung_on.reset();

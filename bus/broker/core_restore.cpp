@@ -154,6 +154,7 @@ void BrokerCore::restore_on_its_way_out(Pit& pit, const PitRecord& record, bool 
   pit.cause = record.cause;
   if (alive) {
     pit.alive = true;
+    pit.is_wrong_about_needed = true;  // nobody says that it is not
     if (record.kill_at_ns == 0) return act(KillPit{pit.index, pit.instance});
     act(SendToPit{pit.index, pit.instance, control::Stop{record.kill_at_ns}, 0, 0, {}});
     return set_timer(pit, record.kill_at_ns);

@@ -108,7 +108,7 @@ void World::check_needed(const SendToCaller& a, const Conn& conn) {
   const ProcessId process = callers_[conn.caller]->process;
   if (!conn.pit || process == nobody || !processes_[process]->alive) return;  // what a dead one had still said
   if (core_->config_of(*conn.pit).restart.strategy != RestartStrategy::rest_for_one) return;
-  const std::pair now{a.pit, core_->pits_[a.pit].instance};
+  const std::pair now{core_->config_of(a.pit).name, beginnings_[a.pit]};
   const auto [entry, is_first] = needed_.try_emplace(process, now);
   if (!is_first && entry->second.first == now.first && entry->second.second != now.second) {
     violation("a pit that is to begin anew speaks to the next instance of what it needs");
@@ -294,6 +294,7 @@ void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
 void World::execute(const SpawnPit& a) {
   if (a.instance <= spawned_[a.pit]) violation("an instance's number comes twice");
   spawned_[a.pit] = a.instance;
+  if (!a.is_alone) beginnings_[a.pit] = a.waits ? beginnings_[a.state_pit] : ++last_beginning_;
   if (keeper_lost_) return;
   const bool is_durable = core_->config_of(a.pit).state.durability != Durability::none;
   if (is_durable) records_[state_key(a.pit, a.instance)] = {};  // the shell's: memory for its state

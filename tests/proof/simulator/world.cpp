@@ -145,6 +145,8 @@ void World::begin() {
   if (!pits_[0].calls.empty() && policies.one_in(3)) pits_[0].restart.strategy = RestartStrategy::rest_for_one;
   if (policies.one_in(3)) pits_[2].restart.fallback = "pit1";
   needed_.clear();
+  beginnings_.assign(places_max, 0);
+  last_beginning_ = 0;
   start_broker();
   const std::size_t callers = 2 + dice_.below(2);
   for (std::size_t i = 0; i < callers; ++i) {

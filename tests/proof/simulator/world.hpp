@@ -481,7 +481,9 @@ class World {
   std::vector<std::unique_ptr<Memory>> memories_;
   std::vector<std::unique_ptr<LinkHistory>> histories_;
   // Which instance, and in which place, each process that is to begin anew with what it needs has been linked to.
-  std::map<ProcessId, std::pair<PitIndex, std::uint32_t>> needed_;
+  std::map<ProcessId, std::pair<std::string, std::uint32_t>> needed_;
+  std::vector<std::uint32_t> beginnings_;  // of each pit: which one its state comes from; a swap goes on with it
+  std::uint32_t last_beginning_ = 0;
   std::vector<Choice> choices_;
 };
 
