@@ -184,6 +184,9 @@ class Attacker {
       std::abort();
     }
     ::setsid();  // not to be killed with its group
+    const pid_t parent = ::getppid();
+    note();
+    while (::getppid() == parent) ::poll(nullptr, 0, 1);
     ::close(broker_.fd());
     for (const TimeNs until = deadline_after(haunt_ns); now_ns() < until;) {
       for (int n = 0; n < 1000; ++n) put(link, data_offset + 8 * below(512), random_());

@@ -50,6 +50,7 @@ TEST_P(HostileBusTest, HarmsNeitherHostNorHonestPitAndIsSeen) {
   EXPECT_EQ(report("greeter").info.state, "ready");
   EXPECT_EQ(report("greeter").info.instance, 1U);
   EXPECT_TRUE(report("greeter").deaths.empty());
+  const bool haunts = std::string_view(attack.name) == "haunts";
   switch (attack.seen) {
     case Seen::as_fault:
       EXPECT_TRUE(faults_ > 0 || died_of(DeathCause::link_fault));
@@ -68,10 +69,11 @@ TEST_P(HostileBusTest, HarmsNeitherHostNorHonestPitAndIsSeen) {
       [[fallthrough]];
     case Seen::as_nothing:
       EXPECT_TRUE(is_attached);
-      EXPECT_EQ(faults_, 0U);
+      // What was in the ring of one that died may be written over before it is read.
+      EXPECT_LE(faults_, haunts ? 1U : 0U);
       EXPECT_GT(ended_, unanswered_);
       EXPECT_EQ(report("attacker").version, "1") << "what it said first holds";
-      EXPECT_EQ(report("attacker").deaths.size(), std::string_view(attack.name) == "haunts" ? 1U : 0U);
+      EXPECT_EQ(report("attacker").deaths.size(), haunts ? 1U : 0U);
       break;
   }
   EXPECT_LE(own_descriptors(), descriptors + 8) << "a link that is open holds some";
