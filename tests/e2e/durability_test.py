@@ -81,7 +81,7 @@ class State(BrokerCase):
         os.kill(self.show("greeter")["pid"], signal.SIGKILL)
         self.assertEqual(self.greet(), 6)
         self.end(daemon)
-        self.assertEqual([p.name for p in self.states.iterdir()], ["greeter.state"])
+        self.assertEqual(sorted(p.name for p in self.states.iterdir()), ["greeter.letters.lock", "greeter.state"])
 
     def test_in_a_file_that_is_damaged_is_refused_and_kept(self):
         manifest = self.kept_in_a_file()

@@ -26,6 +26,8 @@ int flush_output(int exit_status) noexcept {
   errno = 0;
   const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (is_written || exit_status > exit_bad) return exit_status;
+  // An earlier part failed, and why is gone: what is cut off already gets a line end more, or fails as that did.
+  if (errno == 0) (void)!::write(STDOUT_FILENO, "\n", 1);
   const int why = errno;
   std::fprintf(stderr, "symphony: standard output cannot be written%s%s; %s\n", why == 0 ? "" : ": ",
                why == 0 ? "" : std::strerror(why),
