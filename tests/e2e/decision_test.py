@@ -125,10 +125,10 @@ class Decisions(Folder):
             self.assertIn("mirror", symphony("bench", "report", page, form).stdout)
         slower = json.loads(out.read_text())
         for row in slower["pits"][0]["modes"]:
-            row["ratio"]["rounds"] = [100, 100.1]
+            row["ratio"]["rounds"] = [100, 100.1, 99.9, 100.2, 99.8]
         before = json.loads(out.read_text())
         for row in before["pits"][0]["modes"]:
-            row["ratio"]["rounds"] = [50, 50.1]
+            row["ratio"]["rounds"] = [50, 50.1, 49.9, 50.2, 49.8]
         (self.folder / "a").write_text(json.dumps(before))
         (self.folder / "b").write_text(json.dumps(slower))
         self.assertEqual(symphony("bench", "gate", self.folder / "a", self.folder / "b").returncode, 1)
