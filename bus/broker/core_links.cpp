@@ -23,6 +23,12 @@ bool may_call(const PitConfig& config, const std::string& pit) {
   return std::find(config.calls.begin(), config.calls.end(), pit) != config.calls.end();
 }
 
+// `pit`: whose calls the connection carries; null: a program's.
+bool may_be_called(const PitConfig& config, const PitConfig* pit) {
+  const std::string who = pit == nullptr ? "programs" : "pit:" + pit->name;
+  return config.callers.empty() || std::find(config.callers.begin(), config.callers.end(), who) != config.callers.end();
+}
+
 // The other way round: the ring for which largest_reply_in() is at least `size`.
 std::uint64_t ring_for(std::uint32_t size) { return std::bit_ceil(4 * (std::uint64_t{size} + reply_overhead)); }
 
@@ -35,6 +41,8 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
     return no(errc::not_found, "there is no pit of this name: `symphony status` lists those the broker knows");
   if (conn.pit && !may_call(pits_[*conn.pit].config, m.pit))
     return no(errc::refused, "the operator does not let this pit call that one: add it to the pit's `calls`");
+  if (!may_be_called(pit->config, conn.pit ? &pits_[*conn.pit].config : nullptr))
+    return no(errc::refused, "the operator does not let you call this pit: its manifest says who may (`callers`)");
   for (const std::uint32_t capacity : {m.request_capacity, m.reply_capacity}) {
     if (capacity != 0 && !is_ring_capacity(capacity)) {
       return no(errc::invalid_argument,

@@ -28,7 +28,7 @@ struct SlotWriter : KeptWriter {
   }
   void pit(const PitConfig& config) {
     // All members: one more does not compile until it is here and in the reader.
-    const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, instances,
+    const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, callers, instances,
                  start_at_once, state, sandbox, restart, budgets] = config;
     const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
         state;
@@ -43,6 +43,7 @@ struct SlotWriter : KeptWriter {
     number(waiting);
     number(placement);
     texts(calls);
+    texts(callers);
     number(instances);
     number(static_cast<std::uint8_t>(start_at_once));
     number(durability);
@@ -92,6 +93,7 @@ struct SlotReader : KeptReader {
     one_of(p.waiting, Waiting::sleep);
     one_of(p.placement, Placement::other_core);
     texts(p.calls);
+    texts(p.callers);
     number(p.instances);
     std::uint8_t at_once = 0;
     number(at_once);

@@ -100,6 +100,7 @@ class Broker(unittest.TestCase):
                            ('name="x"\nexecutable="x"\nrestart="all"\n', "one_for_one or rest_for_one"),
                            ('name="x"\nexecutable="x"\nrestart="rest_for_one"\n', "needs 'calls'"),
                            ('name="x"\nexecutable="x"\nfallback="x"\n', "another pit"),
+                           ('name="x"\nexecutable="x"\ncallers=["relay"]\n', "say \"programs\" or \"pit:NAME\""),
                            ('name="x"\nexecutable="x"\nexceptions_max=0\n', "1 to 1000000"),
                            ('name="x"\nexecutable="x"\nbudget_ns=5\n', "line 3: unknown key 'budget_ns'; did you mean 'budget_ms'"),
                            ('name="x"\nexecutable="x"\nbudget_ms=9\n', "line 3: 'budget_ms' must be a number from 10 to 3600000"),

@@ -21,13 +21,13 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 26> keys{"name",          "file",          "executable",     "args",
+constexpr std::array<std::string_view, 27> keys{"name",          "file",          "executable",     "args",
                                                 "config",        "trust",         "failures_max",   "waiting",
                                                 "placement",     "calls",         "instances",      "durability",
                                                 "snapshot_size", "journal_size",  "snapshot_after", "snapshot_after_ms",
                                                 "state_folder",  "state_synced",  "sandbox",        "sandbox_may_lack",
                                                 "sandbox_needs", "budget_ms",     "budgets_ms",     "restart",
-                                                "fallback",      "exceptions_max"};
+                                                "fallback",      "exceptions_max", "callers"};
 
 struct Reader {
   const toml::table& table;
@@ -289,6 +289,11 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
   pit.placement = *placement_of(placement);
   if (auto e = read.texts("args", pit.args)) return *std::move(e);
   if (auto e = read.texts("calls", pit.calls)) return *std::move(e);
+  if (auto e = read.texts("callers", pit.callers)) return *std::move(e);
+  for (const std::string& who : pit.callers) {
+    if (who == "programs" || (who.starts_with("pit:") && who.size() > 4)) continue;
+    return read.wrong("'callers' has '" + printable(who) + "': say \"programs\" or \"pit:NAME\"");
+  }
   if (auto e = read_sandbox(read, !file.empty(), pit)) return *std::move(e);
   if (!file.empty()) {
     pit.executable = find_program(pit_host_program);
@@ -355,6 +360,7 @@ std::string_view manifest_help() noexcept {
          "  sandbox_may_lack = [\"net\"]   walls it may run without, sandbox_needs: further ones; see "
          "docs/security.md\n"
          "  calls = [\"pool\"]             other pits that it may call; none without\n"
+         "  callers = [\"pit:dag\"]        who may call it: pits that call it, \"programs\"; everybody without\n"
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"

@@ -42,6 +42,9 @@ struct PitConfig {
   Waiting waiting = Waiting::adaptive;         // of its data thread, for requests
   Placement placement = Placement::automatic;  // of its data thread, seen from its callers
   std::vector<std::string> calls{};            // the pits that it may call itself; others are refused
+  // Who may open links to it: "pit:NAME" (each instance by its own name), which has it in its own `calls`,
+  // and "programs". Empty: either.
+  std::vector<std::string> callers{};
   // So many processes, up to instances_max, each with a state of its own: `name`, `name.1` and so on, as if each were
   // listed. A conductor that mounts `name` sends calls with equal keys to the same one.
   std::uint32_t instances = 1;

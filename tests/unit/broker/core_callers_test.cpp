@@ -212,6 +212,28 @@ TEST(PitCallers, ReachThePitsThatTheOperatorNamesAndNoOther) {
   EXPECT_EQ(d.to_caller<Refused>()->code, errc::refused);
 }
 
+TEST(PitCallers, AreThoseThatThePitItselfNamesWhereItNamesAny) {
+  const auto opens = [](std::vector<std::string> callers, bool by_pit) {
+    auto pits = calling();
+    pits[1].callers = std::move(callers);
+    CoreDriver d(std::move(pits));
+    d.begin();
+    for (PitIndex pit = 0; pit < 3; ++pit) d.pit_ready(pit);
+    d.step(CallerConnected{90, 1000, by_pit ? std::optional<PitIndex>{0} : std::nullopt});
+    d.say(90, Hello{1, 1, d.now, {}});
+    d.open(90, "pit1");
+    const bool is_made = d.count<MakeSegments>() == 1;
+    EXPECT_EQ(is_made, !d.to_caller<Refused>().has_value());
+    return is_made;
+  };
+  for (const bool by_pit : {false, true}) EXPECT_TRUE(opens({}, by_pit));
+  EXPECT_TRUE(opens({"pit:pit0"}, true));
+  EXPECT_FALSE(opens({"pit:pit0"}, false));
+  EXPECT_TRUE(opens({"pit:pit2", "programs"}, false));
+  EXPECT_FALSE(opens({"pit:pit2", "programs"}, true));
+  EXPECT_FALSE(opens({"pit:pit"}, true));
+}
+
 TEST(PitCallers, ThatAskAnewLoseTheConnectionTheyHad) {
   CoreDriver d(calling());
   d.begin();

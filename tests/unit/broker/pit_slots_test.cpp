@@ -20,6 +20,7 @@ PitConfig full() {
   pit.placement = Placement::same_core;
   pit.sandbox = {SandboxProfile::ring, 5};
   pit.calls = {"greeter", "other"};
+  pit.callers = {"programs"};
   pit.instances = 2;
   pit.start_at_once = false;
   pit.restart = {1, 2, 3, 4, 5, RestartStrategy::rest_for_one, 6, "stub"};
@@ -55,7 +56,7 @@ TEST(PitSlots, OfAnyOtherConfigurationHaveAnotherFingerprint) {
            [](PitConfig& p) { p.config.clear(); }, [](PitConfig& p) { p.environment.clear(); },
            [](PitConfig& p) { p.sandbox.profile = SandboxProfile::heap; }, [](PitConfig& p) { p.sandbox.required = 6; },
            [](PitConfig& p) { p.trust = Trust::trusted; }, [](PitConfig& p) { p.waiting = Waiting::sleep; },
-           [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; },
+           [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; }, [](PitConfig& p) { p.callers.clear(); },
            [](PitConfig& p) { p.start_at_once = true; }, [](PitConfig& p) { p.restart.window_ns = 9; },
            [](PitConfig& p) { p.budgets.each_ns = 9; }, [](PitConfig& p) { p.budgets.of_types.pop_back(); },
            [](PitConfig& p) { p.budgets.of_types[1].ns = 9; }}) {
