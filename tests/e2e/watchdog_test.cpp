@@ -166,10 +166,13 @@ TEST_F(Watchdog, APitThatHangsInATimerIsReplacedAndItsCallersGoOn) {
   begin({second_ns, {}});
   Link link = open("probe");
   EXPECT_TRUE(probe_do(link, probe::Act::LOOP_LATER, 0, once).reply.ok());
-  // Whoever comes now finds nobody: its request waits, is begun by nobody, and goes to the next instance.
-  const Reply after = probe_do(link, probe::Act::NOTHING, 0, once).reply;
-  EXPECT_TRUE(after.ok()) << after.text;
-  EXPECT_TRUE(comes_true([&] { return report().deaths.size() == 1; }));
+  // Whoever comes once the timer runs finds nobody: its request waits, is begun by nobody, and goes to the next
+  // instance.
+  EXPECT_TRUE(comes_true([&] {
+    const Reply after = probe_do(link, probe::Act::NOTHING, 0, once).reply;
+    EXPECT_TRUE(after.ok()) << after.text;
+    return report().deaths.size() == 1;
+  }));
   const PitReport pit = report();
   ASSERT_EQ(pit.deaths.size(), 1U);
   EXPECT_EQ(pit.deaths[0].cause, DeathCause::hang);

@@ -268,13 +268,17 @@ void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
   if (!pit.hung_on) return;                                          // an earlier broker's doing
   const bool was_stopped = p.stopped && p.stopped_at_ns != now_ns_;  // and not since the look
   if (was_stopped) violation("a pit is killed for standing still while it is stopped");
+  // One that wrote what it liked into its words has itself to blame.
+  const auto lied = [&](LinkId of) {
+    return std::any_of(memories_.begin(), memories_.end(), [&](const auto& m) {
+      return m->is_scribbled && m->given_to_process == p.id && (of == 0 || m->link == of);
+    });
+  };
+  if (lied(pit.hung_on->link)) return;
   if (pit.hung_on->link == 0) {  // in whatever
     if (!pit_has_work(p) && !p.hung) violation("a pit is killed for standing still that has nothing to do");
     seen.hung_in_timers += p.hung && p.stage == Process::Stage::idle;
     return;
-  }
-  for (const auto& m : memories_) {  // one that wrote what it liked into its words has itself to blame
-    if (m->link == pit.hung_on->link && m->is_scribbled && m->given_to_process == p.id) return;
   }
   if (p.stage == Process::Stage::idle || p.working_at.link != pit.hung_on->link || p.working_on.id != pit.hung_on->id) {
     return violation("a pit is killed for standing still in a request that it does not execute");

@@ -44,7 +44,7 @@ TEST_F(CoreNeeded, WhoeverNeedsAPitThatDiedBeginsAnewAndWhoNeedsThemToo) {
   EXPECT_EQ(d.core.pit_state(0), PitState::starting) << "it does not wait for them";
   d.pit_exits(false, 0, 1);
   d.pit_exits(false, 0, 2);
-  for (const PitIndex i : {1, 2}) {
+  for (const PitIndex i : {1U, 2U}) {
     EXPECT_EQ(d.core.pit_state(i), PitState::starting);
     EXPECT_EQ(instance(i), 2U);
   }
@@ -78,7 +78,7 @@ TEST_F(CoreNeeded, AnOperatorsRestartCountsAndAnEndForGoodDoesNot) {
 
 TEST_F(CoreNeeded, ATryThatNeverServedRestartsNobodyAgain) {
   d.pit_exits(true, 11, 0);
-  for (const PitIndex i : {1, 2}) d.pit_exits(false, 0, i), d.pit_ready(i);
+  for (const PitIndex i : {1U, 2U}) d.pit_exits(false, 0, i), d.pit_ready(i);
   d.out.clear();
   d.pit_exits(true, 11, 0);  // it never was ready
   d.pass(second_ns);
@@ -155,7 +155,7 @@ struct CoreNeededInACircle : CoreNeeded {
 TEST_F(CoreNeededInACircle, EachBeginsAnewOnce) {
   d.pit_exits(true, 11, 0);
   EXPECT_EQ(told_to_stop(), (std::vector<PitIndex>{1, 2}));
-  for (const PitIndex i : {1, 2}) d.pit_exits(false, 0, i);
+  for (const PitIndex i : {1U, 2U}) d.pit_exits(false, 0, i);
   for (PitIndex i = 0; i < 3; ++i) d.pit_ready(i);
   EXPECT_EQ(told_to_stop(), std::vector<PitIndex>{});
   for (PitIndex i = 0; i < 3; ++i) EXPECT_EQ(instance(i), 2U);
