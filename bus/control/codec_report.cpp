@@ -172,7 +172,9 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
                  w.exceptions_max(),   d.text(w.fallback(), pit_name_size_max)};
   out.budgets.each_ns = w.budget_each_ns();
   if (w.budgets() != nullptr) {
-    ok &= w.budgets()->size() <= time_budgets_max;
+    // The elements' own place is not the verifier's: a crafted one may be misaligned.
+    ok &= w.budgets()->size() <= time_budgets_max &&
+          reinterpret_cast<std::uintptr_t>(w.budgets()->Data()) % alignof(wire::TypeBudget) == 0;
     for (flatbuffers::uoffset_t i = 0; ok && i < w.budgets()->size(); ++i) {
       out.budgets.of_types.push_back({w.budgets()->Get(i)->type(), w.budgets()->Get(i)->ns()});
     }

@@ -34,7 +34,7 @@ TEST(Forecast, IsTheLongestChainOrTheRestSharedAmongTheJobs) {
   EXPECT_EQ(forecast.left(1).eta_ns, 165);
   forecast.finished(3, 100);
   EXPECT_EQ(forecast.left(8).eta_ns, 50);
-  for (const std::uint32_t task : {0, 1, 2}) forecast.finished(task, 1);
+  for (const std::uint32_t task : {0U, 1U, 2U}) forecast.finished(task, 1);
   EXPECT_EQ(forecast.left(1).eta_ns, 0);
 }
 
