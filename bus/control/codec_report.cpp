@@ -173,8 +173,8 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
   out.budgets.each_ns = w.budget_each_ns();
   if (w.budgets() != nullptr) {
     // The elements' own place is not the verifier's: a crafted one may be misaligned.
-    ok &= w.budgets()->size() <= time_budgets_max &&
-          reinterpret_cast<std::uintptr_t>(w.budgets()->Data()) % alignof(wire::TypeBudget) == 0;
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(w.budgets()->Data()) % alignof(wire::TypeBudget) == 0;
+    ok &= w.budgets()->size() <= time_budgets_max && (is_aligned || w.budgets()->size() == 0);
     for (flatbuffers::uoffset_t i = 0; ok && i < w.budgets()->size(); ++i) {
       out.budgets.of_types.push_back({w.budgets()->Get(i)->type(), w.budgets()->Get(i)->ns()});
     }

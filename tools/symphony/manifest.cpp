@@ -21,13 +21,14 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 27> keys{"name",          "file",          "executable",     "args",
-                                                "config",        "trust",         "failures_max",   "waiting",
-                                                "placement",     "calls",         "instances",      "durability",
-                                                "snapshot_size", "journal_size",  "snapshot_after", "snapshot_after_ms",
-                                                "state_folder",  "state_synced",  "sandbox",        "sandbox_may_lack",
-                                                "sandbox_needs", "budget_ms",     "budgets_ms",     "restart",
-                                                "fallback",      "exceptions_max", "callers"};
+constexpr std::array<std::string_view, 27> keys{
+    "name",          "file",           "executable",     "args",
+    "config",        "trust",          "failures_max",   "waiting",
+    "placement",     "calls",          "instances",      "durability",
+    "snapshot_size", "journal_size",   "snapshot_after", "snapshot_after_ms",
+    "state_folder",  "state_synced",   "sandbox",        "sandbox_may_lack",
+    "sandbox_needs", "budget_ms",      "budgets_ms",     "restart",
+    "fallback",      "exceptions_max", "callers"};
 
 struct Reader {
   const toml::table& table;

@@ -56,10 +56,10 @@ TEST(PitSlots, OfAnyOtherConfigurationHaveAnotherFingerprint) {
            [](PitConfig& p) { p.config.clear(); }, [](PitConfig& p) { p.environment.clear(); },
            [](PitConfig& p) { p.sandbox.profile = SandboxProfile::heap; }, [](PitConfig& p) { p.sandbox.required = 6; },
            [](PitConfig& p) { p.trust = Trust::trusted; }, [](PitConfig& p) { p.waiting = Waiting::sleep; },
-           [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; }, [](PitConfig& p) { p.callers.clear(); },
-           [](PitConfig& p) { p.start_at_once = true; }, [](PitConfig& p) { p.restart.window_ns = 9; },
-           [](PitConfig& p) { p.budgets.each_ns = 9; }, [](PitConfig& p) { p.budgets.of_types.pop_back(); },
-           [](PitConfig& p) { p.budgets.of_types[1].ns = 9; }}) {
+           [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; },
+           [](PitConfig& p) { p.callers.clear(); }, [](PitConfig& p) { p.start_at_once = true; },
+           [](PitConfig& p) { p.restart.window_ns = 9; }, [](PitConfig& p) { p.budgets.each_ns = 9; },
+           [](PitConfig& p) { p.budgets.of_types.pop_back(); }, [](PitConfig& p) { p.budgets.of_types[1].ns = 9; }}) {
     PitConfig other = was;
     change(other);
     EXPECT_NE(fingerprint(other), fingerprint(was));
