@@ -140,6 +140,21 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
   EXPECT_EQ(std::tie(r.letters, r.letters_lost, r.runs_alone), std::tie(was.letters, was.letters_lost, was.runs_alone));
 }
 
+// An empty list stands wherever the message has room, aligned or not.
+TEST(ControlCodec, TakesAReportWithSomeTimeBudgetsOrNoneWhateverStandsBefore) {
+  for (std::size_t budgets = 0; budgets < 3; ++budgets) {
+    for (std::size_t size = 0; size < 16; ++size) {
+      Answer answer;
+      answer.pit = sample_report();
+      answer.pit.log = std::string(size, 'l');
+      answer.pit.budgets.of_types.assign(budgets, {7, 8});
+      const auto back = decode(*encode(answer));
+      ASSERT_TRUE(back) << budgets << " budgets, " << size << " bytes before: " << back.error().text;
+      EXPECT_EQ(std::get<Answer>(*back).pit.budgets, answer.pit.budgets);
+    }
+  }
+}
+
 TEST(ControlCodec, TellsTheFieldsOfALetterApart) {
   const auto back = decode(*encode(samples()[22]));
   ASSERT_TRUE(back);
