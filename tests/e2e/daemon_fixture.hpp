@@ -36,7 +36,7 @@ struct DaemonTest : testing::Test {
     ASSERT_NE(::mkdtemp(pattern), nullptr);
     folder = pattern;
     path = folder + "/broker.sock";
-    keeper = start_bus_program("daemon", path);
+    keeper = start_bus_program(mode(), path);
     ASSERT_GT(keeper, 0);
     auto found = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
     ASSERT_TRUE(found) << found.error().text;
@@ -47,6 +47,7 @@ struct DaemonTest : testing::Test {
     if (keeper > 0) stop();
     std::filesystem::remove_all(folder);
   }
+  [[nodiscard]] virtual const char* mode() const { return "daemon"; }  // of bus_program
   int stop() {
     ::kill(keeper, SIGTERM);
     int result = -1;

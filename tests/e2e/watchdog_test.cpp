@@ -12,6 +12,7 @@
 #include <symphony/operator.hpp>
 
 #include "tests/e2e/bus_fixture.hpp"
+#include "tests/e2e/daemon_fixture.hpp"
 
 namespace symphony {
 namespace {
@@ -182,38 +183,27 @@ TEST_F(Watchdog, APitThatHangsInATimerIsReplacedAndItsCallersGoOn) {
 
 // A daemon, whose broker is killed before the request hangs: the next one has to see the words of links that it did not
 // attach.
-TEST(WatchdogOfADaemon, ThatFollowsAKilledBrokerSeesTheLinksThatThereAre) {
-  char pattern[] = "/tmp/symphony-test-XXXXXX";
-  ASSERT_NE(::mkdtemp(pattern), nullptr);
-  const std::string folder = pattern, path = folder + "/broker.sock";
-  const pid_t keeper = start_bus_program("daemon-with-budgets", path);
-  ASSERT_GT(keeper, 0);
-  {
-    Operator broker = Operator::connect({.path = path, .timeout_ns = 60 * second_ns}).value();
-    ASSERT_TRUE(broker.start("probe", 60 * second_ns).ok());
-    Endpoint endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns}).value();
-    Link link = endpoint.open("probe").value();
-    EXPECT_TRUE(probe_do(link, probe::Act::NOTHING, 0, once).reply.ok());
-    const std::uint64_t epoch = link.epoch(), generation = endpoint.status(30 * second_ns)->generation;
-    const pid_t process = child_named(keeper, "symphony-broker");
-    ASSERT_GT(process, 0);
-    ASSERT_EQ(::kill(process, SIGKILL), 0);
-    ASSERT_TRUE(comes_true([&] {
-      const auto state = endpoint.status(second_ns);
-      return state && state->generation > generation;
-    }));
-    EXPECT_EQ(link.epoch(), epoch);
-    EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed);
-    EXPECT_TRUE(comes_true([&] {
-      const PitReport pit = broker.show("probe", 30 * second_ns).pit;
-      return !pit.deaths.empty() && pit.deaths.back().cause == DeathCause::hang;
-    }));
-  }
-  ::kill(keeper, SIGTERM);
-  int result = -1;
-  EXPECT_EQ(::waitpid(keeper, &result, 0), keeper);
-  EXPECT_EQ(result, 0);
-  std::filesystem::remove_all(folder);
+struct WatchdogOfADaemon : DaemonTest {
+  [[nodiscard]] const char* mode() const override { return "daemon-with-budgets"; }
+};
+
+TEST_F(WatchdogOfADaemon, ThatFollowsAKilledBrokerSeesTheLinksThatThereAre) {
+  Operator broker = Operator::connect({.path = path, .timeout_ns = 60 * second_ns}).value();
+  ASSERT_TRUE(broker.start("probe", 60 * second_ns).ok());
+  Link link = endpoint->open("probe").value();
+  EXPECT_TRUE(probe_do(link, probe::Act::NOTHING, 0, once).reply.ok());
+  const std::uint64_t epoch = link.epoch(), before = generation();
+  const pid_t process = child_named(keeper, "symphony-broker");
+  ASSERT_GT(process, 0);
+  ASSERT_EQ(::kill(process, SIGKILL), 0);
+  ASSERT_TRUE(comes_true([&] { return generation() > before; }));
+  EXPECT_EQ(link.epoch(), epoch);
+  EXPECT_EQ(probe_do(link, probe::Act::LOOP, 0, once).reply.status, status::crashed);
+  EXPECT_TRUE(comes_true([&] {
+    const PitReport pit = broker.show("probe", 30 * second_ns).pit;
+    return !pit.deaths.empty() && pit.deaths.back().cause == DeathCause::hang;
+  }));
+  EXPECT_EQ(stop(), 0);
 }
 
 }  // namespace
