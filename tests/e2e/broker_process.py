@@ -16,6 +16,11 @@ HOST = BIN / "symphony-pit-host"
 # Whether this user may have a small disk, in a mount namespace of its own.
 MAY_MOUNT = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "disk", "/mnt"], capture_output=True, check=False).returncode == 0
 
+# Before a command: as on a host that gives no namespaces of users and processes.
+WITHOUT_NAMESPACES = ["unshare", "-U", "-r", "sh", "-c",
+                      'echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@"', "sh"]
+CAN_DENY = subprocess.run([*WITHOUT_NAMESPACES, "true"], capture_output=True, check=False).returncode == 0
+
 
 def eventually(condition, what, seconds=60):
     """The first true value of condition(), asked again and again."""

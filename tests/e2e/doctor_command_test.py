@@ -7,12 +7,9 @@ import subprocess
 import time
 import unittest
 
-from broker_process import PIT, SYMPHONY, BrokerCase, eventually, main
+from broker_process import CAN_DENY, PIT, SYMPHONY, WITHOUT_NAMESPACES, BrokerCase, eventually, main
 
 GREETER = PIT.parent / "greeter.so"
-WITHOUT_NAMESPACES = ["unshare", "-U", "-r", "sh", "-c",
-                      'echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@"', "sh"]
-CAN_DENY = subprocess.run([*WITHOUT_NAMESPACES, "true"], capture_output=True, check=False).returncode == 0
 CAN_TRACE = shutil.which("strace") is not None and subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True,
                                                                   check=False).returncode == 0
 

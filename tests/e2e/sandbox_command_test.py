@@ -5,17 +5,13 @@ import pathlib
 import subprocess
 import unittest
 
-from broker_process import PIT, SYMPHONY, BrokerCase, eventually, main
+from broker_process import CAN_DENY, PIT, SYMPHONY, WITHOUT_NAMESPACES, BrokerCase, eventually, main
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "pits" / "template" / "greeter.fbs"
 GREETER = PIT.parent / "greeter.so"
 # What a confined pit must have if its manifest says nothing.
 DEFAULT = {"user", "pid", "mount", "net", "ipc", "capabilities", "limits", "no_new_privs", "descriptors", "parent_death", "landlock",
            "seccomp_start", "seccomp"}
-# A broker where the kernel gives no namespaces of users and processes: as on hosts that deny them.
-WITHOUT_NAMESPACES = ["unshare", "-U", "-r", "sh", "-c",
-                      'echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@"', "sh"]
-CAN_DENY = subprocess.run([*WITHOUT_NAMESPACES, "true"], capture_output=True, check=False).returncode == 0
 
 
 class ConfinedPit(BrokerCase):
