@@ -106,6 +106,21 @@ class Jobserver(unittest.TestCase):
         self.assertLessEqual(max(seen), 4)
         self.assertIn("4 of 4 free at the end; 0 taken back from makes that died, 3 dropped", said)
 
+    @unittest.skipUnless(shutil.which("gcc"), "needs gcc")
+    def test_of_gcc_that_optimizes_while_it_links_is_found_by_it(self):
+        for i in range(4):
+            (self.folder / f"f{i}.c").write_text(f"int f{i}(int x) {{ return x + {i}; }}\n")
+        (self.folder / "f0.c").write_text("int f1(int), f2(int), f3(int); int main(void) { return f1(0) + f2(0) + f3(0) - 6; }\n")
+        (self.folder / "Makefile").write_text("program: f0.o f1.o f2.o f3.o\n\t+gcc -v -O1 -flto=jobserver -flto-partition=max -o $@ $^\n"
+                                              "%.o: %.c\n\tgcc -O1 -flto -c $<\n")
+        run = subprocess.run([SYMPHONY, "jobserver", "--tell", "--", "make", "-j4"], cwd=self.folder, env=self.environment, text=True,
+                             capture_output=True, timeout=100, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("Using make jobserver", run.stderr)
+        self.assertNotIn("jobserver is not available", run.stderr)
+        self.assertIn("4 of 4 free at the end; 0 taken back from makes that died, 0 dropped", run.stderr)
+        self.assertEqual(subprocess.run([self.folder / "program"], timeout=60, check=False).returncode, 0)
+
     def test_makes_in_makes_share_the_tokens_and_the_status_is_makes(self):
         (self.folder / "low.mk").write_text(f"all: {' '.join(f'x{i}' for i in range(6))}\nx0 x1 x2 x3 x4 x5:\n"
                                             "\t@mkdir -p running; : > running/$(N)$@; ls running | wc -l >> seen; sleep 0.05; rm running/$(N)$@\n")
