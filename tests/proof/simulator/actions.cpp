@@ -268,17 +268,21 @@ void World::check_hang(const BrokerCore::Pit& pit, const Process& p) {
   if (!pit.hung_on) return;                                          // an earlier broker's doing
   const bool was_stopped = p.stopped && p.stopped_at_ns != now_ns_;  // and not since the look
   if (was_stopped) violation("a pit is killed for standing still while it is stopped");
-  // One that wrote what it liked into its words has itself to blame.
-  const auto lied = [&](LinkId of) {
+  // Of the words that the broker looks at, those of that link, or of any: whether it wrote what it liked into them, and
+  // so has itself to blame; whether it let go of the link and told so a broker that died, so that requests wait there
+  // for ever.
+  const auto any_seen = [&](LinkId of, auto&& is_so) {
     return std::any_of(memories_.begin(), memories_.end(), [&](const auto& m) {
-      return m->is_scribbled && m->given_to_process == p.id && (of == 0 || m->link == of);
+      return m->given_to_process == p.id && (of == 0 || m->link == of) && words_seen_.count({m->link, m->epoch}) != 0 &&
+             is_so(*m);
     });
   };
-  if (lied(pit.hung_on->link)) return;
+  if (any_seen(pit.hung_on->link, [](const Memory& m) { return m.is_scribbled; })) return;
   if (pit.hung_on->link == 0) {  // in whatever
-    // What a dead broker was told of a link that its pit let go of, nobody knows: its requests wait for ever.
-    if (!pit_has_work(p) && !p.hung && p.reported.empty())
+    const bool nobody_knows = any_seen(0, [](const Memory& m) { return m.is_reported; });
+    if (!pit_has_work(p) && !p.hung && !nobody_knows) {
       violation("a pit is killed for standing still that has nothing to do");
+    }
     seen.hung_in_timers += p.hung && p.stage == Process::Stage::idle;
     return;
   }
