@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "tools/symphony/table.hpp"
+#include "tools/symphony/write_all.hpp"
 
 namespace symphony::tools {
 namespace {
@@ -31,16 +31,6 @@ std::size_t columns_of(int fd) {
   winsize size{};
   if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return columns_default;
   return size.ws_col;
-}
-
-// All or as much as the terminal takes; a bar that cannot be drawn is no reason to fail.
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 // The first characters of `text` that fit into `columns`.
@@ -121,7 +111,7 @@ void Progress::finish() noexcept {
   }
   finished_changed_.notify_all();
   if (thread_.joinable()) thread_.join();
-  write_all(fd_, wipe);
+  (void)write_all(fd_, wipe);  // a bar that cannot be drawn is no reason to fail
 }
 
 void Progress::draw() {
@@ -131,7 +121,7 @@ void Progress::draw() {
   const std::size_t columns = columns_of(fd_) - 1;
   std::string text(wipe);
   text += progress_line(label_, done, total_, now_ns() - start_ns_, columns, colour_, left_);
-  write_all(fd_, text);
+  (void)write_all(fd_, text);
 }
 
 void Progress::draw_often() {

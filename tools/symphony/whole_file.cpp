@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -16,6 +15,8 @@
 
 #include <symphony/unique_fd.hpp>
 
+#include "tools/symphony/write_all.hpp"
+
 namespace symphony::tools {
 namespace {
 
@@ -26,16 +27,6 @@ std::string failed(const std::string& path, int why) {
                        : why == ENOENT || why == ENOTDIR              ? "; make its folder first"
                                                                       : "; name a place that you may write to";
   return path + ": " + std::strerror(why) + remedy;
-}
-
-// 0, or why not.
-int write_all(int fd, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), std::min(bytes.size(), piece_size));
-    if (n < 0 && errno != EINTR) return errno;
-    if (n > 0) bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return 0;
 }
 
 // Who ends the command by hand gets his wish when the file is whole or gone.

@@ -4,11 +4,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "tools/symphony/graph/input_error.hpp"
+#include "tools/symphony/write_all.hpp"
 
 namespace symphony::tools {
 namespace {
@@ -19,16 +19,6 @@ double seconds_of(TimeNs ns) { return static_cast<double>(ns / us_ns) / 1e6; }
 
 std::string event_line(const RunEvent& event) {
   return event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
-bool write_all_of(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return true;
 }
 
 }  // namespace
@@ -55,7 +45,7 @@ RunReport::RunReport(RunFormat format, bool quiet) : format_(format), quiet_(qui
 }
 
 void RunReport::wipe() noexcept {
-  if (is_drawn_) (void)write_all_of(2, "\r\x1B[K");
+  if (is_drawn_) (void)write_all(2, "\r\x1B[K");
   is_drawn_ = false;
 }
 
@@ -64,7 +54,7 @@ void RunReport::say(std::string_view line) { held_ += line; }
 bool RunReport::flush() {
   if (held_.empty()) return true;
   wipe();
-  const bool written = write_all_of(1, held_);
+  const bool written = write_all(1, held_) == 0;
   held_.clear();
   return written;
 }
@@ -144,7 +134,7 @@ void RunReport::progress(const RunProgress& p) {
   if (!is_terminal_) return;
   winsize size{};
   const std::size_t columns = ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col - 1U : 79U;
-  (void)write_all_of(2, "\r\x1B[K" + progress_text(p, columns));
+  (void)write_all(2, "\r\x1B[K" + progress_text(p, columns));
   is_drawn_ = true;
 }
 

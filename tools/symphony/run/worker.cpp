@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "tools/symphony/run/children.hpp"
 #include "tools/symphony/run/run_journal.hpp"
 #include "tools/symphony/run/worker_wire.hpp"
+#include "tools/symphony/write_all.hpp"
 
 namespace symphony::tools {
 namespace {
@@ -37,16 +39,6 @@ bool read_whole(void* to, std::size_t size) {
     if (got <= 0) return false;
     at += got;
     size -= static_cast<std::size_t>(got);
-  }
-  return true;
-}
-
-bool write_whole(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(put));
   }
   return true;
 }
@@ -166,8 +158,7 @@ class Worker {
     if (!is_alive) return false;
     const std::string text = output.take(&ending.output_left_out);
     ending.output_size = text.size();
-    return write_whole(worker_socket, {reinterpret_cast<const char*>(&ending), sizeof ending}) &&
-           write_whole(worker_socket, text);
+    return write_all(worker_socket, std::as_bytes(std::span(&ending, 1))) == 0 && write_all(worker_socket, text) == 0;
   }
 
  private:
@@ -279,7 +270,7 @@ class Worker {
   }
 
   static void write_down(const Job& job, EndingHead& ending) {
-    if (write_whole(worker_journal, journal_line(job.fingerprint, ending.duration_ns, job.id))) return;
+    if (write_all(worker_journal, journal_line(job.fingerprint, ending.duration_ns, job.id)) == 0) return;
     ending.error = errno;
     ending.step = WorkerStep::journal;
   }
