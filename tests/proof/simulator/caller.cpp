@@ -143,9 +143,9 @@ void World::caller_runs(Caller& c) {
 // An operator's, of which every program of this user may be one.
 void World::command(Caller& c) {
   using control::Verb;
-  constexpr Verb verbs[] = {Verb::start,   Verb::start, Verb::start,  Verb::stop, Verb::restart,
-                            Verb::restart, Verb::show,  Verb::reload, Verb::swap, Verb::swap,
-                            Verb::swap,    Verb::swap,  Verb::swap,   Verb::swap};
+  constexpr Verb verbs[] = {Verb::start, Verb::start,  Verb::start, Verb::stop, Verb::restart, Verb::restart,
+                            Verb::show,  Verb::reload, Verb::swap,  Verb::swap, Verb::swap,    Verb::swap,
+                            Verb::swap,  Verb::swap,   Verb::swap,  Verb::swap, Verb::swap};
   control::Command m;
   m.correlation = (std::uint64_t{1} << 32) + next_command_++;
   m.verb = commands_every_ < 20 ? Verb::swap : verbs[dice_.below(std::size(verbs))];

@@ -122,7 +122,10 @@ void World::pit_control(Process& p) {
 
 // W2. Nothing is entered any more, and what is said of links waits.
 void World::pit_freezes(Process& p, std::uint32_t number) {
-  if (meets(Fault::pit_killed, 40)) return pit_dies(p, true, 9);
+  if (meets(Fault::pit_killed, 20)) return pit_dies(p, true, 9);
+  for (const auto& [fault, status] : {std::pair{Fault::pit_exits_0, 0}, {Fault::pit_exits_125, 125}}) {
+    if (meets(fault, 50)) return pit_dies(p, false, status);
+  }
   if (meets(Fault::pit_freezes_late, 6)) return;
   const bool has_later = !journals_[p.pit].is_kept && !p.later.empty();
   if (has_later || meets(Fault::pit_cannot_freeze, 6)) {
@@ -135,7 +138,7 @@ void World::pit_freezes(Process& p, std::uint32_t number) {
 // Either of the two. Whether it says that all is well.
 bool World::pit_rehearses(Process& p, std::uint32_t number) {
   const TimeNs took = dice_.one_in(8) ? 30 * ms_ns : us_ns;
-  const bool fails = meets(Fault::pit_cannot_rehearse, 6);
+  const bool fails = meets(Fault::pit_cannot_rehearse, 5);
   if (fails && dice_.one_in(2)) return false;
   p.to_broker.push(control::Rehearsed{number, fails ? errc::refused : control::code_done, "", took});
   return !fails;
