@@ -95,8 +95,7 @@ void World::break_something() {
 // A pit that was swapped lately, and where it can the broker before it hears so.
 void World::break_probation() {
   for (Process* const p : active_) {
-    if (!p->alive || p->is_alone || probation_at(p->pit) == nullptr || !core_ || !meets(Fault::pit_killed, 7))
-      continue;
+    if (!p->alive || p->is_alone || probation_at(p->pit) == nullptr || !core_ || !meets(Fault::pit_killed, 7)) continue;
     pit_dies(*p, true, 9);
     if (by_path_ && meets(Fault::broker_killed, 1)) broker_dies();
     return;
