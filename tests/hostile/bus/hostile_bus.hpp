@@ -67,8 +67,9 @@ struct HostileBus : BusTest {
     ++ended_;
     if (of_it.status != status::ok) ++unanswered_;
   }
+  [[nodiscard]] std::uint64_t faults() const { return faults_ + (attacked_ ? attacked_->counters().peer_faults : 0); }
   void let_go() {
-    if (attacked_) faults_ += attacked_->counters().peer_faults;
+    faults_ = faults();
     attacked_.reset();
   }
 

@@ -42,7 +42,12 @@ TEST_P(HostileBusTest, HarmsNeitherHostNorHonestPitAndIsSeen) {
   const std::size_t descriptors = own_descriptors(), memory_kib = own_memory_kib();
   const std::size_t times = test_run::samples(attack.times);
   const TimeNs until = deadline_after(60 * second_ns);
-  while (attacks() < times && now_ns() < until && !HasFatalFailure() && report_state() != "quarantined") round();
+  // A lie that the next true word covers is seen when somebody looks in between: the attack goes on until then.
+  const auto is_hidden = [&] {
+    return attack.seen == Seen::as_fault && faults() == 0 && !died_of(DeathCause::link_fault);
+  };
+  const auto goes_on = [&] { return attacks() < times || is_hidden(); };
+  while (goes_on() && now_ns() < until && !HasFatalFailure() && report_state() != "quarantined") round();
   for (int i = 0; i < 50 && !HasFatalFailure(); ++i) round();  // and it is over
   const bool is_attached = attacked_.has_value();
   let_go();
@@ -53,7 +58,7 @@ TEST_P(HostileBusTest, HarmsNeitherHostNorHonestPitAndIsSeen) {
   const bool haunts = std::string_view(attack.name) == "haunts";
   switch (attack.seen) {
     case Seen::as_fault:
-      EXPECT_TRUE(faults_ > 0 || died_of(DeathCause::link_fault));
+      EXPECT_TRUE(faults() > 0 || died_of(DeathCause::link_fault));
       break;
     case Seen::as_protocol:
       EXPECT_TRUE(died_of(DeathCause::protocol)) << report("attacker").reason;
@@ -70,7 +75,7 @@ TEST_P(HostileBusTest, HarmsNeitherHostNorHonestPitAndIsSeen) {
     case Seen::as_nothing:
       EXPECT_TRUE(is_attached);
       // What was in the ring of one that died may be written over before it is read.
-      EXPECT_LE(faults_, haunts ? 1U : 0U);
+      EXPECT_LE(faults(), haunts ? 1U : 0U);
       EXPECT_GT(ended_, unanswered_);
       EXPECT_EQ(report("attacker").version, "1") << "what it said first holds";
       EXPECT_EQ(report("attacker").deaths.size(), haunts ? 1U : 0U);
