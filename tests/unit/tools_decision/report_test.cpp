@@ -1,6 +1,7 @@
 // The page: everything in it, nothing from elsewhere, and no text of a file that becomes markup.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "tests/unit/tools_decision/documents.hpp"
@@ -46,7 +47,23 @@ TEST(Report, ShowsTheNumbersOfTheDocument) {
     EXPECT_NE(page.find(">" + score_text(row) + "<"), std::string::npos) << row.mode;
   }
   EXPECT_NE(page.find("use process+ring: it contained 5 of 5 faults with a p99 of 5.00 µs"), std::string::npos);
-  EXPECT_NE(page.find("next best static, which costs 5 contained faults"), std::string::npos);
+  EXPECT_NE(page.find("next best static, which contained 0 of 5 and gains"), std::string::npos);
+}
+
+// A fault that a way makes impossible cannot be tried in it.
+TEST(Verdict, ComparesShares) {
+  HostingResult result = usual_result();
+  std::vector<ModeResult>& modes = result.pits[0].modes;
+  const auto row = [&](std::string_view name) -> ModeResult& {
+    return *std::find_if(modes.begin(), modes.end(), [&](const ModeResult& mode) { return mode.mode == name; });
+  };
+  row("wasm").contained = row("wasm").faults = 19;
+  row("process").contained = 19;
+  row("process").faults = 20;
+  row("process+ring").contained = row("process+ring").faults = 20;
+  ASSERT_LT(row("wasm").decisive()->p99_ns, row("process").decisive()->p99_ns);
+  EXPECT_NE(verdict_of(result, result.pits[0]).find("use wasm: it contained 19 of 19 faults"), std::string::npos);
+  EXPECT_EQ(pareto_of(result.pits[0]).back()->mode, "wasm") << "20 of 20 are no more, and slower";
 }
 
 TEST(Report, IsTheRecord) {

@@ -33,6 +33,7 @@ a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:2px solid var(
 </style>
 )";
 
+std::string percent_of(double value) { return fmt::format("{:.0f} %", value); }
 std::string plain(double value) { return fmt::format("{:g}", value); }
 std::string tick_ns(double ns) { return ns_text(ns); }
 std::string tick_ms(double ms) { return ns_text(ms * 1e6); }
@@ -99,28 +100,26 @@ class Page {
                 "One dot a way of hosting, its bar from p50 to p99.9. Left is faster, up is safer. The dashed line "
                 "joins the ways that no other one beats in both.",
                 {"latency of a call, p99", 1, 10, true, tick_ns},
-                {"faults contained", 0, 20, false, plain}};
+                {"faults contained, of those tried", 0, 100, false, percent_of}};
     chart.width = 520;
     chart.height = 330;
     std::vector<double> times;
-    double faults = 0;
     std::vector<std::vector<std::string>> rows;
     for (const ModeResult& row : pit_.modes) {
       const Latency* l = row.ok() ? row.decisive() : nullptr;
       if (l == nullptr) continue;
-      faults = std::max(faults, static_cast<double>(row.faults));
       for (const double ns : {l->p50_ns, l->p99_ns, l->p999_ns}) times.push_back(std::max(1.0, ns));
-      chart.dots.push_back({l->p99_ns, static_cast<double>(row.contained.value_or(0)),
+      chart.dots.push_back({l->p99_ns, contained_share(row) * 100,
                             row.mode + (row.contained ? "" : " (faults not tried)"), style_of(row.mode),
                             std::pair{l->p50_ns, l->p999_ns}});
       rows.push_back({row.mode, plain(l->n), plain(l->p50_ns), plain(l->p99_ns), plain(l->p999_ns), score_text(row)});
     }
     if (times.empty()) return "<p class=\"bad\">Nothing to draw: no way kept the rate.</p>";
     fit_log(chart.x, times);
-    chart.y.high = std::max(1.0, faults);
-    for (double at = 0; at <= chart.y.high; at += faults > 10 ? 5 : 1) chart.y.ticks.push_back(at);
+    chart.y.ticks = {0, 20, 40, 60, 80, 100};
     Line line{"", 7, {}, true};
-    for (const ModeResult* row : pareto_of(pit_)) line.points.emplace_back(row->decisive()->p99_ns, *row->contained);
+    for (const ModeResult* row : pareto_of(pit_))
+      line.points.emplace_back(row->decisive()->p99_ns, contained_share(*row) * 100);
     chart.lines.push_back(line);
     return figure_of(chart, {"way", "n", "p50 ns", "p99 ns", "p99.9 ns", "contained"}, rows, false);
   }

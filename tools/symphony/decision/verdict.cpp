@@ -13,7 +13,7 @@ namespace {
 bool usable(const ModeResult& row) { return row.ok() && row.decisive() != nullptr; }
 
 bool better(const ModeResult& a, const ModeResult& b) {
-  if (a.contained.value_or(0) != b.contained.value_or(0)) return a.contained.value_or(0) > b.contained.value_or(0);
+  if (contained_share(a) != contained_share(b)) return contained_share(a) > contained_share(b);
   return a.decisive()->p99_ns < b.decisive()->p99_ns;
 }
 
@@ -23,6 +23,9 @@ const PitResult& main_pit(const HostingResult& result) { return result.pits.back
 
 std::string score_text(const ModeResult& row) {
   return row.contained ? fmt::format("{}/{}", *row.contained, row.faults) : "not tried";
+}
+double contained_share(const ModeResult& row) {
+  return row.contained && row.faults > 0 ? static_cast<double>(*row.contained) / row.faults : 0;
 }
 std::string ms_text(const std::optional<double>& ms) { return ms ? ns_text(*ms * 1e6) : "-"; }
 
@@ -46,10 +49,11 @@ std::string verdict_of(const HostingResult& result, const PitResult& pit) {
   std::string out = begin + fmt::format("use {}: it contained {} of {} faults with a p99 of {}", best->mode,
                                         best->contained.value_or(0), best->faults, p99(*best));
   if (best == fastest) return out + "; nothing is faster.";
-  return out +
-         fmt::format("; next best {}, which costs {} contained faults and gains a p99 of {} ({:.1f} times as fast).",
-                     fastest->mode, best->contained.value_or(0) - fastest->contained.value_or(0), p99(*fastest),
-                     best->decisive()->p99_ns / fastest->decisive()->p99_ns);
+  return out + fmt::format("; next best {}, which contained {} and gains a p99 of {} ({:.1f} times as fast).",
+                           fastest->mode,
+                           fastest->contained ? fmt::format("{} of {}", *fastest->contained, fastest->faults)
+                                              : std::string("no fault that was tried"),
+                           p99(*fastest), best->decisive()->p99_ns / fastest->decisive()->p99_ns);
 }
 
 std::vector<std::vector<std::string>> verdict_rows(const PitResult& pit) {
@@ -97,7 +101,7 @@ std::vector<const ModeResult*> pareto_of(const PitResult& pit) {
   }
   std::sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->decisive()->p99_ns < b->decisive()->p99_ns; });
   for (const ModeResult* row : all) {
-    if (out.empty() || *row->contained > *out.back()->contained) out.push_back(row);
+    if (out.empty() || contained_share(*row) > contained_share(*out.back())) out.push_back(row);
   }
   return out;
 }
