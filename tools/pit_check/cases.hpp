@@ -25,6 +25,9 @@ struct Case {
   void (*run)(Trial&) = nullptr;
 };
 
+// Where it fails, later cases would all say the same; they are not run, but for those of the file.
+inline constexpr std::string_view case_that_loads = "file.loads_and_starts";
+
 // In the order in which they are run. Names are unique.
 [[nodiscard]] std::span<const Case> all_cases();
 

@@ -61,15 +61,27 @@ CaseResult run_one(const Case& one, Stage& stage, const CheckOptions& options) {
   return result;
 }
 
+// Every later case would say the same of a pit that does not start.
+CaseResult not_run(const Case& one, const Stage& stage) {
+  CaseResult result;
+  result.mode = stage.mode();
+  result.name = one.name;
+  result.verdict = Verdict::skipped;
+  result.text = "not run: " + std::string(case_that_loads) + " failed";
+  return result;
+}
+
 void run_mode(const ModeKind& kind, const Subject& subject, const CheckOptions& options, Report& report) {
   ModeResult mode;
   mode.mode = kind.name;
   std::unique_ptr<Stage> stage;
   mode.missing = kind.make(subject, stage);
   if (stage != nullptr) {
+    bool loads = true;
     for (const Case& one : all_cases()) {
       if (!chosen(one, options.only) || !applies(one, *stage)) continue;
-      CaseResult result = run_one(one, *stage, options);
+      CaseResult result = loads || one.ground == Ground::file ? run_one(one, *stage, options) : not_run(one, *stage);
+      loads = loads && (one.name != case_that_loads || result.verdict != Verdict::failed);
       ++(result.verdict == Verdict::passed   ? mode.passed
          : result.verdict == Verdict::failed ? mode.failed
                                              : mode.skipped);

@@ -95,6 +95,7 @@ constexpr std::array cases{
          &note_is_readable},
     Case{"note.can_be_passed_on", "the note is within all limits: written anew it says the same", Ground::any,
          &note_survives_being_passed_on},
+    Case{case_that_loads, "it is mounted and answers; the time is reported", Ground::any, &loads_and_starts},
     Case{"note.equals_the_table", "the running pit says of itself what its note says", Ground::any,
          &note_and_table_agree},
     Case{"note.lists_what_is_handled", "each message type of the note has a handler", Ground::any,
@@ -102,7 +103,6 @@ constexpr std::array cases{
     Case{"file.has_no_unique_symbols", "two versions in one process share nothing", Ground::file, &no_unique_symbols},
     Case{"file.exports_one_symbol", "only the entry is anybody's", Ground::file, &one_exported_symbol},
     Case{"file.has_few_initialisers", "loading it runs next to nothing", Ground::file, &few_initialisers},
-    Case{"file.loads_and_starts", "it is mounted and answers; the time is reported", Ground::any, &loads_and_starts},
 };
 
 }  // namespace

@@ -191,5 +191,24 @@ TEST(Suite, ACaseThatDiesSaysOfWhatAndShowsWhatWasWritten) {
   EXPECT_NE(report.cases[0].output.find("faulty.cpp aborts"), std::string::npos) << report.cases[0].output;
 }
 
+TEST(Suite, SaysOfAPitThatDoesNotStartSoOnceAndRunsNothingElseOfIt) {
+  ::setenv("SYMPHONY_TEST_FAULT", "throw_in_create", 1);
+  const Report report = test::run(SYMPHONY_TEST_PITS "/faulty.so", "dynamic");
+  ::unsetenv("SYMPHONY_TEST_FAULT");
+  ASSERT_EQ(report.modes.size(), 1u);
+  EXPECT_EQ(report.modes[0].failed, 1u);
+  EXPECT_GT(report.modes[0].passed, 3u) << "its file is looked at all the same";
+  EXPECT_FALSE(report.ok());
+  for (const CaseResult& one : report.cases) {
+    if (one.verdict == Verdict::failed) {
+      EXPECT_EQ(one.name, "file.loads_and_starts");
+      EXPECT_NE(one.text.find("faulty.cpp throws"), std::string::npos) << one.text;
+    }
+    if (one.verdict == Verdict::skipped) {
+      EXPECT_EQ(one.text, "not run: file.loads_and_starts failed");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace symphony::pit_check
