@@ -73,6 +73,8 @@ class Figures(unittest.TestCase):
                          {"a.b": "one program", "c.d": "another"})
         with self.assertRaisesRegex(ValueError, "one writer.*a.b"):
             known("a.b  one program\nc.d  another\na.b  a third\n")
+        with self.assertRaisesRegex(ValueError, "no figure's name: a.bbuild/x; two spaces"):
+            known("a.bbuild/x a program\n")
 
     def test_a_figure_of_another_commit_does_not_count(self):
         self.put(commit="another")
