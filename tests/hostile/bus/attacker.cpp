@@ -1,6 +1,7 @@
 // A pit that serves as any other does and attacks meanwhile, with all that it was given: the segments, the control
 // socket, the clock. One attack a process, named by its first argument; each kept up as long as the process lives.
-//   attacker ATTACK PROGRESS    PROGRESS: a file that gets a byte for each time it attacked, `W` where that worked
+//   attacker ATTACK PROGRESS    PROGRESS: a file that gets a byte for each time it attacked, `W` where that worked;
+//                               before the attack where one is enough to be killed for, which may come at once
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
@@ -203,7 +204,7 @@ class Attacker {
       for (int n = 0; n < 64; ++n) (void)broker_.send(CallerWanted{random_()});
     } else if (is("sends descriptors")) {  // T-10
       const int fds[] = {progress_, progress_, progress_};
-      (void)broker_.send(Drained{any}, fds);
+      return note(), (void)broker_.send(Drained{any}, fds);
     } else if (is("lies at attach")) {  // T-15
       (void)broker_.send(
           PitReady{9, 999, now_ns() - 3600 * second_ns, "somebody_else", std::string(300, 'v'), 0xffffffff});
