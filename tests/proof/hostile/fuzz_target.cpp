@@ -1,4 +1,4 @@
-// The sessions as a libFuzzer target; the first byte of an input names the target. Built by fuzz.py.
+// The sessions as a libFuzzer target; the first byte of an input names the target. Built by tools/fuzz.
 #include <cstdio>
 #include <cstdlib>
 
