@@ -32,14 +32,14 @@ auto guarded(Body&& body) noexcept -> decltype(body()) {
   }
 }
 
-// The caller's options in this library's size, 0 where the caller's are shorter. False: no size, or larger than ours
-// with something in what we do not know.
+// The caller's options in this library's size, 0 where the caller's are shorter. False: no size that a struct like this
+// may have (one that ends inside a field), or larger than ours with something in what we do not know.
 template <class Options>
 [[nodiscard]] bool read_options(const Options* from, Options& to) noexcept {
   to = Options{};
   if (from == nullptr) return true;
   const std::size_t size = from->struct_size;
-  if (size < sizeof(from->struct_size)) return false;
+  if (size < sizeof(from->struct_size) || size % alignof(Options) != 0) return false;
   std::memcpy(&to, from, size < sizeof to ? size : sizeof to);
   const auto* bytes = reinterpret_cast<const unsigned char*>(from);
   for (std::size_t i = sizeof to; i < size; ++i) {
