@@ -127,6 +127,12 @@ std::optional<InputError> read_blocks(const Reader& read, std::string_view key, 
 }
 
 // Precondition: trust, calls and what it runs have been read.
+// As the broker has it, which would refuse all manifests for one and not say which.
+bool may_be_named(const std::string& name, std::uint32_t instances) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+  return name.find_first_not_of(letters) == std::string::npos && instance_name(name, instances - 1).size() <= 63;
+}
+
 std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitConfig& pit) {
   const bool is_hostile = pit.trust == Trust::hostile;
   const bool says = read.table.contains("sandbox");
@@ -314,6 +320,8 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
   if (pit.restart.fallback == pit.name) return read.wrong("'fallback' must be another pit");
   if (auto e = read.number("exceptions_max", 1'000'000, pit.restart.exceptions_max)) return *std::move(e);
   if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
+  if (!may_be_named(pit.name, pit.instances))
+    return read.wrong("'name' has 1 to 63 of a-z, 0-9, _, - and ., those of its further instances (name.1) too");
   if (auto e = read_state(read, pit.state)) return *std::move(e);
   if (auto e = read_budgets(read, pit.budgets, names)) return *std::move(e);
   return pit;
