@@ -7,9 +7,9 @@
 from .bus import Broker, Bus, PitConfig, PitInfo, connect
 from .errors import (Closed, Denied, ForkedHandle, InvalidArgument, LibraryError, NotFound, OutOfMemory, PeerGone, PitError, Quarantined,
                      SymphonyError, Timeout, UnknownType, Unreachable, VerifyError, VersionMismatch, WouldBlock)
-from .pit import Pit, type_id
+from .link import Link, type_id
 from .schema import Schema
 
-__all__ = ["Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LibraryError", "NotFound", "OutOfMemory", "PeerGone", "Pit",
+__all__ = ["Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LibraryError", "Link", "NotFound", "OutOfMemory", "PeerGone",
            "PitConfig", "PitError", "PitInfo", "Quarantined", "Schema", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
            "VersionMismatch", "WouldBlock", "connect", "type_id"]

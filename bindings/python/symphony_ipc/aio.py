@@ -12,12 +12,12 @@ from . import _abi
 from . import bus as _bus
 from ._library import DEFAULT_TIMEOUT, address_of, check, failure, short
 from .errors import Closed
-from .pit import COPIED_MAX, Body, CallOptions, Frame
+from .link import COPIED_MAX, Body, CallOptions, Frame
 
 _PENDING = _abi.PENDING
 
 
-class Pit:
+class Link:
     """A pit for one event loop: `await bus.open("pool")`. Calls are coroutines; as many as the link allows are under way,
     further ones wait for their turn. Threads: its loop's. Use as an asynchronous context manager, or close()."""
 
@@ -36,7 +36,7 @@ class Pit:
         self._closed = False
         self._loop.add_reader(self._fd, self._on_readable)
 
-    async def __aenter__(self) -> "Pit":
+    async def __aenter__(self) -> "Link":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -55,7 +55,7 @@ class Pit:
         self._waiting.clear()
 
     async def call(self, type: int, body: Body = b"", timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> bytes:
-        """As Pit.call(), without keeping the loop. The timeout begins when it is sent. A task that is cancelled gives the call
+        """As Link.call(), without keeping the loop. The timeout begins when it is sent. A task that is cancelled gives the call
         up; the pit may still run it."""
         options = self._options.get((timeout, effect))
         if options is None:
@@ -125,7 +125,7 @@ class Bus:
 
     def __init__(self, made: _bus.Bus) -> None:
         self._bus = made
-        self._pits: Set[Pit] = set()
+        self._pits: Set[Link] = set()
 
     async def __aenter__(self) -> "Bus":
         return self
@@ -140,11 +140,11 @@ class Bus:
         self._bus.close()
 
     async def open(self, pit: str, timeout: float = DEFAULT_TIMEOUT, *, request_capacity: int = 0, reply_capacity: int = 0,
-                   in_flight_max: int = 256) -> Pit:
+                   in_flight_max: int = 256) -> Link:
         """As Bus.open(), on a thread of the loop's executor: others go on meanwhile."""
         loop = asyncio.get_running_loop()
         handle = await loop.run_in_executor(None, lambda: self._bus.open_link(pit, timeout, request_capacity, reply_capacity, in_flight_max))
-        made = Pit(handle, pit, in_flight_max)
+        made = Link(handle, pit, in_flight_max)
         self._pits.add(made)
         return made
 
@@ -178,4 +178,4 @@ def connect(path: Optional[str] = None, *, realm: Optional[str] = None, timeout:
     return _Connecting(path, realm, timeout)
 
 
-__all__ = ["Bus", "Pit", "connect"]
+__all__ = ["Bus", "Link", "connect"]

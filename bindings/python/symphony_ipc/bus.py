@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from . import _abi
 from ._library import DEFAULT_TIMEOUT, check, failure, short, to_ns, waits
-from .pit import Pit
+from .link import Link
 from .schema import Schema
 
 
@@ -36,12 +36,12 @@ class Bus:
         short.symphony_bus_close(self._handle)
 
     def open(self, pit: str, timeout: float = DEFAULT_TIMEOUT, *, request_capacity: int = 0, reply_capacity: int = 0,
-             in_flight_max: int = 0, schema: Optional[Schema] = None) -> Pit:
+             in_flight_max: int = 0, schema: Optional[Schema] = None) -> Link:
         """A pit of that name. Waits up to `timeout` seconds for one that is known and not ready.
 
         Capacities in bytes, powers of two from 4 KiB to 1 GiB (256 KiB), in_flight_max up to 1024 (256). With a schema, messages
         may be dicts. Errors: NotFound (at once), Timeout, Quarantined, Denied, Unreachable, Closed, ForkedHandle."""
-        return Pit(lambda: self.open_link(pit, timeout, request_capacity, reply_capacity, in_flight_max), pit, schema)
+        return Link(lambda: self.open_link(pit, timeout, request_capacity, reply_capacity, in_flight_max), pit, schema)
 
     def open_link(self, pit: str, timeout: float, request_capacity: int, reply_capacity: int, in_flight_max: int) -> int:
         """The handle of a link, for symphony_link_...; what open() is made of."""

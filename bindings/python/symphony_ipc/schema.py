@@ -64,7 +64,7 @@ class Schema:
         return fields
 
     def request(self, table: str, fields: Dict[str, Any]) -> Tuple[int, bytes]:
-        """The type and the bytes of a message, for Pit.call()."""
+        """The type and the bytes of a message, for Link.call()."""
         return int(short.symphony_type_id(self.table(table).encode())), self.to_bytes(table, fields)
 
 

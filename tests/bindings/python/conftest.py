@@ -56,7 +56,7 @@ def eventually(condition: Any, what: str, seconds: float = 60) -> Any:
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def wait_until_waiting(pit: symphony_ipc.Pit) -> None:
+def wait_until_waiting(pit: symphony_ipc.Link) -> None:
     """Until another thread waits inside the pit's first link."""
     def is_inside() -> bool:
         try:
@@ -91,6 +91,6 @@ def bus(socket: str) -> Iterator[symphony_ipc.Bus]:
 
 
 @pytest.fixture
-def pit(bus: symphony_ipc.Bus) -> Iterator[symphony_ipc.Pit]:
+def pit(bus: symphony_ipc.Bus) -> Iterator[symphony_ipc.Link]:
     with bus.open("probe") as made:
         yield made

@@ -77,7 +77,7 @@ class CallOptions:
         self.at = ctypes.byref(self.struct)
 
 
-class Pit:
+class Link:
     """A pit that was opened: `bus.open("pool")`. Threads: any. A thread that calls while another one is inside gets a link
     of its own, which is closed with the pit. Fork: ForkedHandle in the child.
 
@@ -96,14 +96,14 @@ class Pit:
         self._options: Dict[Any, CallOptions] = {(DEFAULT_TIMEOUT, "once"): self._default}
         self._closed = False
 
-    def __enter__(self) -> "Pit":
+    def __enter__(self) -> "Link":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<symphony_ipc.Pit {self.name!r}{' closed' if self._closed else ''}>"
+        return f"<symphony_ipc.Link {self.name!r}{' closed' if self._closed else ''}>"
 
     def close(self) -> None:
         """Ends the links. Calls of other threads that are under way end as Closed, within 0.1 s. Again: nothing."""
@@ -227,4 +227,4 @@ class Pit:
         return {name: int(getattr(found, name)) for name, *_ in found._fields_}
 
 
-__all__ = ["Pit", "type_id"]
+__all__ = ["Link", "type_id"]
