@@ -11,6 +11,18 @@
 #include <cstdint>
 #include <cstring>
 
+// Under ThreadSanitizer bytes that are written and read at once go word by word, each a named access.
+#if defined(__SANITIZE_THREAD__)
+#define SYMPHONY_SEES_RACES 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SYMPHONY_SEES_RACES 1
+#endif
+#endif
+#if !defined(SYMPHONY_SEES_RACES)
+#define SYMPHONY_SEES_RACES 0
+#endif
+
 namespace symphony::detail {
 
 // light: a store of release, a load of acquire. Between such a store and such a load behind it stands the barrier that
@@ -35,6 +47,9 @@ enum class Site : std::uint8_t {
   journal,       // the header of a journal record (bus/state)
   journal_next,  // the 0 behind the last one
   generation,    // which snapshot is the current one
+  slot_begun,    // whose value a slot of a board holds, or is about to (bus/topic)
+  slot_word,     // eight bytes of it
+  latest,        // the last one that is whole
 };
 
 // relaxed: these name the orders; each use of one names its pair.
@@ -65,6 +80,20 @@ struct RealMem {
     std::memcpy(shared, from, size);
   }
   static void copy_out(void* to, const std::byte* shared, std::size_t size) noexcept { std::memcpy(to, shared, size); }
+#if defined(__x86_64__) && !SYMPHONY_SEES_RACES
+  // Bytes that the other side may write or read at the same time, in the order that x86 gives every store and load: as
+  // if word by word with release and acquire (bus/topic/words.hpp). The compiler moves nothing across.
+  static void copy_words_in(std::byte* shared, const void* from, std::size_t size) noexcept {
+    asm volatile("" ::: "memory");
+    std::memcpy(shared, from, size);
+    asm volatile("" ::: "memory");
+  }
+  static void copy_words_out(void* to, const std::byte* shared, std::size_t size) noexcept {
+    asm volatile("" ::: "memory");
+    std::memcpy(to, shared, size);
+    asm volatile("" ::: "memory");
+  }
+#endif
 };
 
 }  // namespace symphony::detail

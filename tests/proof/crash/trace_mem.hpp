@@ -33,6 +33,7 @@ enum class Mutant : std::uint8_t {
   freed_before_handled,         // its space is given back before it is marked as handled
   freed_before_copy_taken,      // freed runs one line ahead of what was read
   written_back_before_handled,  // a line is written back before its request is marked as handled
+  value_shown_early,            // of a board: the number of a value before the value
 };
 
 struct MutantName {
@@ -144,6 +145,8 @@ class Tracer {
       case Mutant::freed_before_handled:
       case Mutant::written_back_before_handled:
         return site == Site::handled;
+      case Mutant::value_shown_early:
+        return site == Site::slot_begun || site == Site::slot_word;
       default:
         return false;
     }
@@ -158,6 +161,8 @@ class Tracer {
         return site == Site::handled;
       case Mutant::freed_before_handled:
         return site == Site::freed;
+      case Mutant::value_shown_early:
+        return site == Site::latest;
       default:
         return false;
     }

@@ -50,6 +50,11 @@ std::vector<Mutant> order_mutants() {
   add_light(Site::want_space, load, "sleep_on_full_light");
   add_both(Site::state, store, "both_close");
   add_both(Site::state, load, "both_close");
+  add(Site::slot_begun, store, Order::release, Order::relaxed, "dead_board");
+  add(Site::slot_word, store, Order::release, Order::relaxed, "board");
+  add(Site::slot_word, load, Order::acquire, Order::relaxed, "board");
+  add(Site::latest, store, Order::release, Order::relaxed, "board");
+  add(Site::latest, load, Order::acquire, Order::relaxed, "board");
   return all;
 }
 
@@ -94,6 +99,12 @@ std::vector<Mutant> code_mutants() {
       {"a dying producer's header overtakes its payload",
        {Kind::weaker, {Site::header, store, Order::release}, Order::relaxed},
        "dead_producer"},
+      {"a slot is not marked before it is written", {Kind::no_store, at(Site::slot_begun)}, "board"},
+      {"a slot is marked when it has been written", {Kind::begin_after_value}, "board"},
+      {"a dying writer's number overtakes its value",
+       {Kind::weaker, {Site::latest, store, Order::release}, Order::relaxed},
+       "dead_board"},
+      {"a value is written over the one before", {Kind::one_slot}, "dead_board"},
   };
 }
 

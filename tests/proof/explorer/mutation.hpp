@@ -46,6 +46,8 @@ struct Mutation {
     no_heavy_barrier,     // a sleeper makes no barrier between its flag and its look
     no_want_space,        // a sleeper for space does not say what it wants
     batch_unbatched,      // the records of a batch are published one by one
+    begin_after_value,    // a slot of a board says whose value it has when that has been written
+    one_slot,             // a board writes every value into the same slot
   };
   Kind kind = Kind::none;
   OrderedAccess at{};

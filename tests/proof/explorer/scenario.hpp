@@ -23,6 +23,7 @@ void add_sleep_scenarios(std::vector<Scenario>& all, bool large);
 void add_close_scenarios(std::vector<Scenario>& all, bool large);
 void add_death_scenarios(std::vector<Scenario>& all, bool large);
 void add_link_death_scenarios(std::vector<Scenario>& all, bool large);
+void add_board_scenarios(std::vector<Scenario>& all, bool large);
 
 [[nodiscard]] inline std::vector<Scenario> all_scenarios(bool large) {
   std::vector<Scenario> all;
@@ -31,6 +32,7 @@ void add_link_death_scenarios(std::vector<Scenario>& all, bool large);
   add_close_scenarios(all, large);
   add_death_scenarios(all, large);
   add_link_death_scenarios(all, large);
+  add_board_scenarios(all, large);
   return all;
 }
 
