@@ -24,12 +24,16 @@ struct NamedGraph {
 
 class Graphs {
  public:
-  static constexpr std::uint32_t state_revision = 1;
+  static constexpr std::uint32_t state_revision = 2;
+  static constexpr std::uint32_t state_revision_min = 1;
 
   explicit Graphs(const Limits& limits = {}) : limits_(limits) {}
 
   // On success *made is the new, empty graph. `name` may be empty; others are unique.
-  Verdict create(std::string_view name, std::uint64_t fence, NamedGraph** made);
+  Verdict create(std::string_view name, std::uint64_t fence, NamedGraph** made) {
+    return create(name, fence, Options{}, made);
+  }
+  Verdict create(std::string_view name, std::uint64_t fence, const Options& options, NamedGraph** made);
   // Null when there is none. Valid until the next create, drop or load.
   [[nodiscard]] NamedGraph* find(std::uint32_t number) noexcept;
   [[nodiscard]] NamedGraph* find(std::string_view name) noexcept;
@@ -39,6 +43,11 @@ class Graphs {
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   // What this graph may grow to: the common limits less what the other graphs hold.
   [[nodiscard]] Limits room_for(const NamedGraph& graph) const noexcept;
+
+  // For each graph: where the rest of a task is over it is ready.
+  void at(std::uint64_t now_ns) noexcept;
+  // When the next rest is over; Resting::never: nothing rests.
+  [[nodiscard]] std::uint64_t next_due_ns() const noexcept;
 
   // Everything; equal states give equal bytes. False when the writer refused.
   [[nodiscard]] bool save(StateWriter& to) const;

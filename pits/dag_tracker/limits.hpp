@@ -23,4 +23,11 @@ struct Limits {
 // Tokens start above a fence; more than this leaves too few before they would run over.
 inline constexpr std::uint64_t fence_max = std::uint64_t{1} << 63;
 
+inline constexpr std::uint32_t error_size_max = 255;              // what is kept of a failure's text
+inline constexpr std::uint32_t errors_kept_max = 65'536;          // failures of one graph whose texts are kept
+inline constexpr std::uint32_t retries_max = 65'534;              // of one task
+inline constexpr std::uint32_t losses_max_max = 255;              // of workers of one task
+inline constexpr std::uint64_t delay_ns_max = 3'600'000'000'000;  // before a retry, however often it was doubled
+inline constexpr std::uint32_t chain_shown_max = 4'096;           // tasks of a chain that Explain and CriticalPath tell
+
 }  // namespace symphony::pit::tracker

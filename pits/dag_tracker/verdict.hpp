@@ -20,6 +20,7 @@ enum class Refusal : std::int32_t {
   limit = 7,
   name_taken = 8,
   bad_argument = 9,
+  wrong_state = 10,
 };
 
 using Verdict = parts::Verdict<Refusal>;

@@ -41,6 +41,16 @@ class RankSet {
     }
   }
 
+  // Precondition: rank is a member.
+  void erase(std::uint32_t rank) noexcept {
+    for (unsigned level = 0; level < levels_; ++level) {
+      std::uint64_t& word = words_[base_[level] + (rank >> 6)];
+      word &= ~(std::uint64_t{1} << (rank & 63));
+      if (word != 0) return;
+      rank >>= 6;
+    }
+  }
+
   // Removes the least member and returns it. Precondition: !empty().
   std::uint32_t take_min() noexcept {
     std::uint32_t at = 0;

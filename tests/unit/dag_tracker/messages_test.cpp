@@ -456,7 +456,7 @@ TEST(DagTrackerNote, ListsEveryRequestOnceWithItsEffect) {
   const symphony_note& note = *symphony_pit_dag_tracker()->note;
   EXPECT_STREQ(note.name, "dag_tracker");
   EXPECT_EQ(note.reply_size_max, 65'536U);
-  ASSERT_EQ(note.message_count, 11U);
+  ASSERT_EQ(note.message_count, 23U);
   const auto effect = [&note](const char* type) {
     for (std::uint32_t i = 0; i < note.message_count; ++i) {
       if (note.messages[i].type == message_type(type)) return static_cast<int>(note.messages[i].effect);
@@ -474,6 +474,14 @@ TEST(DagTrackerNote, ListsEveryRequestOnceWithItsEffect) {
   EXPECT_EQ(effect("symphony.dag.Status"), SYMPHONY_EFFECT_READ);
   EXPECT_EQ(effect("symphony.dag.Export"), SYMPHONY_EFFECT_READ);
   EXPECT_EQ(effect("symphony.dag.DropGraph"), SYMPHONY_EFFECT_IDEMPOTENT);
+  EXPECT_EQ(effect("symphony.dag.AddDynamic"), SYMPHONY_EFFECT_ONCE);
+  EXPECT_EQ(effect("symphony.dag.Retry"), SYMPHONY_EFFECT_ONCE);
+  for (const char* type : {"Fail", "Skip", "Cancel", "Pause", "Resume"}) {
+    EXPECT_EQ(effect((std::string("symphony.dag.") + type).c_str()), SYMPHONY_EFFECT_IDEMPOTENT) << type;
+  }
+  for (const char* type : {"Heartbeat", "Progress", "CriticalPath", "Explain", "ExportText"}) {
+    EXPECT_EQ(effect((std::string("symphony.dag.") + type).c_str()), SYMPHONY_EFFECT_READ) << type;
+  }
 }
 
 }  // namespace

@@ -219,8 +219,8 @@ TEST(SavedState, WithStatesThatContradictTheEdgesIsRefused) {
   ASSERT_TRUE(at.graph.add_edges(std::span(&before, 1), std::span(&after, 1), Limits{}, &bad).ok());
   seal(at);
   const Bytes good = save(graphs);
-  // The end is: two states, two attempts of four bytes, the checksum.
-  const std::size_t states = good.size() - 8 - 8 - 2;
+  // The end is: two states, two attempts of four bytes, the number of errors, the checksum.
+  const std::size_t states = good.size() - 8 - 4 - 8 - 2;
   ASSERT_EQ(good[states], std::byte{10});
   ASSERT_EQ(good[states + 1], std::byte{0});
   for (const int first : {0, 10, 11, 20, 30}) {
@@ -320,6 +320,52 @@ TEST_F(Damaged, LargerThanTheLimitsIsRefused) {
     Graphs graphs(limits);
     EXPECT_FALSE(load(graphs, good_)) << which;
     EXPECT_EQ(graphs.size(), 0U);
+  }
+}
+
+// Written by the build before retries and rules: `a` done, `b` running as task 1 with token 104, a second graph being
+// made.
+constexpr std::string_view of_revision_1 =
+    "537944616754726b01000000020000000200000001000000036f6c6407000000040000000400000069000000000000000a0000000000000001"
+    "01"
+    "010161626364010000000500000001000000020000000200000001000000010000000000000001000000020000000300000003000000"
+    "1e140a000100000002000000010000000000000065000000000000006800000000000000070000000200000000000000000200000001000000"
+    "01"
+    "000000000000000000000000000000000000000100000009c663757ae6546c";
+
+Bytes bytes_of(std::string_view hex) {
+  Bytes out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    out.push_back(static_cast<std::byte>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return out;
+}
+
+TEST(SavedState, OfRevision1GoesOn) {
+  Graphs graphs;
+  ASSERT_TRUE(load(graphs, bytes_of(of_revision_1)));
+  ASSERT_EQ(graphs.size(), 2U);
+  Graph& graph = graphs.find("old")->graph;
+  EXPECT_EQ(graph.state(0), TaskState::succeeded);
+  EXPECT_EQ(graph.state(1), TaskState::running);
+  EXPECT_EQ(graph.state(2), TaskState::ready);
+  EXPECT_EQ(graph.attempt(1), 2U);
+  std::uint32_t newly_ready = 0;
+  EXPECT_EQ(graph.complete(1, 103, &newly_ready).refusal, Refusal::stale_attempt);
+  EXPECT_TRUE(graph.complete(1, 104, &newly_ready).ok());
+  Graphs again;
+  EXPECT_TRUE(load(again, save(graphs))) << "and is saved as of today";
+  EXPECT_EQ(save(again), save(graphs));
+  EXPECT_FALSE(graphs.find(2U)->graph.sealed());
+}
+
+TEST(SavedState, OfARevisionThatIsNotKnownIsRefused) {
+  Bytes bytes = bytes_of(of_revision_1);
+  for (const int revision : {0, 3}) {
+    bytes[8] = static_cast<std::byte>(revision);
+    sum_anew(bytes);
+    Graphs graphs;
+    EXPECT_FALSE(load(graphs, bytes)) << revision;
   }
 }
 
