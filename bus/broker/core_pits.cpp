@@ -150,7 +150,11 @@ void BrokerCore::on(const PitExited& e) {
   } else if (!e.signalled && e.value == exit_try_again) {
     try_again(*pit, said_before("it asked to be tried again (exit status 75)", e.last_lines));
   } else if (is_storm) {
-    failed(*pit, said_before("an exception storm: its handlers threw more often than exceptions_max", e.last_lines));
+    const RestartPolicy& policy = pit->config.restart;
+    failed(*pit,
+           said_before("an exception storm: its handlers threw " + std::to_string(policy.exceptions_max) +
+                           " times (exceptions_max) within " + std::to_string(policy.window_ns / second_ns) + " s",
+                       e.last_lines));
   } else if (e.signalled && e.value == SIGSYS) {
     never_again(*pit, said_before("it asked the kernel for what its filter forbids (SIGSYS)", e.last_lines));
   } else {

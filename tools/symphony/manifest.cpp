@@ -373,7 +373,7 @@ std::string_view manifest_help() noexcept {
          "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
          "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
          "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
-         "  exceptions_max = 100          its handlers may throw so often in 60 s; then it is a failure\n"
+         "  exceptions_max = 100          so many of its handlers' exceptions in 60 s are a failure\n"
          "  fallback = \"stub\"             the pit that serves its callers meanwhile; without: they are told\n"
          "  restart = \"one_for_one\"       or rest_for_one: begin anew whenever one of its calls does\n"
          "  budget_ms = 2000              for a request: a pit that stands still in one for longer is replaced\n"

@@ -145,7 +145,7 @@ void print_report(const PitReport& r) {
                                         duration_text(r.restart.start_timeout_ns))});
   if (r.restart.strategy == RestartStrategy::rest_for_one) facts.add_row({"", "with each of its calls (rest_for_one)"});
   if (r.restart.exceptions_max != 0)
-    facts.add_row({"", fmt::format("at most {} exceptions within that time", r.restart.exceptions_max)});
+    facts.add_row({"", fmt::format("{} exceptions within that time are a failure", r.restart.exceptions_max)});
   if (!r.restart.fallback.empty()) facts.add_row({"fallback", r.restart.fallback + ", while it is quarantined"});
   if (!r.budgets.empty()) facts.add_row({"budgets", budgets_text(r)});
   facts.add_row({"log", r.log.empty() ? "the broker's own stderr" : r.log});

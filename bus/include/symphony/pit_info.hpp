@@ -48,8 +48,7 @@ struct RestartPolicy {
   TimeNs backoff_max_ns = 10 * second_ns;
   TimeNs start_timeout_ns = 30 * second_ns;  // from exec to ready; killed when it takes longer
   RestartStrategy strategy = RestartStrategy::one_for_one;
-  // Its handlers may throw so often within window_ns; then it ends itself, and that is a failure. 0: as often as they
-  // do.
+  // With the N-th exception of its handlers within window_ns it ends itself, and that is a failure. 0: never.
   std::uint32_t exceptions_max = 0;
   std::string fallback{};  // the pit that serves its callers while it is quarantined; empty: they are told QUARANTINED
   friend bool operator==(const RestartPolicy&, const RestartPolicy&) = default;

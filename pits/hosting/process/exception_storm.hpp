@@ -1,7 +1,7 @@
 // Whether a pit's handlers throw so often that something of it is broken rather than a message.
 // Layer: hosting/process (bus/base). Threads: the data thread.
-// One exception ends its own request as INTERNAL and says nothing of the pit; what is too many its operator says
-// (`exceptions_max` of the manifest), because no number is right for every pit.
+// One exception ends its own request as INTERNAL and says nothing of the pit; how many are a storm its operator says
+// (`exceptions_max` of the manifest: the N-th within a minute), because no number is right for every pit.
 #pragma once
 
 #include <algorithm>

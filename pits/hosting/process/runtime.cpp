@@ -472,7 +472,7 @@ int run_pit(const symphony_pit_entry& entry, RuntimeOptions options) {
   runtime.finish();
   if (runtime.is_in_storm()) {
     std::fprintf(stderr,
-                 "pit runtime: %s: its handlers threw %zu times in a short time, more than its manifest allows\n",
+                 "pit runtime: %s: its handlers threw %zu times in a short time, which its manifest calls a failure\n",
                  info.name.c_str(), runtime.storm_max());
     return exit_storm;
   }
