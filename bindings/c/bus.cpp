@@ -191,8 +191,8 @@ int32_t symphony_bus_open(symphony_bus bus, const char* pit, const symphony_link
                   "symphony_bus_open: wants a pit's name, options with a size, and a place");
     }
     LinkOptions made;
-    if (given.request_capacity != 0) made.request_capacity = given.request_capacity;
-    if (given.reply_capacity != 0) made.reply_capacity = given.reply_capacity;
+    made.request_capacity = given.request_capacity;
+    made.reply_capacity = given.reply_capacity;
     if (given.in_flight_max != 0) made.in_flight_max = given.in_flight_max;
     if (given.attempts_max != 0) made.attempts_max = static_cast<std::uint8_t>(given.attempts_max);
     constexpr Waiting ways[] = {Waiting::adaptive, Waiting::spin, Waiting::sleep};

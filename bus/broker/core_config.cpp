@@ -3,6 +3,7 @@
 #include <set>
 
 #include "bus/broker/core.hpp"
+#include "bus/memory/segment.hpp"
 #include "bus/state/layout.hpp"
 
 namespace symphony::detail::broker {
@@ -81,6 +82,13 @@ result<void> check_pits(const std::vector<PitConfig>& pits) {
     if (r.strategy == RestartStrategy::rest_for_one && pit.calls.empty()) {
       return unexpected(errc::invalid_argument,
                         "a pit that is restarted with what it needs (rest_for_one) names that in its `calls`");
+    }
+    for (const std::uint32_t capacity : {pit.rings.request_capacity, pit.rings.reply_capacity}) {
+      if (capacity != 0 && !is_ring_capacity(capacity)) {
+        return unexpected(
+            errc::invalid_argument,
+            "the capacity of a pit's rings is a power of two from 4096 to 1073741824, or 0 for the default");
+      }
     }
     if (!are_budgets(pit.budgets)) {
       return unexpected(errc::invalid_argument,

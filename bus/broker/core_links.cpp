@@ -29,6 +29,10 @@ bool may_be_called(const PitConfig& config, const PitConfig* pit) {
   return config.callers.empty() || std::find(config.callers.begin(), config.callers.end(), who) != config.callers.end();
 }
 
+std::uint32_t first_given(std::uint32_t by_caller, std::uint32_t by_operator, std::uint32_t otherwise) {
+  return by_caller != 0 ? by_caller : by_operator != 0 ? by_operator : otherwise;
+}
+
 // The other way round: the ring for which largest_reply_in() is at least `size`.
 std::uint64_t ring_for(std::uint32_t size) { return std::bit_ceil(4 * (std::uint64_t{size} + reply_overhead)); }
 
@@ -83,8 +87,10 @@ void BrokerCore::caller_says(Conn& conn, const control::Open& m) {
   link.conn = conn.id;
   link.uid = conn.uid;
   link.correlation = m.correlation;
-  link.request_capacity = m.request_capacity != 0 ? m.request_capacity : ring_capacity_default;
-  link.reply_capacity_wanted = m.reply_capacity;
+  // As long as the link lives: what is sent again after a death must fit as it did before.
+  const RingSizes& rings = pit->config.rings;
+  link.request_capacity = first_given(m.request_capacity, rings.request_capacity, ring_capacity_default);
+  link.reply_capacity_wanted = first_given(m.reply_capacity, rings.reply_capacity, 0);
   link.heavy_barriers = m.heavy_barriers;
   ++waiting_opens_;
   conn.links.insert(id);

@@ -238,6 +238,7 @@ PitReport BrokerCore::report(const Pit& pit) const {
   r.runs_alone = pit.runs_alone;
   r.sandbox = pit.config.sandbox;
   r.budgets = pit.config.budgets;
+  r.rings = pit.config.rings;
   r.overruns = pit.overruns;
   r.hangs = pit.hangs;
   r.sandbox_reached = pit.state == PitState::ready ? pit.sandbox : 0;

@@ -29,7 +29,7 @@ struct SlotWriter : KeptWriter {
   void pit(const PitConfig& config) {
     // All members: one more does not compile until it is here and in the reader.
     const auto& [name, executable, args, config_text, environment, trust, waiting, placement, calls, callers, instances,
-                 start_at_once, state, sandbox, restart, budgets] = config;
+                 start_at_once, state, sandbox, restart, budgets, rings] = config;
     const auto& [durability, snapshot_size_max, journal_size, snapshot_after, snapshot_after_ns, folder, is_synced] =
         state;
     const auto& [failures_max, window_ns, backoff_first_ns, backoff_max_ns, start_timeout_ns, strategy, exceptions_max,
@@ -69,6 +69,8 @@ struct SlotWriter : KeptWriter {
       number(type);
       number(ns);
     }
+    number(rings.request_capacity);
+    number(rings.reply_capacity);
   }
 };
 
@@ -126,6 +128,8 @@ struct SlotReader : KeptReader {
       number(one.type);
       number(one.ns);
     }
+    number(p.rings.request_capacity);
+    number(p.rings.reply_capacity);
   }
 };
 

@@ -117,7 +117,7 @@ flatbuffers::Offset<wire::PitDetail> encode_report(flatbuffers::FlatBufferBuilde
       log, report.log_lines_lost, all_deaths, arguments, report.letters, report.letters_lost, report.runs_alone,
       static_cast<std::uint8_t>(report.sandbox.profile), walls_required, report.sandbox_reached,
       static_cast<std::uint8_t>(r.strategy), fallback, report.budgets.each_ns, all_budgets, report.overruns,
-      report.hangs, r.exceptions_max);
+      report.hangs, r.exceptions_max, report.rings.request_capacity, report.rings.reply_capacity);
 }
 
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::Letter>>> encode_letters(
@@ -179,6 +179,7 @@ PitReport decode_report(const wire::PitDetail& w, bool& ok) {
       out.budgets.of_types.push_back({w.budgets()->Get(i)->type(), w.budgets()->Get(i)->ns()});
     }
   }
+  out.rings = {w.request_capacity(), w.reply_capacity()};
   out.overruns = w.overruns();
   out.hangs = w.hangs();
   out.failures = w.failures();

@@ -29,8 +29,11 @@ result<void> check(std::string_view pit, const LinkOptions& options) {
   if (pit.empty() || pit.size() > pit_name_size_max) {
     return unexpected(errc::invalid_argument, "open: a pit's name has 1 to 63 bytes");
   }
-  if (!is_ring_capacity(options.request_capacity) || !is_ring_capacity(options.reply_capacity)) {
-    return unexpected(errc::invalid_argument, "open: a ring's capacity is a power of two from 4 KiB to 1 GiB");
+  for (const std::uint32_t capacity : {options.request_capacity, options.reply_capacity}) {
+    if (capacity == 0 || is_ring_capacity(capacity)) continue;
+    return unexpected(
+        errc::invalid_argument,
+        "open: a ring's capacity is a power of two from 4 KiB to 1 GiB, or 0 for what the pit's manifest says");
   }
   if (options.in_flight_max == 0 || options.in_flight_max > 1024 ||
       (options.in_flight_max & (options.in_flight_max - 1)) != 0) {

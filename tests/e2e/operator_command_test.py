@@ -181,6 +181,7 @@ class OperatorOfPits(BrokerCase):
 
     def test_show_tells_budgets_and_policies(self):
         more = ('calls = ["pool"]\nrestart = "rest_for_one"\nfallback = "stub"\nexceptions_max = 7\nbudget_ms = 250\n'
+                'backoff_first_ms = 20\nbackoff_max_ms = 500\nstart_timeout_ms = 9000\nrequest_capacity = 8192\n'
                 '[budgets_ms]\n"symphony.dag.Seal" = 2000\n')
         self.start(self.manifest("tracker", more=more), self.manifest("pool"), self.manifest("stub"))
         self.wait_state("tracker", "ready")
@@ -190,9 +191,14 @@ class OperatorOfPits(BrokerCase):
         self.assertEqual((pit["overruns"], pit["hangs"]), (0, 0))
         self.assertEqual((pit["restart"]["strategy"], pit["restart"]["fallback"], pit["restart"]["exceptions_max"]),
                          ("rest_for_one", "stub", 7))
+        self.assertEqual([pit["restart"][key] for key in ("backoff_first_s", "backoff_max_s", "start_timeout_s")], [0.02, 0.5, 9])
+        self.assertEqual(pit["rings"], {"request_capacity": 8192, "reply_capacity": None})
         table = self.run_symphony("pit", "show", "tracker").stdout
         self.assertRegex(table, r"budgets +250.* ms a request, 2.* s of type 0x[0-9a-f]{8}; 0 overran and were cancelled, 0 hung")
         self.assertRegex(table, r"fallback +stub, while it is quarantined")
+        self.assertRegex(table, r"next try comes after 20.* ms, then twice that, up to 500.* ms")
+        self.assertRegex(table, r"7 exceptions within that time are a failure")
+        self.assertRegex(table, r"rings +requests 8192 bytes, replies 256 KiB, where the caller names none")
         pool = self.show("pool")
         self.assertEqual((pool["budgets"], pool["restart"]["fallback"]), ({"each_s": None, "types": []}, None))
         self.assertNotIn("budgets", self.run_symphony("pit", "show", "pool").stdout)

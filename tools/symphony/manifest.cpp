@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -21,14 +22,38 @@
 namespace symphony::tools {
 namespace {
 
-constexpr std::array<std::string_view, 27> keys{
-    "name",          "file",           "executable",     "args",
-    "config",        "trust",          "failures_max",   "waiting",
-    "placement",     "calls",          "instances",      "durability",
-    "snapshot_size", "journal_size",   "snapshot_after", "snapshot_after_ms",
-    "state_folder",  "state_synced",   "sandbox",        "sandbox_may_lack",
-    "sandbox_needs", "budget_ms",      "budgets_ms",     "restart",
-    "fallback",      "exceptions_max", "callers"};
+constexpr std::array<std::string_view, 32> keys{"name",
+                                                "file",
+                                                "executable",
+                                                "args",
+                                                "config",
+                                                "trust",
+                                                "failures_max",
+                                                "waiting",
+                                                "placement",
+                                                "calls",
+                                                "instances",
+                                                "durability",
+                                                "snapshot_size",
+                                                "journal_size",
+                                                "snapshot_after",
+                                                "snapshot_after_ms",
+                                                "state_folder",
+                                                "state_synced",
+                                                "sandbox",
+                                                "sandbox_may_lack",
+                                                "sandbox_needs",
+                                                "budget_ms",
+                                                "budgets_ms",
+                                                "restart",
+                                                "fallback",
+                                                "exceptions_max",
+                                                "callers",
+                                                "backoff_first_ms",
+                                                "backoff_max_ms",
+                                                "start_timeout_ms",
+                                                "request_capacity",
+                                                "reply_capacity"};
 
 struct Reader {
   const toml::table& table;
@@ -154,6 +179,47 @@ std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitCon
   if (auto e = read_blocks(read, "sandbox_needs", true, pit.sandbox.required)) return e;
   if (is_confined && !pit.calls.empty() && pit.sandbox.profile != SandboxProfile::threads)
     return read.wrong("'calls' of a confined pit need sandbox = \"threads\"");
+  return std::nullopt;
+}
+
+// Precondition: name and calls have been read.
+std::optional<InputError> read_restart(const Reader& read, PitConfig& pit) {
+  RestartPolicy& restart = pit.restart;
+  if (auto e = read.number("failures_max", 16, restart.failures_max)) return e;
+  std::string strategy(name_of(restart.strategy));
+  if (auto e = read.text("restart", false, strategy)) return e;
+  if (strategy == name_of(RestartStrategy::rest_for_one)) {
+    restart.strategy = RestartStrategy::rest_for_one;
+    if (pit.calls.empty()) return read.wrong("'restart' = \"rest_for_one\" needs 'calls': what it is restarted with");
+  } else if (strategy != name_of(RestartStrategy::one_for_one)) {
+    return read.wrong("'restart' must be one_for_one or rest_for_one");
+  }
+  if (auto e = read.text("fallback", false, restart.fallback)) return e;
+  if (restart.fallback == pit.name) return read.wrong("'fallback' must be another pit");
+  if (auto e = read.number("exceptions_max", 1'000'000, restart.exceptions_max)) return e;
+  constexpr std::uint32_t hour_ms = 3'600'000;
+  for (auto [key, ns] : {std::pair{"backoff_first_ms", &restart.backoff_first_ns},
+                         {"backoff_max_ms", &restart.backoff_max_ns},
+                         {"start_timeout_ms", &restart.start_timeout_ns}}) {
+    auto ms = static_cast<std::uint32_t>(*ns / ms_ns);
+    if (auto e = read.number(key, hour_ms, ms)) return e;
+    *ns = ms * ms_ns;
+  }
+  if (restart.backoff_first_ns <= restart.backoff_max_ns) return std::nullopt;
+  return read.wrong("'backoff_first_ms' must not be above 'backoff_max_ms', which is " +
+                    std::to_string(restart.backoff_max_ns / ms_ns));
+}
+
+std::optional<InputError> read_rings(const Reader& read, RingSizes& rings) {
+  constexpr std::uint32_t capacity_min = 4096, capacity_max = 1u << 30;
+  for (auto [key, capacity] :
+       {std::pair{"request_capacity", &rings.request_capacity}, {"reply_capacity", &rings.reply_capacity}}) {
+    if (auto e = read.number(key, capacity_max, *capacity)) return e;
+    if (*capacity == 0 || (*capacity >= capacity_min && std::has_single_bit(*capacity))) continue;
+    const std::uint32_t near = std::clamp(std::bit_ceil(*capacity), capacity_min, capacity_max);
+    return read.wrong("'" + std::string(key) + "' must be a power of two from 4096 to 1073741824 bytes; did you mean " +
+                      std::to_string(near) + "?");
+  }
   return std::nullopt;
 }
 
@@ -307,18 +373,8 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
     if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");
     pit.args = {std::move(file)};
   }
-  if (auto e = read.number("failures_max", 16, pit.restart.failures_max)) return *std::move(e);
-  std::string strategy(name_of(pit.restart.strategy));
-  if (auto e = read.text("restart", false, strategy)) return *std::move(e);
-  if (strategy == name_of(RestartStrategy::rest_for_one)) {
-    pit.restart.strategy = RestartStrategy::rest_for_one;
-    if (pit.calls.empty()) return read.wrong("'restart' = \"rest_for_one\" needs 'calls': what it is restarted with");
-  } else if (strategy != name_of(RestartStrategy::one_for_one)) {
-    return read.wrong("'restart' must be one_for_one or rest_for_one");
-  }
-  if (auto e = read.text("fallback", false, pit.restart.fallback)) return *std::move(e);
-  if (pit.restart.fallback == pit.name) return read.wrong("'fallback' must be another pit");
-  if (auto e = read.number("exceptions_max", 1'000'000, pit.restart.exceptions_max)) return *std::move(e);
+  if (auto e = read_restart(read, pit)) return *std::move(e);
+  if (auto e = read_rings(read, pit.rings)) return *std::move(e);
   if (auto e = read.number("instances", instances_max, pit.instances)) return *std::move(e);
   if (!may_be_named(pit.name, pit.instances))
     return read.wrong("'name' has 1 to 63 of a-z, 0-9, _, - and ., those of its further instances (name.1) too");
@@ -355,36 +411,6 @@ InputResult<PitConfig> read_manifest(const std::string& path) {
     if (auto e = check_needs(path, *pit)) return *std::move(e);
   }
   return pit;
-}
-
-std::string_view manifest_help() noexcept {
-  return "A manifest describes one pit in TOML:\n"
-         "  name = \"dag_tracker\"          what callers open\n"
-         "  file = \"/path/to/pit.so\"      relative paths are seen from the manifest\n"
-         "  executable = \"/path/to/pit\"   instead of file: a program that is a pit by itself\n"
-         "  args = [\"...\"]                optional; of that program\n"
-         "  config = '{...}'              optional; JSON for the pit\n"
-         "  trust = \"cooperative\"         or trusted, hostile\n"
-         "  sandbox = \"heap\"              how it is confined: none, ring, heap, threads; heap where it is hostile\n"
-         "  sandbox_may_lack = [\"net\"]   walls it may run without, sandbox_needs: further ones; see "
-         "docs/security.md\n"
-         "  calls = [\"pool\"]             other pits that it may call; none without\n"
-         "  callers = [\"pit:dag\"]        who may call it: pits that call it, \"programs\"; everybody without\n"
-         "  waiting = \"adaptive\"          how it waits for requests: or spin, sleep\n"
-         "  placement = \"auto\"            its thread's processor: or same_core, other_core as its caller\n"
-         "  failures_max = 5              in 60 s, then it is quarantined; 1 to 16\n"
-         "  exceptions_max = 100          so many of its handlers' exceptions in 60 s are a failure\n"
-         "  fallback = \"stub\"             the pit that serves its callers meanwhile; without: they are told\n"
-         "  restart = \"one_for_one\"       or rest_for_one: begin anew whenever one of its calls does\n"
-         "  budget_ms = 2000              for a request: a pit that stands still in one for longer is replaced\n"
-         "  durability = \"none\"           what of its state outlives it: none, snapshot, journal\n"
-         "  snapshot_size = 67108864      bytes at most; journal_size = 1048576: of the journal, twice\n"
-         "  snapshot_after = 1000         messages, or snapshot_after_ms = 1000: of durability snapshot\n"
-         "  state_folder = \"/path\"        kept there as a file, over the broker's end too; without: in memory\n"
-         "  state_synced = true           with a folder: on the disk before an answer goes out\n"
-         "  instances = 1                 processes, up to 32: name, name.1 ...; equal keys reach the same one\n"
-         "  [budgets_ms]                  budgets of single message types; a table comes last\n"
-         "  \"greeter.Hello\" = 100         by name, with its namespace\n";
 }
 
 }  // namespace symphony::tools

@@ -65,6 +65,21 @@ CliJson json_of_budgets(const PitReport& r) {
   return out;
 }
 
+CliJson json_of_rings(const RingSizes& rings) {
+  CliJson out{{"request_capacity", nullptr}, {"reply_capacity", nullptr}};
+  if (rings.request_capacity != 0) out["request_capacity"] = rings.request_capacity;
+  if (rings.reply_capacity != 0) out["reply_capacity"] = rings.reply_capacity;
+  return out;
+}
+
+std::string rings_text(const RingSizes& rings) {
+  const auto one = [](std::uint32_t capacity) {
+    return capacity == 0 ? std::string("256 KiB") : std::to_string(capacity) + " bytes";
+  };
+  return "requests " + one(rings.request_capacity) + ", replies " + one(rings.reply_capacity) +
+         ", where the caller names none";
+}
+
 std::string budgets_text(const PitReport& r) {
   std::string text = r.budgets.each_ns == 0 ? "no end" : duration_text(r.budgets.each_ns);
   text += " a request";
@@ -103,6 +118,7 @@ CliJson json_of_report(const PitReport& r) {
                 {"strategy", name_of(r.restart.strategy)},
                 {"exceptions_max", nullptr},
                 {"fallback", nullptr}}},
+              {"rings", json_of_rings(r.rings)},
               {"budgets", json_of_budgets(r)},
               {"overruns", r.overruns},
               {"hangs", r.hangs},
@@ -143,10 +159,13 @@ void print_report(const PitReport& r) {
   facts.add_row({"restart", fmt::format("{} of {} failures within {}, then quarantine; ready within {}", r.failures,
                                         r.restart.failures_max, duration_text(r.restart.window_ns),
                                         duration_text(r.restart.start_timeout_ns))});
+  facts.add_row({"", fmt::format("the next try comes after {}, then twice that, up to {}",
+                                 duration_text(r.restart.backoff_first_ns), duration_text(r.restart.backoff_max_ns))});
   if (r.restart.strategy == RestartStrategy::rest_for_one) facts.add_row({"", "with each of its calls (rest_for_one)"});
   if (r.restart.exceptions_max != 0)
     facts.add_row({"", fmt::format("{} exceptions within that time are a failure", r.restart.exceptions_max)});
   if (!r.restart.fallback.empty()) facts.add_row({"fallback", r.restart.fallback + ", while it is quarantined"});
+  if (r.rings != RingSizes{}) facts.add_row({"rings", rings_text(r.rings)});
   if (!r.budgets.empty()) facts.add_row({"budgets", budgets_text(r)});
   facts.add_row({"log", r.log.empty() ? "the broker's own stderr" : r.log});
   if (r.log_lines_lost != 0) facts.add_row({"lines lost", count_text(r.log_lines_lost)});

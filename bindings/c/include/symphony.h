@@ -221,8 +221,8 @@ SYMPHONY_API int32_t symphony_bus_close(symphony_bus bus);
 
 typedef struct symphony_link_options {
   uint32_t struct_size;
-  uint32_t request_capacity; /* bytes, a power of two from 4 KiB to 1 GiB; 0: 256 KiB */
-  uint32_t reply_capacity;   /* as that; raised to fit the pit's largest reply */
+  uint32_t request_capacity; /* bytes, a power of two from 4 KiB to 1 GiB; 0: as its manifest says, else 256 KiB */
+  uint32_t reply_capacity;   /* as that; 0 without a manifest's word: raised to fit the pit's largest reply */
   uint32_t in_flight_max;    /* calls without an ending, a power of two up to 1024; 0: 256 */
   uint32_t waiting;          /* SYMPHONY_WAIT_... */
   uint32_t attempts_max;     /* of a message that kills the pit; 0: 3 */

@@ -54,6 +54,7 @@ struct PitConfig {
   SandboxPolicy sandbox{};
   RestartPolicy restart;
   TimeBudgets budgets{};  // of its requests: a pit that stands still in one for longer is replaced
+  RingSizes rings{};      // of its links, where the caller names none
   friend bool operator==(const PitConfig&, const PitConfig&) = default;
 };
 

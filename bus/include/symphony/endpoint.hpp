@@ -30,12 +30,14 @@
 namespace symphony {
 
 struct LinkOptions {
-  std::uint32_t request_capacity = 256 * 1024;  // bytes, a power of two from 4 KiB to 1 GiB
-  std::uint32_t reply_capacity = 256 * 1024;    // the broker raises it to fit the pit's largest reply
-  std::uint32_t in_flight_max = 256;            // calls without an ending, a power of two up to 1024
-  std::uint8_t attempts_max = 3;                // of a message that kills: the last is made alone, then it is poisoned
-  Waiting waiting = Waiting::adaptive;          // of this side's thread, for replies
-  Placement placement = Placement::automatic;   // wished of the pit's thread; the pit's own option comes first
+  // In bytes, a power of two from 4 KiB to 1 GiB; 0: as the pit's manifest says, and without a word there 256 KiB, for
+  // replies raised to fit the pit's largest one.
+  std::uint32_t request_capacity = 0;
+  std::uint32_t reply_capacity = 0;
+  std::uint32_t in_flight_max = 256;           // calls without an ending, a power of two up to 1024
+  std::uint8_t attempts_max = 3;               // of a message that kills: the last is made alone, then it is poisoned
+  Waiting waiting = Waiting::adaptive;         // of this side's thread, for replies
+  Placement placement = Placement::automatic;  // wished of the pit's thread; the pit's own option comes first
 };
 
 // What happened on a link since it was opened.

@@ -54,6 +54,13 @@ struct RestartPolicy {
   friend bool operator==(const RestartPolicy&, const RestartPolicy&) = default;
 };
 
+// Of links whose caller leaves the sizes of its rings to the broker; in bytes, each a power of two from 4 KiB to 1 GiB.
+struct RingSizes {
+  std::uint32_t request_capacity = 0;  // 0: 256 KiB
+  std::uint32_t reply_capacity = 0;    // 0: 256 KiB, and more where the pit's largest reply needs it
+  friend bool operator==(const RingSizes&, const RingSizes&) = default;
+};
+
 // Why a process of a pit ended. Stable: numbers are never reused.
 enum class DeathCause : std::uint8_t {
   crash = 0,             // a signal that the broker did not send
@@ -144,6 +151,7 @@ struct PitReport {
   SandboxPolicy sandbox{};
   SandboxBlocks sandbox_reached = 0;  // as the running instance says
   TimeBudgets budgets{};
+  RingSizes rings{};
   std::uint64_t overruns = 0;  // requests that used up their budget, since this broker began: they were cancelled
   std::uint64_t hangs = 0;     // those, and whatever else stood still, that cost the pit its process then
 };

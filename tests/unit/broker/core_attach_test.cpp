@@ -273,5 +273,21 @@ TEST(Attach, AnswersForCapacities) {
   EXPECT_EQ(own->reply_size_max, 896U) << "what fits, though the pit would answer with up to 1000 bytes";
 }
 
+// What its caller leaves open its manifest says; what neither says is the default.
+TEST(Attach, GivesRingsAsTheCallerSaysElseAsTheManifestOfThePit) {
+  auto pits = some_pits(1);
+  pits[0].rings = {8192, 16384};
+  auto d = ready_driver(std::move(pits));
+  const auto c = d.caller();
+  for (const auto& [asked, given] : {std::pair{RingSizes{0, 0}, RingSizes{8192, 16384}},
+                                     {RingSizes{4096, 0}, RingSizes{4096, 16384}},
+                                     {RingSizes{0, 4096}, RingSizes{8192, 4096}}}) {
+    d.say(c, Open{1, "pit0", 0, asked.request_capacity, asked.reply_capacity, d.now + second_ns});
+    const auto made = d.take<MakeSegments>();
+    ASSERT_TRUE(made);
+    EXPECT_EQ((RingSizes{made->request_capacity, made->reply_capacity}), given);
+  }
+}
+
 }  // namespace
 }  // namespace symphony::detail::broker

@@ -100,6 +100,28 @@ TEST(Reload, StartsAChangedPitAgainAndItsLinksAttachToTheNextInstance) {
   EXPECT_FALSE(d.said_to_pit<Stop>());
 }
 
+// A ring that got smaller would not take again what was sent before.
+TEST(Reload, WithOtherRingSizesIsForLinksThatAreOpenedFromThenOn) {
+  auto pits = some_pits(1);
+  pits[0].rings = {8192, 16384};
+  CoreDriver d = ready_driver(pits);
+  const ConnId c = d.caller(), op = d.caller();
+  d.open(c);
+  const Attachment at = d.attach_until(c, LinkState::open);
+  pits[0].rings = {4096, 4096};
+  EXPECT_EQ(reload(d, op, pits).changed, 1U);
+  d.pit_exits(false, 0);
+  d.pit_ready();
+  const auto again = d.take<MakeSegments>();
+  ASSERT_TRUE(again);
+  EXPECT_EQ((RingSizes{again->request_capacity, again->reply_capacity}), (RingSizes{8192, 16384}));
+  EXPECT_EQ(again->link, at.link);
+  d.open(c);
+  const auto next = d.take<MakeSegments>();
+  ASSERT_TRUE(next);
+  EXPECT_EQ((RingSizes{next->request_capacity, next->reply_capacity}), (RingSizes{4096, 4096}));
+}
+
 TEST(Reload, WithTroubleChangesNothing) {
   auto d = ready_driver();
   const auto c = d.caller();

@@ -25,6 +25,7 @@ PitConfig full() {
   pit.start_at_once = false;
   pit.restart = {1, 2, 3, 4, 5, RestartStrategy::rest_for_one, 6, "stub"};
   pit.budgets = {6, {{7, 8}, {9, 10}}};
+  pit.rings = {11, 12};
   return pit;
 }
 
@@ -59,7 +60,8 @@ TEST(PitSlots, OfAnyOtherConfigurationHaveAnotherFingerprint) {
            [](PitConfig& p) { p.placement = Placement::automatic; }, [](PitConfig& p) { p.calls = {"greeterother"}; },
            [](PitConfig& p) { p.callers.clear(); }, [](PitConfig& p) { p.start_at_once = true; },
            [](PitConfig& p) { p.restart.window_ns = 9; }, [](PitConfig& p) { p.budgets.each_ns = 9; },
-           [](PitConfig& p) { p.budgets.of_types.pop_back(); }, [](PitConfig& p) { p.budgets.of_types[1].ns = 9; }}) {
+           [](PitConfig& p) { p.budgets.of_types.pop_back(); }, [](PitConfig& p) { p.budgets.of_types[1].ns = 9; },
+           [](PitConfig& p) { p.rings.request_capacity = 9; }, [](PitConfig& p) { p.rings.reply_capacity = 9; }}) {
     PitConfig other = was;
     change(other);
     EXPECT_NE(fingerprint(other), fingerprint(was));

@@ -137,6 +137,7 @@ TEST(ControlCodec, TellsTheFieldsOfAReportApart) {
   }
   EXPECT_EQ(std::tie(r.sandbox, r.sandbox_reached), std::tie(was.sandbox, was.sandbox_reached));
   EXPECT_EQ(std::tie(r.budgets, r.overruns, r.hangs), std::tie(was.budgets, was.overruns, was.hangs));
+  EXPECT_EQ(r.rings, was.rings);
   EXPECT_EQ(std::tie(r.letters, r.letters_lost, r.runs_alone), std::tie(was.letters, was.letters_lost, was.runs_alone));
 }
 

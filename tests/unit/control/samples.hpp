@@ -23,6 +23,7 @@ inline PitReport sample_report() {
   r.calls = {"greeter", "other"};
   r.restart = {3, 4, 5, 6, 7, RestartStrategy::rest_for_one, 8, "stub"};
   r.budgets = {30, {{31, 32}, {33, 34}}};
+  r.rings = {37, 38};
   r.overruns = 35;
   r.hangs = 36;
   r.failures = 2;
