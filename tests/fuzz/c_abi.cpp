@@ -43,6 +43,9 @@ const char* judge_handles(Input& from) {
     switch (from.below(14)) {
       case 0: {
         Padded<symphony_connect_options> options(from);
+        // One that is cut off before its timeout waits for seconds.
+        if (options->struct_size % 8 == 0 && options->struct_size < sizeof(symphony_connect_options))
+          options->struct_size = sizeof(symphony_connect_options);
         options->path = "/none/such";
         options->timeout_ns = 1;
         symphony_bus bus = 0;
