@@ -18,11 +18,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <string>
 
 #include "bench/support/figure.hpp"
+#include "pits/hosting/sandbox/answers.hpp"
+#include "pits/hosting/sandbox/confine.hpp"
 #include "tests/hostile/interpreter.hpp"
 
 namespace symphony::pit::sandbox {
@@ -97,6 +100,8 @@ char letter(std::uint32_t answer) {
       return 'r';
     case Verdict::deny:
       return 'd';
+    case Verdict::nothing:
+      return '0';
     case Verdict::kill:
       return 'K';
   }
@@ -142,6 +147,53 @@ TEST(Filters, AnswerEveryCallAsTheirListsSay) {
           << filter.name << " " << i;
     }
   }
+}
+
+// A pit of profile ring that has used up what was set aside: its malloc() says so. The answer to brk() that the C
+// library took for an address ended in SIGSEGV.
+TEST(Filters, LetARingPitThatHasNoMemoryLeftHearOfIt) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Plan plan;
+    plan.profile = SandboxProfile::ring;
+    plan.required = 0;
+    plan.wanted = bit_of(SandboxBlock::filter);
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    Confinement walls(plan);
+    if (!walls.close_files() || !walls.finish()) ::_exit(99);
+    std::size_t got = 0;
+    while (void* const block = std::malloc(64 << 10)) {
+      std::memset(block, 1, 64 << 10);
+      got += 64 << 10;
+      if (got > (1U << 30)) ::_exit(98);
+    }
+    // And again, once it knows: small ones too, in the end.
+    while (std::malloc(16) != nullptr) {
+    }
+    ::_exit(got >= (8U << 20) ? 0 : 97);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// What `symphony sandbox learn` works out without a kernel.
+TEST(Filters, AnswerAsTheirRulesDo) {
+  FilterOptions options;
+  options.own_pid = own_pid;
+  const auto check = [](const std::vector<Rule>& rules, std::string_view name) {
+    const BpfProgram program = compile(rules, unlisted);
+    for (std::uint32_t n = 0; n < numbers; ++n) {
+      for (const Arguments& given : arguments) {
+        const auto said = static_cast<std::uint32_t>(answer_to(rules, unlisted, {n, given}));
+        ASSERT_EQ(said, verdict(program, AUDIT_ARCH_X86_64, n, given)) << name << " " << n;
+      }
+    }
+  };
+  check(start_rules(options), "start");
+  for (const auto profile : {SandboxProfile::ring, SandboxProfile::heap, SandboxProfile::threads})
+    check(serving_rules(profile, options), name_of(profile));
 }
 
 TEST(Filters, KillWhoeverComesInByTheNumbersOfAnotherArchitecture) {
@@ -208,7 +260,7 @@ TEST(Filters, DenyAndKillForRealWhatTheyAreSaidTo) {
         ASSERT_EQ(try_calls(filter.program, {n}), std::vector<int>{2000 + SIGSYS}) << filter.name << " " << n;
       } else {
         denied.push_back(n);
-        answers.push_back(1000 + (expected == 'd' ? EPERM : ENOSYS));
+        answers.push_back(expected == '0' ? 0 : 1000 + (expected == 'd' ? EPERM : ENOSYS));
       }
     }
     ASSERT_EQ(try_calls(filter.program, denied), answers) << filter.name;

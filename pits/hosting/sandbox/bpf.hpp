@@ -19,6 +19,7 @@ enum class Verdict : std::uint32_t {
   allow = SECCOMP_RET_ALLOW,
   refuse = SECCOMP_RET_ERRNO | 38,
   deny = SECCOMP_RET_ERRNO | 1,
+  nothing = SECCOMP_RET_ERRNO | 0,  // 0: of brk, which knows no errors, what libraries take as "no more memory"
   kill = SECCOMP_RET_KILL_PROCESS,
 };
 

@@ -134,6 +134,8 @@ std::vector<Rule> serving_rules(SandboxProfile profile, const FilterOptions& opt
   if (profile == SandboxProfile::ring) {
     // Only what came over the control socket.
     r.allow(SYS_mmap, {{2, PROT_EXEC, {0}}, {3, MAP_TYPE | MAP_ANONYMOUS, {MAP_SHARED, MAP_SHARED_VALIDATE}}});
+    // An errno would be taken for an address, and the memory up to there for its own.
+    r.answer(Verdict::nothing, {SYS_brk});
   } else {
     add_heap(r);
   }
