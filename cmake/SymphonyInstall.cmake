@@ -15,6 +15,9 @@ install(TARGETS symphony_pit symphony_flatbuffers EXPORT Symphony
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(TARGETS symphony_c EXPORT Symphony LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# Where symphony-pit-host finds it, for pits in Python; programs get it as a wheel (tools/wheel).
+file(CREATE_LINK "${PROJECT_SOURCE_DIR}/bindings/python" "${PROJECT_BINARY_DIR}/python" SYMBOLIC)
+install(DIRECTORY bindings/python/symphony_ipc DESTINATION lib/symphony/python FILES_MATCHING PATTERN "*.py" PATTERN "py.typed")
 # From its own folder, so that the installed tree may be moved.
 file(RELATIVE_PATH SYMPHONY_PREFIX_FROM_PKGCONFIG "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/symphony.pc.in" "${PROJECT_BINARY_DIR}/symphony.pc" @ONLY)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pits/hosting/process/python.hpp"
 #include "tools/pit_check/between.hpp"
 #include "tools/pit_check/cases.hpp"
 #include "tools/pit_check/child.hpp"
@@ -122,7 +123,7 @@ bool is_mode(std::string_view name) {
 
 Report check(const std::string& path, const CheckOptions& options) {
   pit::PitFile file;
-  if (pit::Outcome read = pit::read_pit_file(path, file); !read.ok()) return {std::move(read.text), {}, {}};
+  if (pit::Outcome read = pit::read_any_pit(path, file); !read.ok()) return {std::move(read.text), {}, {}};
   if (file.notes.size() != 1)
     return {path + " holds several pits, and the .so of a pit has one: build one .so a pit", {}, {}};
   return check(file, options);

@@ -145,6 +145,7 @@ std::string make_dynamic(const Subject& subject, std::unique_ptr<Stage>& out) {
 }
 
 std::string make_wasm(const Subject& subject, std::unique_ptr<Stage>& out) {
+  if (pit::is_python_pit(subject.file.path)) return not_native(subject.file);
   const std::string path = path_of_wasm_form(subject.file);
   pit::PitFile file;
   if (const Outcome read = pit::read_pit_file(path, file); !read.ok()) {

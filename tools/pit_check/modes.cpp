@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "pits/hosting/process/python.hpp"
 #include "pits/hosting/wasm/module_table.h"
 
 namespace symphony::pit_check {
@@ -25,6 +26,7 @@ bool is_wasm_form(const pit::PitFile& file) noexcept {
 }
 
 std::string not_native(const pit::PitFile& file) {
+  if (pit::is_python_pit(file.path)) return "a pit in Python runs in a process of its own: mode process";
   if (!file.elf.shared_object) return "the file is no shared object: name the .so that symphony_add_pit makes";
   if (is_wasm_form(file)) return "the file is a pit compiled by way of WebAssembly: name its native .so for this mode";
   return {};

@@ -6,6 +6,7 @@
 #include <symphony/endpoint.hpp>
 
 #include "pits/hosting/process/process_host.hpp"
+#include "pits/hosting/process/python.hpp"
 #include "tools/pit_check/modes.hpp"
 
 namespace symphony::pit_check {
@@ -38,6 +39,9 @@ class ProcessStage final : public Stage {
  public:
   ProcessStage(const pit::PitFile& file, const Programs& programs) : Stage(file), programs_(programs) {}
   [[nodiscard]] std::string_view mode() const noexcept override { return "process"; }
+  [[nodiscard]] std::string_view symbol() const noexcept override {
+    return pit::is_python_pit(file().path) ? std::string_view() : Stage::symbol();
+  }
   [[nodiscard]] bool has_instances() const noexcept override { return false; }
   Outcome make_instance(const pit::InstanceOptions&, std::unique_ptr<pit::Instance>&) override {
     return {SYMPHONY_BAD_STATE, "instances of mode process are in another process"};
@@ -78,6 +82,10 @@ std::string make_process(const Subject& subject, std::unique_ptr<Stage>& out) {
   const Programs& programs = subject.programs;
   if (programs.pit_host.empty()) return "symphony-pit-host is not beside this program: build or install the whole tree";
   if (programs.keeper.empty()) return "symphony-keeper is not beside this program: build or install the whole tree";
+  if (pit::is_python_pit(subject.file.path)) {
+    out = std::make_unique<ProcessStage>(subject.file, programs);
+    return {};
+  }
   if (std::string why = not_native(subject.file); !why.empty()) return why;
   out = std::make_unique<ProcessStage>(subject.file, programs);
   return {};

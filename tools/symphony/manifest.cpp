@@ -14,7 +14,7 @@
 
 #include <symphony/type_id.hpp>
 
-#include "pits/hosting/pit_file.hpp"
+#include "pits/hosting/process/python.hpp"
 #include "tools/symphony/message_names.hpp"
 #include "tools/symphony/programs.hpp"
 #include "tools/symphony/suggestion.hpp"
@@ -158,9 +158,13 @@ bool may_be_named(const std::string& name, std::uint32_t instances) {
   return name.find_first_not_of(letters) == std::string::npos && instance_name(name, instances - 1).size() <= 63;
 }
 
-std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitConfig& pit) {
+std::optional<InputError> read_sandbox(const Reader& read, const std::string& file, PitConfig& pit) {
+  const bool has_file = !file.empty();
   const bool is_hostile = pit.trust == Trust::hostile;
   const bool says = read.table.contains("sandbox");
+  const bool is_python = pit::is_python_pit(file);
+  if (is_hostile && is_python && !says)
+    return read.wrong("a hostile pit is confined, and one in Python cannot be: say sandbox = \"none\", or trust it");
   std::string profile(name_of(is_hostile && has_file ? SandboxProfile::heap : SandboxProfile::none));
   if (auto e = read.text("sandbox", false, profile)) return e;
   if (!sandbox_profile_of(profile)) return read.wrong("'sandbox' must be none, ring, heap or threads");
@@ -171,6 +175,8 @@ std::optional<InputError> read_sandbox(const Reader& read, bool has_file, PitCon
         "('file'), or say sandbox = \"none\"");
   }
   const bool is_confined = pit.sandbox.profile != SandboxProfile::none;
+  if (is_confined && is_python && profile != pit::python_sandbox)
+    return read.wrong("a pit in Python cannot be confined: say sandbox = \"none\", or leave it out");
   if (is_confined && !has_file) return read.wrong("'sandbox' needs 'file': a program of its own is not confined");
   for (const char* key : {"sandbox_may_lack", "sandbox_needs"}) {
     if (!is_confined && read.table.contains(key)) return read.wrong("'" + std::string(key) + "' needs 'sandbox'");
@@ -282,7 +288,7 @@ std::optional<InputError> read_budgets(const Reader& read, TimeBudgets& budgets,
 std::optional<InputError> check_types(const std::string& label, const std::string& file,
                                       const std::vector<TypeNamed>& names) {
   pit::PitFile found;
-  if (names.empty() || !pit::read_pit_file(file, found).ok() || found.notes.empty()) return std::nullopt;
+  if (names.empty() || !pit::read_any_pit(file, found).ok() || found.notes.empty()) return std::nullopt;
   std::vector<std::uint32_t> types;
   for (const auto& note : found.notes) {
     for (const auto& message : note.info.messages) types.push_back(message.type);
@@ -301,7 +307,7 @@ std::optional<InputError> check_types(const std::string& label, const std::strin
 // Where the pit's file can be read, the manifest must let it call whom it needs: no call of it would be answered else.
 std::optional<InputError> check_needs(const std::string& label, const PitConfig& pit) {
   pit::PitFile found;
-  if (!pit::read_pit_file(pit.args[0], found).ok() || found.notes.empty()) return std::nullopt;
+  if (!pit::read_any_pit(pit.args[0], found).ok() || found.notes.empty()) return std::nullopt;
   for (const std::string& need : found.notes.front().info.needs) {
     if (std::find(pit.calls.begin(), pit.calls.end(), need) != pit.calls.end()) continue;
     return InputError{InputFault::malformed, printable(label) + ": the pit needs '" + printable(need) +
@@ -367,7 +373,7 @@ InputResult<PitConfig> parse(std::string_view text, const std::string& label, st
     if (who == "programs" || (who.starts_with("pit:") && who.size() > 4)) continue;
     return read.wrong("'callers' has '" + printable(who) + "': say \"programs\" or \"pit:NAME\"");
   }
-  if (auto e = read_sandbox(read, !file.empty(), pit)) return *std::move(e);
+  if (auto e = read_sandbox(read, file, pit)) return *std::move(e);
   if (!file.empty()) {
     pit.executable = find_program(pit_host_program);
     if (pit.executable.empty()) return read.wrong("symphony-pit-host is not beside this program: install it whole");

@@ -5,7 +5,7 @@ namespace symphony::tools {
 std::string_view manifest_help() noexcept {
   return "A manifest describes one pit in TOML:\n"
          "  name = \"dag_tracker\"          what callers open\n"
-         "  file = \"/path/to/pit.so\"      relative paths are seen from the manifest\n"
+         "  file = \"/path/to/pit.so\"      or pit.py; relative paths are seen from the manifest\n"
          "  executable = \"/path/to/pit\"   instead of file: a program that is a pit by itself\n"
          "  args = [\"...\"]                optional; of that program\n"
          "  config = '{...}'              optional; JSON for the pit\n"

@@ -27,6 +27,7 @@
 #include "tools/symphony/pit_files.hpp"
 #include "tools/symphony/pit_logs.hpp"
 #include "tools/symphony/pit_new.hpp"
+#include "tools/symphony/pit_run.hpp"
 #include "tools/symphony/pit_running.hpp"
 #include "tools/symphony/pit_snapshot.hpp"
 #include "tools/symphony/programs.hpp"
@@ -269,7 +270,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
   show_verb
       ->add_option(
           "pit", arguments->pit,
-          "The name of a broker's pit; or a file: a pit's .so or .wasm, or a program with pits linked in. What "
+          "The name of a broker's pit; or a file: a pit's .so, .wasm or .py, or a program with pits linked in. What "
           "is there as a file, or has a / in it, is a file")
       ->required()
       ->type_name("NAME|FILE");
@@ -285,6 +286,7 @@ void add_pit_command(CLI::App& app, int& exit_status) {
     exit_status = is_file ? show_file(arguments->pit, arguments->format)
                           : show_running(arguments->place, arguments->pit, arguments->format);
   });
+  add_pit_run_verb(*pit, exit_status);
   add_pit_running_verbs(*pit, exit_status);
   add_pit_snapshot_verbs(*pit, exit_status);
   add_pit_fault_verb(*pit, exit_status);

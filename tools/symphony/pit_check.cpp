@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "pits/hosting/process/python.hpp"
 #include "tools/pit_check/check.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/graph/input_error.hpp"
@@ -111,7 +112,7 @@ int check(CheckArguments arguments) {
   }
   pit::PitFile file;
   arguments.file = pit_path(arguments.file);
-  if (const pit::Outcome outcome = pit::read_pit_file(arguments.file, file); !outcome.ok()) {
+  if (const pit::Outcome outcome = pit::read_any_pit(arguments.file, file); !outcome.ok()) {
     std::fprintf(stderr, "symphony pit check: %s\n", printable(outcome.text, 4096).c_str());
     return exit_status_of(outcome);
   }
@@ -159,7 +160,7 @@ void add_pit_check_verb(CLI::App& pit, int& exit_status) {
   auto* verb = pit.add_subcommand(
       "check",
       "Run the conformance suite on a pit's file, each case in a process of its own; exit status 1: a case failed");
-  verb->add_option("file", arguments->file, "A pit's .so or _wasm.so, or the name of a listed pit")
+  verb->add_option("file", arguments->file, "A pit's .so, _wasm.so or .py, or the name of a listed pit")
       ->required()
       ->type_name("FILE");
   verb->add_option(

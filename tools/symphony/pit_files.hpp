@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pits/hosting/pit_file.hpp"
+#include "pits/hosting/process/python.hpp"
 #include "pits/hosting/wasm/module_note.hpp"
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/programs.hpp"
@@ -23,9 +24,15 @@ namespace symphony::tools {
   return given;
 }
 
-// What the pits in a file say of themselves: in a shared object or a program, or in a WebAssembly module. At least one.
+// What the pits in a file say of themselves: in a shared object or a program, a WebAssembly module,
+// or a Python file. At least one.
 inline pit::Outcome read_notes_in(const std::string& path, std::vector<pit::PitNote>& out) {
   pit::PitFile file;
+  if (pit::is_python_pit(path)) {
+    pit::Outcome read = pit::read_python_pit(path, file);
+    if (read.ok()) out = std::move(file.notes);
+    return read;
+  }
   if (pit::Outcome read = pit::read_bytes_of(path, file.bytes); !read.ok()) return read;
   if (!pit::begins_as_wasm(file.bytes)) {
     pit::Outcome read = pit::read_pit_file(path, file);

@@ -41,7 +41,7 @@ extern "C" {
 
 /* The major number is the library's soname: another one is another library. The minor rises with each addition. */
 #define SYMPHONY_C_ABI_MAJOR 1
-#define SYMPHONY_C_ABI_MINOR 0
+#define SYMPHONY_C_ABI_MINOR 1
 
 /* Statuses. Down to -21 they are how a call ended, with the numbers of the contract (symphony/pit.h); from -101 on what
  * this library says. Never reused. */
@@ -319,6 +319,25 @@ typedef struct symphony_link_counters {
 
 /* counters_size is sizeof(symphony_link_counters). [one] Never blocks. */
 SYMPHONY_API int32_t symphony_link_count(symphony_link link, symphony_link_counters* counters, size_t counters_size);
+
+/* ---- a pit in a language that calls C */
+
+/* What the process of a pit exits with, as its broker reads it: it was told to end; its handlers failed too often in a
+ * short time; it may be tried again; it will fail every time. */
+#define SYMPHONY_EXIT_FINISHED 0
+#define SYMPHONY_EXIT_STORM 70
+#define SYMPHONY_EXIT_TRY_AGAIN 75
+#define SYMPHONY_EXIT_PERMANENT 125
+
+/* The pit's functions and what it says of itself: symphony/pit.h, whose rules hold. */
+struct symphony_pit_entry;
+
+/* Runs this process as that pit: makes an instance, tells the broker that started the process that it is ready, and
+ * serves calls until it is told to end. Returns what the process must exit with; below 0 an error, and nothing was
+ * done. What goes wrong stands on stderr, which the broker keeps. The table and its note stay until then. Once in a
+ * process, which a broker started: it takes the control socket and the rest from the environment. All functions of the
+ * pit are called on the calling thread. [any] Blocks for as long as the pit serves. */
+SYMPHONY_API int32_t symphony_pit_run(const struct symphony_pit_entry* entry);
 
 /* ---- messages by schema: [any], never blocks. Tables are named whole, as "pool.Take" */
 

@@ -1,4 +1,4 @@
-"""Symphony IPC: calls to pits over shared memory.
+"""Symphony IPC: calls to pits over shared memory, and pits in Python (class Pit).
 
     import symphony_ipc
     with symphony_ipc.connect() as bus, bus.open("greeter") as pit:
@@ -8,8 +8,9 @@ from .bus import Broker, Bus, PitConfig, PitInfo, connect
 from .errors import (Closed, Denied, ForkedHandle, InvalidArgument, LibraryError, NotFound, OutOfMemory, PeerGone, PitError, Quarantined,
                      SymphonyError, Timeout, UnknownType, Unreachable, VerifyError, VersionMismatch, WouldBlock)
 from .link import Link, type_id
+from .pit import LATER, Answer, Pit, Request, handles
 from .schema import Schema
 
-__all__ = ["Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LibraryError", "Link", "NotFound", "OutOfMemory", "PeerGone",
-           "PitConfig", "PitError", "PitInfo", "Quarantined", "Schema", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
-           "VersionMismatch", "WouldBlock", "connect", "type_id"]
+__all__ = ["Answer", "Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LATER", "LibraryError", "Link", "NotFound",
+           "OutOfMemory", "PeerGone", "Pit", "PitConfig", "PitError", "PitInfo", "Quarantined", "Request", "Schema", "SymphonyError", "Timeout",
+           "UnknownType", "Unreachable", "VerifyError", "VersionMismatch", "WouldBlock", "connect", "handles", "type_id"]

@@ -3,7 +3,7 @@ from ctypes import Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_
 from typing import Any, Dict, List, Tuple
 
 C_ABI_MAJOR = 1
-C_ABI_MINOR = 0
+C_ABI_MINOR = 1
 OK = 0
 OVERLOADED = -1
 DEADLINE = -2
@@ -52,6 +52,10 @@ EFFECT_ONCE = 0
 EFFECT_READ = 1
 EFFECT_IDEMPOTENT = 2
 PIT_STATUS = -1000
+EXIT_FINISHED = 0
+EXIT_STORM = 70
+EXIT_TRY_AGAIN = 75
+EXIT_PERMANENT = 125
 
 # status: (name, what it is called)
 STATUSES: Dict[int, Tuple[str, str]] = {
@@ -214,6 +218,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "symphony_link_fd": (c_int32, [c_uint64, c_void_p]),
     "symphony_link_arm": (c_int32, [c_uint64]),
     "symphony_link_count": (c_int32, [c_uint64, c_void_p, c_size_t]),
+    "symphony_pit_run": (c_int32, [c_void_p]),
     "symphony_schema_open": (c_int32, [c_void_p, c_size_t, c_void_p]),
     "symphony_schema_close": (c_int32, [c_uint64]),
     "symphony_schema_find": (c_int32, [c_uint64, c_char_p, c_char_p, c_size_t]),

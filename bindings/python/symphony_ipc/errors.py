@@ -9,14 +9,16 @@ class LibraryError(ImportError):
 
 
 class SymphonyError(Exception):
-    """A call or a connection failed. `status` is the number, of symphony.h or above 0 the pit's own."""
+    """A call or a connection failed. `status` is the number, of symphony.h or above 0 the pit's own; `text` says why."""
 
     status: int
+    text: str
 
     def __init__(self, status: int, text: str = "") -> None:
         name, what = _abi.STATUSES.get(status, ("PIT", f"status {status} of the pit") if status > 0 else (str(status), "unknown status"))
         super().__init__(f"{text or what} ({name})")
         self.status = status
+        self.text = text or what
 
 
 class Timeout(SymphonyError, TimeoutError):
@@ -76,7 +78,7 @@ class Quarantined(SymphonyError, ConnectionError):
 
 
 class PitError(SymphonyError):
-    """The pit answered with a status of its own, above 0."""
+    """The pit answered with a status of its own, above 0. Raised in a pit's handler it is that answer."""
 
 
 _CLASSES: Dict[int, Type[SymphonyError]] = {

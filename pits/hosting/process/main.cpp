@@ -1,32 +1,41 @@
-// symphony-pit-host FILE.so: the pit in that file as a process of its own, behind the pit runtime, and behind the walls
-// that its broker asks for.
+// symphony-pit-host FILE: the pit in that file as a process of its own, behind the pit runtime, and behind the walls
+// that its broker asks for. A .so is loaded; a .py is given to the interpreter, in this process's place.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "pits/hosting/dynamic/library.hpp"
 #include "pits/hosting/process/crash_report.hpp"
+#include "pits/hosting/process/python.hpp"
 #include "pits/hosting/process/runtime.hpp"
 #include "pits/hosting/sandbox/confine.hpp"
 
 int main(int argc, char** argv) {
   using namespace symphony::pit;
   if (argc != 2) {
-    std::fprintf(stderr,
-                 "symphony-pit-host: want one argument, the .so of a pit; a broker starts this program, for a manifest "
-                 "with the key `file`\n");
+    std::fprintf(
+        stderr,
+        "symphony-pit-host: want one argument, the .so or .py of a pit; a broker starts this program, for a manifest "
+        "with the key `file`\n");
     return exit_permanent;
   }
-  install_crash_report(argv[1]);
   const auto failed = [](const Outcome& outcome) {
     std::fprintf(stderr, "symphony-pit-host: %s\n", outcome.text.c_str());
     return outcome.status == SYMPHONY_OVERLOADED ? exit_try_again : exit_permanent;
   };
+  const char* const asked = std::getenv("SYMPHONY_PIT_SANDBOX");
+  if (is_python_pit(argv[1])) {
+    if (asked == nullptr) return failed(become_python_pit(argv[1]));
+    return failed(
+        {SYMPHONY_DENIED, std::string(argv[1]) + ": a pit in Python cannot be confined: leave out 'sandbox'"});
+  }
+  install_crash_report(argv[1]);
   PitFile file;
   if (const Outcome read = read_pit_file(argv[1], file); !read.ok()) return failed(read);
   std::optional<sandbox::Confinement> walls;
-  if (const char* const asked = std::getenv("SYMPHONY_PIT_SANDBOX"); asked != nullptr) {
+  if (asked != nullptr) {
     sandbox::Plan plan;
     if (!sandbox::read_plan(asked, std::getenv("SYMPHONY_PIT_NAMESPACES"), plan)) {
       return failed(
