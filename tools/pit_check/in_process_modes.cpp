@@ -5,6 +5,7 @@
 
 #include "pits/hosting/dynamic/dynamic_host.hpp"
 #include "pits/hosting/dynamic/library.hpp"
+#include "pits/hosting/process/python.hpp"
 #include "pits/hosting/static/static_host.hpp"
 #include "pits/hosting/wasm/wasm_host.hpp"
 #include "pits/hosting/wasm/wasm_module.hpp"
