@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   add_jobserver_command(app, exit_status);
   add_pit_command(app, exit_status);
   add_run_command(app, exit_status);
+  add_sandbox_command(app, exit_status);
   add_version_command(app, exit_status);
   try {
     app.parse(argc, argv);

@@ -89,6 +89,15 @@ bool read_plan(const char* sandbox, const char* namespaces, Plan& out) {
   return true;
 }
 
+bool leave_out(const char* walls, Plan& plan) {
+  if (walls == nullptr) return true;
+  SandboxBlocks out = 0;
+  const char* const end = walls + std::strlen(walls);
+  const auto [at, error] = std::from_chars(walls, end, out);
+  plan.wanted &= ~out;
+  return error == std::errc{} && at == end;
+}
+
 bool Confinement::settle(SandboxBlock block, bool is_up, const char* what, int why) {
   if (is_up) {
     reached_ |= bit_of(block);

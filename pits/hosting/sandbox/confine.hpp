@@ -19,7 +19,7 @@ namespace symphony::pit::sandbox {
 struct Plan {
   SandboxProfile profile = SandboxProfile::heap;
   SandboxBlocks required = sandbox_default_blocks;
-  SandboxBlocks wanted = sandbox_all_blocks;  // tests leave out one at a time
+  SandboxBlocks wanted = sandbox_all_blocks;  // less of those that leave_out() names
   bool has_user_namespace = false;            // since the process began
   bool has_pid_namespace = false;             // and it is the first one there
   int control_fd = 3;
@@ -29,6 +29,10 @@ struct Plan {
 // What the keeper says in SYMPHONY_PIT_SANDBOX (PROFILE:REQUIRED) and SYMPHONY_PIT_NAMESPACES. False: it makes no
 // sense.
 [[nodiscard]] bool read_plan(const char* sandbox, const char* namespaces, Plan& out);
+
+// Walls, as a number, that whoever runs the pit wants without: to learn what a filter would answer, to see what a wall
+// costs. One that is required is missed then, as if the kernel did not give it. Null: none. False: no number.
+[[nodiscard]] bool leave_out(const char* walls, Plan& plan);
 
 class Confinement {
  public:
