@@ -15,7 +15,7 @@
 namespace symphony::tools {
 namespace {
 
-constexpr unsigned long options =
+constexpr unsigned long trace_options =
     PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
 constexpr int call_stop = SIGTRAP | 0x80;
 
@@ -56,7 +56,7 @@ result<void> CallTracer::watch(pid_t process) {
   if (threads.empty()) return unexpected(errc::not_found, "there is no such process any more");
   for (const pid_t thread : threads) {
     if (threads_.contains(thread)) continue;
-    if (::ptrace(PTRACE_SEIZE, thread, nullptr, options) != 0) {
+    if (::ptrace(PTRACE_SEIZE, thread, nullptr, trace_options) != 0) {
       if (errno == ESRCH) continue;  // ended since
       return unexpected(errc::refused,
                         "ptrace: this user may not watch that process: run it as the pit's user or as root, where "
