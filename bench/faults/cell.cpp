@@ -2,11 +2,9 @@
 // all that is in them. Its first process starts the host, stands for everybody else on the machine, and watches.
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -30,6 +28,7 @@
 
 #include "bench/faults/matrix.hpp"
 #include "bench/faults/said.hpp"
+#include "bench/support/cell_namespaces.hpp"
 
 namespace symphony::faults {
 namespace {
@@ -42,19 +41,6 @@ constexpr char line_end = '\v';  // of output, on its way in one line
 constexpr int cpu_seconds_max = 60;
 constexpr int stack_mib = 1;
 constexpr int descriptors_max = 1024;
-
-bool put(const char* path, const std::string& text, int flags = O_WRONLY) {
-  const UniqueFd file(::open(path, flags | O_CLOEXEC, 0600));
-  return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
-
-void raise_loopback() {
-  const UniqueFd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  ::ioctl(any.get(), SIOCSIFFLAGS, &request);
-}
 
 UniqueFd listen_for_others() {
   UniqueFd one(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -94,14 +80,14 @@ class Keeper {
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("proc", "/proc", "proc", 0, nullptr) != 0 || ::mount("tmpfs", "/dev/shm", "tmpfs", 0, nullptr) != 0)
       give_up("this machine gives no mounts of its own to a cell");
-    raise_loopback();
+    bench::raise_loopback();
     others_ = listen_for_others();
     std::array<unsigned char, 8> random{};
     (void)!::getrandom(random.data(), random.size(), 0);
     secret_ = "secret-";
     for (const unsigned char c : random) secret_ += static_cast<char>('a' + c % 26);
     std::filesystem::create_directory("/dev/shm/others");
-    if (!others_ || !put(secret_path, secret_, O_WRONLY | O_CREAT)) give_up("a cell cannot be furnished here");
+    if (!others_ || !bench::put(secret_path, secret_, O_WRONLY | O_CREAT)) give_up("a cell cannot be furnished here");
     start_host();
     watch();
     ::kill(-1, SIGKILL);  // all that is in the cell
@@ -279,9 +265,7 @@ Observation run_cell(const std::string& program, const Hosting& hosting, Fault f
   const pid_t outside = ::fork();
   if (outside == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const std::string uid = "0 " + std::to_string(::geteuid()) + " 1", gid = "0 " + std::to_string(::getegid()) + " 1";
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0 ||
-        !put("/proc/self/setgroups", "deny") || !put("/proc/self/uid_map", uid) || !put("/proc/self/gid_map", gid)) {
+    if (!bench::enter_namespaces()) {
       say(ends[1], "not_run",
           std::string("this machine gives no namespaces to make a cell of: ") + std::strerror(errno));
       ::_exit(1);

@@ -2,11 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/msg.h>
@@ -24,6 +22,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "bench/support/cell_namespaces.hpp"
 #include "pits/hosting/sandbox/confine.hpp"
 
 namespace symphony::hostile {
@@ -32,13 +31,6 @@ namespace {
 constexpr int trial_ms_max = 10'000;  // then it counts as one that did not work
 constexpr char neighbour_pid[] = "1000";
 char secret[16] = "secret";
-
-bool put(const char* path, const std::string& text, int flags = O_WRONLY) {
-  const int fd = ::open(path, flags | O_CLOEXEC, 0600);
-  const bool done = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (fd >= 0) ::close(fd);
-  return done;
-}
 
 bool holds(const std::string& path, std::string_view text) {
   char there[64];
@@ -49,17 +41,8 @@ bool holds(const std::string& path, std::string_view text) {
 }
 
 bool map_ids() {
-  return put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", "0 0 1") &&
-         put("/proc/self/gid_map", "0 0 1");
-}
-
-void raise_loopback() {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  ifreq request{};
-  std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  ::ioctl(fd, SIOCSIFFLAGS, &request);
-  ::close(fd);
+  return bench::put("/proc/self/setgroups", "deny") && bench::put("/proc/self/uid_map", "0 0 1") &&
+         bench::put("/proc/self/gid_map", "0 0 1");
 }
 
 template <class Address>
@@ -136,9 +119,9 @@ struct Subject {
 int attempt_in_clone(void* subject) { attempt_it(*static_cast<const Subject*>(subject)); }
 
 Trial try_once(const Attempt& attempt, const Walls& walls, Neighbour n) {
-  put("/proc/sys/kernel/ns_last_pid", neighbour_pid);
+  bench::put("/proc/sys/kernel/ns_last_pid", neighbour_pid);
   for (const char* left : {"/new", "/link", "/mine"}) ::unlink((std::string(n.folder) + left).c_str());
-  put((std::string(n.folder) + "/secret").c_str(), "secret", O_WRONLY | O_CREAT | O_TRUNC);
+  bench::put((std::string(n.folder) + "/secret").c_str(), "secret", O_WRONLY | O_CREAT | O_TRUNC);
   int ready[2], report[2];
   Trial trial;
   if (::pipe2(ready, O_CLOEXEC) != 0) return trial;
@@ -187,7 +170,7 @@ Trial try_once(const Attempt& attempt, const Walls& walls, Neighbour n) {
   ::mount("proc", "/proc", "proc", 0, nullptr);
   ::mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
   ::mount("tmpfs", "/dev/shm", "tmpfs", 0, nullptr);
-  raise_loopback();
+  bench::raise_loopback();
   Neighbour n;
   n.secret_fd = 200;
   n.secret_at = secret;
@@ -214,11 +197,7 @@ std::optional<std::vector<Trial>> try_in_cell(const Attempt& attempt, const std:
   const pid_t outside = ::fork();
   if (outside == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const std::string uid = "0 " + std::to_string(::geteuid()) + " 1", gid = "0 " + std::to_string(::getegid()) + " 1";
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0 ||
-        !put("/proc/self/setgroups", "deny") || !put("/proc/self/uid_map", uid) || !put("/proc/self/gid_map", gid)) {
-      ::_exit(1);
-    }
+    if (!bench::enter_namespaces()) ::_exit(1);
     const pid_t cell = ::fork();
     if (cell == 0) be_cell(attempt, walls, ends[1]);
     int status = 0;

@@ -29,6 +29,7 @@
 
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/run/children.hpp"
+#include "tools/symphony/run/pipe_message.hpp"
 #include "tools/symphony/run/run_pits.hpp"
 
 namespace symphony::tools {
@@ -184,25 +185,8 @@ class Bridge {
       const std::string folder = "/proc/self/fd/";
       make.from.reset(open((folder + std::to_string(ends[0])).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
       make.to.reset(open((folder + std::to_string(ends[1])).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-      if (make.from && make.to && hand_out(peer.get(), ends)) makes_.push_back(std::move(make));
+      if (make.from && make.to && PipeMessage::send(peer.get(), ends)) makes_.push_back(std::move(make));
     }
-  }
-
-  static bool hand_out(int peer, const int (&ends)[2]) {
-    char byte = 1;
-    iovec data{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof ends)] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof ends);
-    std::memcpy(CMSG_DATA(head), ends, sizeof ends);
-    return sendmsg(peer, &message, MSG_NOSIGNAL) == 1;
   }
 
   [[nodiscard]] static std::size_t in_pipe(const Make& make) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tools/symphony/run/jobserver_bridge.hpp"
+#include "tools/symphony/run/pipe_message.hpp"
 
 namespace symphony::tools {
 namespace {
@@ -27,21 +28,7 @@ bool ask_for_pipe(int (&ends)[2]) {
   const int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::strlen(name));
   if (socket_fd < 0 || connect(socket_fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) return false;
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof ends)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t got = 0;
-  while ((got = recvmsg(socket_fd, &message, 0)) < 0 && errno == EINTR) {
-  }
-  const cmsghdr* head = CMSG_FIRSTHDR(&message);
-  const bool is_given =
-      got == 1 && head != nullptr && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof ends);
-  if (is_given) std::memcpy(ends, CMSG_DATA(head), sizeof ends);
+  const bool is_given = PipeMessage::wait_receive(socket_fd, ends);
   close(socket_fd);
   return is_given;
 }
