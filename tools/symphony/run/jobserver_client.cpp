@@ -1,4 +1,5 @@
 // The way from a recipe's $(MAKE) to a make with a pipe of its own.   Layer: tools.
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ bool ask_for_pipe(int (&ends)[2]) {
   const int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::strlen(name));
   if (socket_fd < 0 || connect(socket_fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) return false;
-  const bool is_given = PipeMessage::wait_receive(socket_fd, ends);
+  const bool is_given = PipeMessage::wait_receive(socket_fd, ends) && ::fcntl(ends[0], F_SETFD, 0) == 0 &&
+                        ::fcntl(ends[1], F_SETFD, 0) == 0;  // the make that this becomes has them
   close(socket_fd);
   return is_given;
 }

@@ -24,11 +24,12 @@ class PipeMessage {
     std::memcpy(CMSG_DATA(head), ends, sizeof ends);
     return ::sendmsg(socket, &message.header_, MSG_NOSIGNAL) == 1;
   }
-  // Waits for it. False: the other side hung up, or sent something else; `ends` are as they were.
+  // Waits for it; the ends are close-on-exec. False: the other side hung up, or sent something else; `ends` are as they
+  // were.
   [[nodiscard]] static bool wait_receive(int socket, Ends& ends) noexcept {
     PipeMessage message;
     ssize_t got = 0;
-    while ((got = ::recvmsg(socket, &message.header_, 0)) < 0 && errno == EINTR) {
+    while ((got = ::recvmsg(socket, &message.header_, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
     }
     const cmsghdr* head = got == 1 ? CMSG_FIRSTHDR(&message.header_) : nullptr;
     if (head == nullptr || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
