@@ -111,8 +111,8 @@ bool Storm::round(std::vector<Cut>& out) {
       while (acknowledged_[t] < before[t] + 2 && wrong_ == 0) std::this_thread::yield();
     }
     const auto us = [](TimeNs ns) { return static_cast<double>(ns) / 1e3; };
-    out.push_back({to, us(report.pause_ns), us(report.cut_ns), us(report.transfer_ns), us(longest_ns_),
-                   us(report.prepare_ns) / 1e3});
+    out.push_back({to, us(report.pause_ns), us(report.cut_ns), us(report.transfer_ns), us(report.restore_ns),
+                   us(longest_ns_), us(report.prepare_ns) / 1e3});
   }
   return true;
 }

@@ -20,6 +20,7 @@ struct Cut {
   double pause_us = 0;     // with the gate closed
   double cut_us = 0;       // of it: until nothing was under way
   double transfer_us = 0;  // of it: until the state was written
+  double restore_us = 0;   // of it: until the new instance had it
   double longest_us = 0;   // the longest call of any thread, from before the cut until after it
   double prepare_ms = 0;
 };

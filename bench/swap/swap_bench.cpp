@@ -49,7 +49,7 @@ double quantile(std::vector<double> values, double share) {
 struct Row {
   Mode to;
   std::size_t n = 0;
-  double p50 = 0, p99 = 0, cut = 0, transfer = 0, longest_p50 = 0, longest_p99 = 0, prepare = 0;
+  double p50 = 0, p99 = 0, cut = 0, transfer = 0, restore = 0, longest_p50 = 0, longest_p99 = 0, prepare = 0;
 };
 std::vector<Row> rows_of(const Part& part) {
   std::vector<Row> rows;
@@ -64,8 +64,9 @@ std::vector<Row> rows_of(const Part& part) {
     const std::vector<double> pauses = all(&Cut::pause_us);
     if (pauses.empty()) continue;
     rows.push_back({to, pauses.size(), quantile(pauses, 0.5), quantile(pauses, 0.99), quantile(all(&Cut::cut_us), 0.5),
-                    quantile(all(&Cut::transfer_us), 0.5), quantile(all(&Cut::longest_us), 0.5),
-                    quantile(all(&Cut::longest_us), 0.99), quantile(all(&Cut::prepare_ms), 0.5)});
+                    quantile(all(&Cut::transfer_us), 0.5), quantile(all(&Cut::restore_us), 0.5),
+                    quantile(all(&Cut::longest_us), 0.5), quantile(all(&Cut::longest_us), 0.99),
+                    quantile(all(&Cut::prepare_ms), 0.5)});
   }
   return rows;
 }
@@ -103,8 +104,9 @@ bool write_figures(const Part& part, const std::string& verdict) {
   for (const Row& row : rows_of(part)) {
     const std::string mode(to_string(row.to));
     char text[200];
-    std::snprintf(text, sizeof text, "%s; p50 of it %.0f us to an end of what was under way, %.0f us snapshot",
-                  about.c_str(), row.cut, row.transfer);
+    std::snprintf(text, sizeof text,
+                  "%s; p50 of it %.0f us to an end of what was under way, %.0f us snapshot, %.0f us restore",
+                  about.c_str(), row.cut, row.transfer, row.restore);
     is_written &= write("swap.pause_ms_p50." + mode + part.suffix, row.p50 / 1e3, "ms", row.n, part, text);
     is_written &= write("swap.pause_ms_p99." + mode + part.suffix, row.p99 / 1e3, "ms", row.n, part, text);
   }
@@ -129,9 +131,11 @@ void print(const Part& part, const char* verdict, bool json, bool is_first) {
     const char* comma = "";
     for (const Row& row : rows_of(part)) {
       std::printf(
-          "%s{\"mode\": \"%s\", \"n\": %zu, \"pause_us_p50\": %.1f, \"pause_us_p99\": %.1f, "
+          "%s{\"mode\": \"%s\", \"n\": %zu, \"pause_us_p50\": %.1f, \"pause_us_p99\": %.1f, \"cut_us_p50\": %.1f, "
+          "\"snapshot_us_p50\": %.1f, \"restore_us_p50\": %.1f, "
           "\"longest_call_us_p50\": %.1f, \"longest_call_us_p99\": %.1f}",
-          comma, to_string(row.to).data(), row.n, row.p50, row.p99, row.longest_p50, row.longest_p99);
+          comma, to_string(row.to).data(), row.n, row.p50, row.p99, row.cut, row.transfer, row.restore, row.longest_p50,
+          row.longest_p99);
       comma = ", ";
     }
     std::printf("]}");
@@ -146,8 +150,7 @@ void print(const Part& part, const char* verdict, bool json, bool is_first) {
               "restore", "call p50", "p99 us", "prepare ms");
   for (const Row& row : rows_of(part)) {
     std::printf("  %-8s %11.1f %11.1f | %9.1f %9.1f %9.1f | %11.1f %11.1f | %10.2f\n", to_string(row.to).data(),
-                row.p50, row.p99, row.cut, row.transfer, row.p50 - row.cut - row.transfer, row.longest_p50,
-                row.longest_p99, row.prepare);
+                row.p50, row.p99, row.cut, row.transfer, row.restore, row.longest_p50, row.longest_p99, row.prepare);
   }
 }
 

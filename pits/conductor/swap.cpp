@@ -143,6 +143,7 @@ class Swap {
       fail(SwapStep::restore, std::move(o));
       return go_on(began);
     }
+    report_.restore_ns = now_ns() - began - report_.cut_ns - report_.transfer_ns;
     is_on_probation_ = options_.probation_ns > 0 && options_.probation_messages > 0;
     std::optional<std::uint64_t> expected;
     if (is_on_probation_) {

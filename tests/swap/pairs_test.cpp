@@ -34,7 +34,7 @@ TEST_P(EveryPair, LosesAndDoublesNothingWhileThreadsCall) {
   ASSERT_TRUE(report.ok()) << to_string(report.step) << ": " << report.text;
   EXPECT_EQ(report.text, "");
   EXPECT_GT(report.pause_ns, 0);
-  EXPECT_GE(report.pause_ns, report.cut_ns + report.transfer_ns);
+  EXPECT_GE(report.pause_ns, report.cut_ns + report.transfer_ns + report.restore_ns);
   EXPECT_TRUE(load.moves());
   load.expect_exact();
   if (from == Mode::process) {

@@ -61,6 +61,7 @@ struct SwapReport {
   TimeNs pause_ns = 0;           // in which new calls waited, at the cut
   TimeNs cut_ns = 0;             // of it: until what was under way had ended
   TimeNs transfer_ns = 0;        // of it: until the state was written
+  TimeNs restore_ns = 0;         // of it: until the new instance had the state and ran; then its calls went on
   std::uint64_t state_size = 0;  // bytes
   Probation probation{};
   bool rolled_back = false;        // the new instance had taken calls, and the old one has them again
