@@ -63,6 +63,9 @@ void put_text(char (&to)[size], const std::string& from) {
 }
 
 }  // namespace
+
+BusPin enter_bus(symphony_bus bus) noexcept { return buses.enter(bus, false); }
+
 }  // namespace symphony::c_abi
 
 using namespace symphony;

@@ -36,6 +36,7 @@ class Handles {
     }
     [[nodiscard]] explicit operator bool() const noexcept { return table_ != nullptr; }
     [[nodiscard]] std::int32_t status() const noexcept { return status_; }  // why there is none
+    [[nodiscard]] T& operator*() const noexcept { return *operator->(); }
     [[nodiscard]] T* operator->() const noexcept { return table_->places_[place_].object.get(); }
 
    private:

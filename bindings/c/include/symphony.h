@@ -128,6 +128,7 @@ extern "C" {
 typedef uint64_t symphony_broker; /* a broker that runs in this program */
 typedef uint64_t symphony_bus;    /* a connection to a broker */
 typedef uint64_t symphony_link;   /* a connection to one pit */
+typedef uint64_t symphony_mount;  /* a pit as a whole */
 typedef uint64_t symphony_schema; /* the tables of messages, known when the program runs */
 
 /* ---- the library itself. [any], never blocks, no handle needed */
@@ -319,6 +320,31 @@ typedef struct symphony_link_counters {
 
 /* counters_size is sizeof(symphony_link_counters). [one] Never blocks. */
 SYMPHONY_API int32_t symphony_link_count(symphony_link link, symphony_link_counters* counters, size_t counters_size);
+
+/* ---- a pit as a whole: loaded into this program, and the state of one. [one]: as for links, of one mount */
+
+/* Loads the .so of a pit into this program (mode dynamic) and starts it: a call costs a call, and a crash of the pit is
+ * one of the program. `config`, which may be NULL: for the pit. [any] Blocks for as long as the pit takes to start.
+ * Errors: NOT_FOUND (no such file), BAD_MESSAGE (no pit), VERSION, E_REFUSED (it calls other pits), what the pit says.
+ */
+SYMPHONY_API int32_t symphony_mount_file(const char* file, const char* config, symphony_mount* mount);
+/* A broker's pit, to save and restore it; it is called by a link. [any] Blocks up to the timeout (below 0: 30 s). The
+ * connection stays open until the mount is closed. Errors as symphony_bus_open, with the numbers from -1 to -21. */
+SYMPHONY_API int32_t symphony_mount_pit(symphony_bus bus, const char* pit, int64_t timeout_ns, symphony_mount* mount);
+/* As symphony_link_call_into, of a pit in this program: its handler runs in here, and the ending is there when this
+ * returns. Blocks only where the pit answers later, up to the call's timeout (0: without end). The reply's text stays
+ * until the next call. [one] */
+SYMPHONY_API int64_t symphony_mount_call_into(symphony_mount mount, uint32_t type, const void* body, size_t size,
+                                              const symphony_call_options* options, void* out, size_t capacity,
+                                              symphony_reply* reply);
+/* The pit's state between two messages, its armed timers included, and the revision of its format. Memory is the
+ * caller's: symphony_free(). [one] Blocks; up to 30 s where it is a broker's. VERSION: it has no snapshots. */
+SYMPHONY_API int32_t symphony_mount_save(symphony_mount mount, uint32_t* revision, void** bytes, size_t* size);
+/* Replaces the state by a saved one, of this process or another: where it is refused the old one goes on. [one] Blocks
+ * as that. BAD_MESSAGE: no saved state, or damaged; VERSION: of a revision that this pit does not read. */
+SYMPHONY_API int32_t symphony_mount_restore(symphony_mount mount, uint32_t revision, const void* bytes, size_t size);
+/* Stops and lets go of a pit in this program; a broker's goes on. [one] */
+SYMPHONY_API int32_t symphony_mount_close(symphony_mount mount);
 
 /* ---- a pit in a language that calls C */
 

@@ -8,9 +8,11 @@ from .bus import Broker, Bus, PitConfig, PitInfo, connect
 from .errors import (Closed, Denied, ForkedHandle, InvalidArgument, LibraryError, NotFound, OutOfMemory, PeerGone, PitError, Quarantined,
                      SymphonyError, Timeout, UnknownType, Unreachable, VerifyError, VersionMismatch, WouldBlock)
 from .link import Link, type_id
+from .mount import Mount, State, mount
 from .pit import LATER, Answer, Pit, Request, handles
 from .schema import Schema
 
-__all__ = ["Answer", "Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LATER", "LibraryError", "Link", "NotFound",
-           "OutOfMemory", "PeerGone", "Pit", "PitConfig", "PitError", "PitInfo", "Quarantined", "Request", "Schema", "SymphonyError", "Timeout",
-           "UnknownType", "Unreachable", "VerifyError", "VersionMismatch", "WouldBlock", "connect", "handles", "type_id"]
+__all__ = ["Answer", "Broker", "Bus", "Closed", "Denied", "ForkedHandle", "InvalidArgument", "LATER", "LibraryError", "Link",
+           "Mount", "NotFound", "OutOfMemory", "PeerGone", "Pit", "PitConfig", "PitError", "PitInfo", "Quarantined",
+           "Request", "Schema", "State", "SymphonyError", "Timeout", "UnknownType", "Unreachable", "VerifyError",
+           "VersionMismatch", "WouldBlock", "connect", "handles", "mount", "type_id"]

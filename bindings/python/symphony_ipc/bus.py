@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional, Sequence
 from . import _abi
 from ._library import DEFAULT_TIMEOUT, check, failure, short, to_ns, waits
 from .link import Link
+from .mount import State, mount_of_broker
 from .schema import Schema
 
 
@@ -49,6 +50,16 @@ class Bus:
         link = ctypes.c_uint64()
         check(waits.symphony_bus_open(self._handle, pit.encode(), ctypes.byref(options), to_ns(timeout), ctypes.byref(link)))
         return link.value
+
+    def save(self, pit: str, timeout: float = DEFAULT_TIMEOUT) -> State:
+        """The state of a pit between two messages. Errors as open(); VersionMismatch: it has no snapshots."""
+        with mount_of_broker(self._handle, pit, timeout) as whole:
+            return whole.save()
+
+    def restore(self, pit: str, state: State, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Replaces a pit's state by a saved one; where that is refused the old one goes on. VerifyError: no saved state."""
+        with mount_of_broker(self._handle, pit, timeout) as whole:
+            whole.restore(state)
 
     def pits(self, timeout: float = 5.0) -> List[PitInfo]:
         """What the broker knows of its pits. Errors: Unreachable, Timeout, Closed, ForkedHandle."""

@@ -21,6 +21,11 @@ int main(int count, char** words) {
   symphony_link link;
   symphony_reply reply;
   symphony_pit_info info;
+  symphony_mount mount;
+  unsigned char room[64];
+  uint32_t revision = 0;
+  void* state = NULL;
+  size_t state_size = 0;
   size_t known = 0;
   uint64_t call = 0;
   int32_t status;
@@ -59,6 +64,15 @@ int main(int count, char** words) {
   if ((status = symphony_link_close(link)) != SYMPHONY_OK) return failed("close", status);
   symphony_free(reply.body);
   if (symphony_link_wait(link, call, 0, &reply) != SYMPHONY_E_CLOSED) return failed("a closed link", status);
+  if ((status = symphony_mount_file(words[2], NULL, &mount)) != SYMPHONY_OK) return failed("mount", status);
+  if (symphony_mount_call_into(mount, symphony_type_id("probe.Do"), empty, sizeof empty, NULL, room, sizeof room,
+                               &reply) <= 0)
+    return failed("call in this program", reply.status);
+  if (symphony_mount_save(mount, &revision, &state, &state_size) != SYMPHONY_VERSION)
+    return failed("a state where there is none", 0);
+  if ((status = symphony_mount_close(mount)) != SYMPHONY_OK) return failed("close the mount", status);
+  if (symphony_mount_close(mount) != SYMPHONY_E_CLOSED) return failed("a closed mount", 0);
+  if (symphony_pit_run(NULL) != SYMPHONY_E_INVALID_ARGUMENT) return failed("a pit without functions", 0);
   if ((status = symphony_bus_close(bus)) != SYMPHONY_OK) return failed("close", status);
   if ((status = symphony_broker_stop(broker)) != SYMPHONY_OK) return failed("stop", status);
   return 0;
