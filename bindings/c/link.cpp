@@ -207,6 +207,12 @@ int64_t symphony_link_call_into(symphony_link link, uint32_t type, const void* b
   });
 }
 
+int64_t symphony_link_call_frame(symphony_frame* frame, uint32_t type, const void* body, uint32_t size) {
+  if (frame == nullptr || frame->struct_size < sizeof *frame) return fail(SYMPHONY_E_INVALID_ARGUMENT, bad_call);
+  return symphony_link_call_into(frame->link, type, body, size, frame->options, frame->out, frame->capacity,
+                                 &frame->reply);
+}
+
 int64_t symphony_link_wait_into(symphony_link link, uint64_t call, int64_t wait_ns, void* out, size_t capacity,
                                 symphony_reply* reply) {
   return with_link(link, [&](LinkObject& object) -> std::int64_t {

@@ -299,6 +299,20 @@ SYMPHONY_API int64_t symphony_link_call_into(symphony_link link, uint32_t type, 
 SYMPHONY_API int64_t symphony_link_wait_into(symphony_link link, uint64_t call, int64_t wait_ns, void* out,
                                              size_t capacity, symphony_reply* reply);
 
+/* The same with all that stays the same from call to call in one place: each argument costs such a language more than
+ * its share of the ring. Set struct_size, link, options, out and capacity once; the ending comes to `reply`. */
+typedef struct symphony_frame {
+  uint32_t struct_size;
+  uint32_t reserved;
+  symphony_link link;
+  const symphony_call_options* options; /* NULL: the defaults */
+  void* out;
+  size_t capacity;
+  symphony_reply reply;
+} symphony_frame;
+/* As symphony_link_call_into. [one] Never blocks. */
+SYMPHONY_API int64_t symphony_link_call_frame(symphony_frame* frame, uint32_t type, const void* body, uint32_t size);
+
 /* For event loops: *fd is open as long as the link. It becomes readable, once for each symphony_link_arm(), when a
  * started call has an ending, the pit died or came back, or a started call's deadline has passed. [one] Never blocks.
  */

@@ -175,6 +175,18 @@ class Reply(Structure):
     ]
 
 
+class Frame(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("link", c_uint64),
+        ("options", c_void_p),
+        ("out", c_void_p),
+        ("capacity", c_size_t),
+        ("reply", Reply),
+    ]
+
+
 class LinkCounters(Structure):
     _fields_ = [
         ("calls", c_uint64),
@@ -215,6 +227,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "symphony_link_keep": (c_int32, [c_uint64, c_void_p]),
     "symphony_link_call_into": (c_int64, [c_uint64, c_uint32, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t, c_void_p]),
     "symphony_link_wait_into": (c_int64, [c_uint64, c_uint64, c_int64, c_void_p, c_size_t, c_void_p]),
+    "symphony_link_call_frame": (c_int64, [c_void_p, c_uint32, c_void_p, c_uint32]),
     "symphony_link_fd": (c_int32, [c_uint64, c_void_p]),
     "symphony_link_arm": (c_int32, [c_uint64]),
     "symphony_link_count": (c_int32, [c_uint64, c_void_p, c_size_t]),

@@ -18,6 +18,9 @@ COPIED_MAX = 256  # bytes: smaller bodies are copied, larger ones handed over
 # object of ctypes that was made beforehand, and a plain int is 32 bits.
 _call_into = short["symphony_link_call_into"]
 _call_into.restype = ctypes.c_int64
+_call_frame = short["symphony_link_call_frame"]
+_call_frame.restype = ctypes.c_int64
+_DEFAULT, _ONCE = DEFAULT_TIMEOUT, "once"
 _CAPACITY = ctypes.c_size_t(COPIED_MAX)
 _wait_into = waits.symphony_link_wait_into
 _PENDING, _BUSY = _abi.PENDING, _abi.E_BUSY
@@ -31,12 +34,14 @@ def type_id(table: str) -> int:
 class Frame:
     """What one call passes and gets back: a place for the answer. Many calls use one, one after the other."""
 
-    __slots__ = ("reply", "out", "out_at", "reply_at")
+    __slots__ = ("struct", "at", "reply", "out", "out_at", "reply_at")
 
-    def __init__(self) -> None:
-        self.reply = _abi.Reply()
+    def __init__(self, link: int = 0, options: Optional["CallOptions"] = None) -> None:
         self.out: Any = ctypes.create_string_buffer(COPIED_MAX)  # a slice of it is bytes
         self.out_at = ctypes.c_void_p(ctypes.addressof(self.out))
+        self.struct = _abi.Frame(ctypes.sizeof(_abi.Frame), 0, link, ctypes.addressof(options.struct) if options else None, self.out_at, COPIED_MAX)
+        self.at = ctypes.byref(self.struct)
+        self.reply = self.struct.reply
         self.reply_at = ctypes.byref(self.reply)
 
     def body(self, size: int) -> memoryview:
@@ -91,8 +96,8 @@ class Link:
         self._handle_at = ctypes.c_uint64(self._handle)
         self._own = threading.local()  # a link for each thread that came second
         self._others: Dict[int, int] = {}  # all of those, to be closed
-        self._frames = [Frame()]
         self._default = CallOptions(DEFAULT_TIMEOUT, "once")
+        self._frames = [Frame(self._handle, self._default)]
         self._options: Dict[Any, CallOptions] = {(DEFAULT_TIMEOUT, "once"): self._default}
         self._closed = False
 
@@ -118,7 +123,7 @@ class Link:
     @overload
     def call(self, type: str, body: Dict[str, Any] = ..., timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> Dict[str, Any]: ...
 
-    def call(self, type: Any, body: Any = b"", timeout: float = DEFAULT_TIMEOUT, effect: str = "once") -> Any:
+    def call(self, type: Any, body: Any = b"", timeout: float = _DEFAULT, effect: str = _ONCE) -> Any:
         """Sends a message of that type (a number: type_id()) and returns the reply's body.
 
         With the name of a table and a dict of its fields it returns the reply's fields, where the pit was opened with
@@ -132,11 +137,12 @@ class Link:
         try:
             frame = self._frames.pop()
         except IndexError:
-            frame = Frame()
-        options = self._default if timeout == DEFAULT_TIMEOUT and effect == "once" else self._options_of(timeout, effect)
-        if body.__class__ is bytes and len(body) <= SIZE_MAX:
-            size = _call_into(self._handle_at, type, body, len(body), options.at, frame.out_at, _CAPACITY, frame.reply_at)
+            frame = Frame(self._handle, self._default)
+        options = self._default
+        if body.__class__ is bytes and timeout is _DEFAULT and effect is _ONCE and len(body) <= SIZE_MAX:
+            size = _call_frame(frame.at, type, body, len(body))
         else:
+            options = self._options_of(timeout, effect)
             at, length, _alive = address_of(body)
             size = _call_into(self._handle_at, type, at, length, options.at, frame.out_at, _CAPACITY, frame.reply_at)
         if size < 0:
