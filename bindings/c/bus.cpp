@@ -8,6 +8,7 @@
 #include <symphony/endpoint.hpp>
 #include <symphony/type_id.hpp>
 
+#include "bindings/c/board.hpp"
 #include "bindings/c/failure.hpp"
 #include "bindings/c/handles.hpp"
 #include "bindings/c/link.hpp"
@@ -206,5 +207,53 @@ int32_t symphony_bus_open(symphony_bus bus, const char* pit, const symphony_link
     if (!opened) return fail(opened.error());
     *link = put_link(*std::move(opened));
     return *link != 0 ? SYMPHONY_OK : fail(SYMPHONY_E_OUT_OF_MEMORY, no_place);
+  });
+}
+
+int32_t symphony_bus_write(symphony_bus bus, const char* name, const symphony_board_options* options,
+                           int64_t timeout_ns, symphony_writer* writer) {
+  return guarded([&]() -> std::int32_t {
+    symphony_board_options given;
+    if (writer == nullptr || name == nullptr || !read_options(options, given) || given.kind > SYMPHONY_TOPIC) {
+      return fail(SYMPHONY_E_INVALID_ARGUMENT, "symphony_bus_write: wants a name, options with a size, and a place");
+    }
+    const auto pin = buses.enter(bus, false);
+    if (!pin) return fail(pin.status());
+    const TimeNs timeout = timeout_ns < 0 ? 5 * second_ns : timeout_ns;
+    const std::uint32_t size = given.value_size_max == 0 ? CellOptions{}.value_size_max : given.value_size_max;
+    const std::uint32_t history = given.history == 0 ? TopicOptions{}.history : given.history;
+    if (given.kind == SYMPHONY_CELL) {
+      auto made = pin->write_cell(name, {.value_size_max = size}, timeout);
+      if (!made) return fail(made.error());
+      *writer = put_writer(*std::move(made));
+    } else {
+      auto made = pin->publish(name, {.value_size_max = size, .history = history}, timeout);
+      if (!made) return fail(made.error());
+      *writer = put_writer(*std::move(made));
+    }
+    return *writer != 0 ? SYMPHONY_OK : fail(SYMPHONY_E_OUT_OF_MEMORY, no_place);
+  });
+}
+
+int32_t symphony_bus_read(symphony_bus bus, const char* name, const symphony_board_options* options, int64_t timeout_ns,
+                          symphony_reader* reader) {
+  return guarded([&]() -> std::int32_t {
+    symphony_board_options given;
+    if (reader == nullptr || name == nullptr || !read_options(options, given) || given.kind > SYMPHONY_TOPIC) {
+      return fail(SYMPHONY_E_INVALID_ARGUMENT, "symphony_bus_read: wants a name, options with a size, and a place");
+    }
+    const auto pin = buses.enter(bus, false);
+    if (!pin) return fail(pin.status());
+    const TimeNs timeout = timeout_ns < 0 ? 5 * second_ns : timeout_ns;
+    if (given.kind == SYMPHONY_CELL) {
+      auto made = pin->read_cell(name, timeout);
+      if (!made) return fail(made.error());
+      *reader = put_reader(*std::move(made));
+    } else {
+      auto made = pin->subscribe(name, given.history, timeout);
+      if (!made) return fail(made.error());
+      *reader = put_reader(*std::move(made));
+    }
+    return *reader != 0 ? SYMPHONY_OK : fail(SYMPHONY_E_OUT_OF_MEMORY, no_place);
   });
 }

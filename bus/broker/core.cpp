@@ -162,6 +162,16 @@ std::optional<PitIndex> BrokerCore::index_of(std::string_view name) const {
   return std::nullopt;
 }
 
+std::uint16_t BrokerCore::protocol_of(ConnId conn) const {
+  const auto found = conns_.find(conn);
+  return found != conns_.end() && found->second.greeted && !found->second.lost ? found->second.protocol : 0;
+}
+
+std::string BrokerCore::pit_of(ConnId conn) const {
+  const auto found = conns_.find(conn);
+  return found != conns_.end() && found->second.pit ? pits_.at(*found->second.pit).config.name : std::string();
+}
+
 // ---- callers ----
 
 void BrokerCore::on(const CallerConnected& e) {

@@ -97,6 +97,10 @@ class BrokerCore {
   [[nodiscard]] PitState pit_state(PitIndex pit) const { return pits_.at(pit).state; }
   [[nodiscard]] std::vector<PitInfo> status() const;
   [[nodiscard]] std::optional<PitIndex> index_of(std::string_view name) const;
+  // Of a caller that was greeted and is there: the protocol that it speaks. 0: there is none such.
+  [[nodiscard]] std::uint16_t protocol_of(ConnId conn) const;
+  // Whose calls such a caller's connection carries; empty: a program's.
+  [[nodiscard]] std::string pit_of(ConnId conn) const;
   [[nodiscard]] const PitConfig& config_of(PitIndex pit) const { return pits_.at(pit).config; }
 
  private:

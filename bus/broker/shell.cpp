@@ -69,6 +69,9 @@ void Shell::drop_caller(ConnId id) noexcept {
   unwatch(found->second.peer.socket.fd());
   unwatch(found->second.pidfd.get());
   callers_.erase(found);
+  if (!boards_) return;
+  boards_->on_left(id);
+  tell_of_boards();
 }
 
 void Shell::drop_pit(PitIndex index) noexcept {
@@ -325,6 +328,10 @@ void Shell::read_caller(ConnId id) {
       return feed(CallerLeft{id, !by_path});
     }
     if (!*received) return;
+    if (control::is_about_boards((*received)->message)) {
+      hear_of_boards(id, (*received)->message);
+      continue;
+    }
     feed(CallerMessage{id, std::move((*received)->message)});
   }
 }

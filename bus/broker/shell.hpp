@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "bus/broker/boards.hpp"
 #include "bus/broker/core.hpp"
 #include "bus/broker/keeper_protocol.hpp"
 #include "bus/broker/log_file.hpp"
@@ -104,6 +105,9 @@ class Shell {
   void accept_callers();
   void read_caller(ConnId id);
   void read_pit(PitIndex index);
+  // shell_boards.cpp
+  void hear_of_boards(ConnId id, const Message& message);
+  void tell_of_boards();
   void adopt_pit(PitIndex index, std::uint32_t instance, pid_t pid, std::vector<UniqueFd> fds);
   // shell_logs.cpp
   void begin_output(PitIndex index, pid_t started);  // started: 0 for a process that an earlier broker started
@@ -180,6 +184,8 @@ class Shell {
   };
   std::map<PitIndex, Handed> handed_;  // by who is to read it: memory for the state of a pit that keeps none
   std::map<PitIndex, Handed> copies_;  // as handed_, of rehearsals
+  std::unique_ptr<Boards> boards_;
+  bool telling_ = false;
   ConnId next_conn_ = 1;
   TimeNs timer_ns_ = no_deadline_ns;
   bool executing_ = false;

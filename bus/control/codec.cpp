@@ -173,6 +173,47 @@ struct Encoder {
     return done(wire::Body::Rehearsed,
                 wire::CreateRehearsed(b, m.number, static_cast<std::uint16_t>(m.code), why, m.took_ns));
   }
+  Built operator()(const BoardWrite& m) {
+    const auto name = text(m.name, board_name_size_max);
+    return done(wire::Body::BoardWrite,
+                wire::CreateBoardWrite(b, m.correlation, name, static_cast<std::uint8_t>(m.kind), m.source,
+                                       m.slot_count, m.value_size_max));
+  }
+  Built operator()(const BoardOwn& m) {
+    return done(wire::Body::BoardOwn, wire::CreateBoardOwn(b, m.correlation, m.board));
+  }
+  Built operator()(const BoardMapped& m) { return done(wire::Body::BoardMapped, wire::CreateBoardMapped(b, m.board)); }
+  Built operator()(const BoardRead& m) {
+    const auto name = text(m.name, board_name_size_max);
+    return done(wire::Body::BoardRead,
+                wire::CreateBoardRead(b, m.correlation, name, static_cast<std::uint8_t>(m.kind)));
+  }
+  Built operator()(const BoardView& m) {
+    return done(wire::Body::BoardView,
+                wire::CreateBoardView(b, m.correlation, m.board, m.source, m.slot_count, m.value_size_max));
+  }
+  Built operator()(const BoardEnd& m) {
+    return done(wire::Body::BoardEnd, wire::CreateBoardEnd(b, m.correlation, m.board));
+  }
+  Built operator()(const BoardClose& m) {
+    return done(wire::Body::BoardClose, wire::CreateBoardClose(b, m.correlation));
+  }
+  Built operator()(const BoardQuery& m) {
+    const auto after = text(m.after, board_name_size_max);
+    return done(wire::Body::BoardQuery, wire::CreateBoardQuery(b, m.correlation, after));
+  }
+  Built operator()(const BoardList& m) {
+    std::vector<flatbuffers::Offset<wire::BoardStatus>> boards;
+    too_large |= m.boards.size() > boards_in_list_max;
+    for (const BoardStatus& s : m.boards) {
+      const auto name = text(s.name, board_name_size_max);
+      const auto writer = text(s.writer, pit_name_size_max);
+      boards.push_back(wire::CreateBoardStatus(b, name, static_cast<std::uint8_t>(s.kind), writer, s.pid, s.readers,
+                                               s.slot_count, s.value_size_max, s.latest));
+    }
+    const auto vector = b.CreateVector(boards);
+    return done(wire::Body::BoardList, wire::CreateBoardList(b, m.correlation, vector));
+  }
 };
 
 // ---- decode: `ok` turns false at the first value over its maximum ----
@@ -311,6 +352,29 @@ struct Decoder {
                      text(w.text(), text_size_max), w.took_ns()};
   }
 
+  BoardKind kind(std::uint8_t value) {
+    constexpr auto low = static_cast<std::uint8_t>(BoardKind::cell);
+    constexpr auto high = static_cast<std::uint8_t>(BoardKind::topic);
+    return static_cast<BoardKind>(in_range(value, low, high));
+  }
+  Message board_write(const wire::BoardWrite& w) {
+    return BoardWrite{w.correlation(), text(w.name(), board_name_size_max),
+                      kind(w.kind()),  w.source(),
+                      w.slot_count(),  w.value_size_max()};
+  }
+  Message board_list(const wire::BoardList& w) {
+    BoardList m{w.correlation(), {}};
+    if (w.boards() != nullptr) {
+      ok &= w.boards()->size() <= boards_in_list_max;
+      if (!ok) return m;
+      for (const wire::BoardStatus* s : *w.boards()) {
+        m.boards.push_back({text(s->name(), board_name_size_max), kind(s->kind()), text(s->writer(), pit_name_size_max),
+                            s->pid(), s->readers(), s->slot_count(), s->value_size_max(), s->latest()});
+      }
+    }
+    return m;
+  }
+
   std::optional<Message> body(const wire::Envelope& e) {
     switch (e.body_type()) {
       case wire::Body::Hello:
@@ -381,6 +445,28 @@ struct Decoder {
         return StandsStill{from_wire(*e.body_as_StandsStill()->at())};
       case wire::Body::CancelRequest:
         return CancelRequest{from_wire(*e.body_as_CancelRequest()->at()), e.body_as_CancelRequest()->id()};
+      case wire::Body::BoardWrite:
+        return board_write(*e.body_as_BoardWrite());
+      case wire::Body::BoardOwn:
+        return BoardOwn{e.body_as_BoardOwn()->correlation(), e.body_as_BoardOwn()->board()};
+      case wire::Body::BoardMapped:
+        return BoardMapped{e.body_as_BoardMapped()->board()};
+      case wire::Body::BoardRead:
+        return BoardRead{e.body_as_BoardRead()->correlation(), text(e.body_as_BoardRead()->name(), board_name_size_max),
+                         kind(e.body_as_BoardRead()->kind())};
+      case wire::Body::BoardView:
+        return BoardView{e.body_as_BoardView()->correlation(), e.body_as_BoardView()->board(),
+                         e.body_as_BoardView()->source(), e.body_as_BoardView()->slot_count(),
+                         e.body_as_BoardView()->value_size_max()};
+      case wire::Body::BoardEnd:
+        return BoardEnd{e.body_as_BoardEnd()->correlation(), e.body_as_BoardEnd()->board()};
+      case wire::Body::BoardClose:
+        return BoardClose{e.body_as_BoardClose()->correlation()};
+      case wire::Body::BoardQuery:
+        return BoardQuery{e.body_as_BoardQuery()->correlation(),
+                          text(e.body_as_BoardQuery()->after(), board_name_size_max)};
+      case wire::Body::BoardList:
+        return board_list(*e.body_as_BoardList());
       case wire::Body::NONE:
         break;
     }

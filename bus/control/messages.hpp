@@ -20,7 +20,7 @@
 namespace symphony::detail::control {
 
 inline constexpr std::uint16_t protocol_min = 1;
-inline constexpr std::uint16_t protocol_max = 4;
+inline constexpr std::uint16_t protocol_max = 5;
 // From which version on the other side knows what a message needs. It is not said to one that speaks less.
 inline constexpr std::uint16_t protocol_of_swap = 2;       // Prepared, TakeState, Freeze, Frozen, Thaw
 inline constexpr std::uint16_t protocol_of_letters = 3;    // Executing, Park, Open with `alone`
@@ -28,6 +28,7 @@ inline constexpr std::uint16_t protocol_of_probation = 3;  // a Command's probat
 inline constexpr std::uint16_t protocol_of_rehearsal = 4;  // Rehearse, Rehearsed, a Command with `rehearse`
 inline constexpr std::uint16_t protocol_of_causes = 4;     // DeathCause::sandbox and those behind it
 inline constexpr std::uint16_t protocol_of_watchdog = 4;   // StandsStill, CancelRequest
+inline constexpr std::uint16_t protocol_of_boards = 5;     // BoardWrite to BoardList
 inline constexpr std::size_t message_size_max = 32UL * 1024;
 inline constexpr std::size_t fds_max = 4;
 inline constexpr std::size_t pit_name_size_max = 63;
@@ -39,6 +40,8 @@ inline constexpr std::size_t path_size_max = 4095;
 inline constexpr std::size_t calls_in_report_max = 64;
 inline constexpr std::size_t letter_body_size_max = 16UL * 1024;  // of a dead letter; the rest is cut off
 inline constexpr std::size_t letters_in_answer_max = 24;
+inline constexpr std::size_t board_name_size_max = 63;
+inline constexpr std::size_t boards_in_list_max = 64;
 
 using LinkId = std::uint64_t;
 using Epoch = std::uint64_t;
@@ -309,10 +312,81 @@ struct Rehearsed {
   TimeNs took_ns = 0;  // that calls would have to wait for this
 };
 
+// ---- boards: what one side writes and any number reads. No message about a link depends on one about a board.
+
+enum class BoardKind : std::uint8_t { cell = 1, topic = 2 };
+
+// C: to write the board of that name, alone. Again after the broker's death: the next one knows nothing of it.
+struct BoardWrite {
+  std::uint64_t correlation = 0;
+  std::string name;
+  BoardKind kind = BoardKind::cell;
+  std::uint64_t source = 0;  // random, the same as long as its values go on being counted from the same beginning
+  std::uint32_t slot_count = 0;
+  std::uint32_t value_size_max = 0;
+};
+// Its answer; or Refused. fd 0: the memory, to map writable, and to say BoardMapped before anybody reads it.
+struct BoardOwn {
+  std::uint64_t correlation = 0;
+  std::uint64_t board = 0;
+};
+struct BoardMapped {
+  std::uint64_t board = 0;
+};
+// C: to read the board of that name: the one there is, and each that takes its place, until BoardClose.
+struct BoardRead {
+  std::uint64_t correlation = 0;
+  std::string name;
+  BoardKind kind = BoardKind::cell;
+};
+// Answers it, as often as there is another; or Refused. fd 0: the memory, read-only and sealed.
+struct BoardView {
+  std::uint64_t correlation = 0;
+  std::uint64_t board = 0;
+  std::uint64_t source = 0;
+  std::uint32_t slot_count = 0;
+  std::uint32_t value_size_max = 0;
+};
+// To who reads it: nobody writes this one any more. What is on it stays.
+struct BoardEnd {
+  std::uint64_t correlation = 0;  // of the BoardRead
+  std::uint64_t board = 0;
+};
+// C: what was begun with that number is over.
+struct BoardClose {
+  std::uint64_t correlation = 0;
+};
+struct BoardQuery {
+  std::uint64_t correlation = 0;
+  std::string after{};  // those whose names come behind this one
+};
+struct BoardStatus {
+  std::string name;
+  BoardKind kind = BoardKind::cell;
+  std::string writer;    // the pit; empty: a program, or nobody
+  std::int32_t pid = 0;  // of the program; 0: nobody writes it now, or a pit does
+  std::uint32_t readers = 0;
+  std::uint32_t slot_count = 0;
+  std::uint32_t value_size_max = 0;
+  std::uint64_t latest = 0;  // number of the newest value, as its writer says
+};
+struct BoardList {
+  std::uint64_t correlation = 0;
+  std::vector<BoardStatus> boards;  // by name; when there are boards_in_list_max, there may be more
+};
+
 using Message =
     std::variant<Hello, PitReady, Open, Mapped, Ready, MapFailed, Drained, PeerFault, Close, StatusQuery,  //
                  Welcome, Own, Peer, Go, Drop, Keep, Refused, Stop, Status, CallerWanted, CallerSocket,    //
                  Command, Answer, Prepared, TakeState, Freeze, Frozen, Thaw, Executing, Park,              //
-                 Rehearse, Rehearsed, StandsStill, CancelRequest>;
+                 Rehearse, Rehearsed, StandsStill, CancelRequest,                                          //
+                 BoardWrite, BoardOwn, BoardMapped, BoardRead, BoardView, BoardEnd, BoardClose, BoardQuery, BoardList>;
+
+// What a caller says of boards: nothing that keeps links or pits sees it.
+[[nodiscard]] inline bool is_about_boards(const Message& m) noexcept {
+  return std::holds_alternative<BoardWrite>(m) || std::holds_alternative<BoardMapped>(m) ||
+         std::holds_alternative<BoardRead>(m) || std::holds_alternative<BoardClose>(m) ||
+         std::holds_alternative<BoardQuery>(m);
+}
 
 }  // namespace symphony::detail::control

@@ -31,6 +31,9 @@ class BrokerConnection {
   // Whether the broker takes StandsStill.
   [[nodiscard]] bool watches() const noexcept { return protocol_ >= control::protocol_of_watchdog; }
 
+  // Whether it knows boards.
+  [[nodiscard]] bool has_boards() const noexcept { return protocol_ >= control::protocol_of_boards; }
+
   // Never blocks: what the broker does not take now goes out as it reads. One that is gone is not told.
   void send(const control::Message& message) noexcept;
   // `epoll` said that there is room, or nothing may be left behind.

@@ -81,7 +81,8 @@ CallerControl::CallerControl(std::string path, ForkGuard guard, UniqueFd epoll, 
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
       broker_(epoll_.get(), tag_socket),
-      links_(broker_, epoll_.get()) {}
+      links_(broker_, epoll_.get()),
+      boards_(broker_) {}
 
 CallerControl::~CallerControl() {
   {
@@ -203,6 +204,8 @@ void CallerControl::hear() {
       if (broker_.keeps_letters()) broker_.send(std::move(*letter));
     } else if (const auto* still = std::get_if<StandsStill>(&told)) {
       if (broker_.watches()) broker_.send(*still);
+    } else if (const auto* board = std::get_if<ClosedBoard>(&told)) {
+      boards_.close(board->correlation);
     } else {
       links_.close(std::get<LinkId>(told));
     }
@@ -262,6 +265,7 @@ void CallerControl::on_socket(bool readable) {
 void CallerControl::on_message(Received received) {
   const std::lock_guard lock(mutex_);
   auto& fds = received.fds;
+  if (on_board_message(received)) return changed_.notify_all();
   if (const auto* own = std::get_if<Own>(&received.message)) {
     if (received.fds_lost) return broker_.send(MapFailed{own->at, EMFILE});  // it answers, and that ends the wait
     if (!fds.empty()) links_.on_own(*own, std::move(fds));

@@ -21,10 +21,14 @@
 #include <symphony/endpoint.hpp>
 
 #include "bus/endpoint/broker_connection.hpp"
+#include "bus/endpoint/caller_boards.hpp"
 #include "bus/endpoint/caller_links.hpp"
 #include "bus/endpoint/fork_guard.hpp"
 
 namespace symphony::detail {
+
+class WrittenBoard;
+class ReadBoard;
 
 class CallerControl : public LinkControl, public std::enable_shared_from_this<CallerControl> {
  public:
@@ -36,6 +40,13 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   [[nodiscard]] result<std::unique_ptr<LinkCore>> open(std::string_view pit, const LinkOptions& options,
                                                        TimeNs deadline_ns);
   [[nodiscard]] result<BrokerStatus> status(TimeNs deadline_ns);
+
+  // caller_control_boards.cpp
+  [[nodiscard]] result<std::unique_ptr<WrittenBoard>> write_board(std::shared_ptr<BoardSource> source,
+                                                                  TimeNs deadline_ns);
+  [[nodiscard]] result<std::unique_ptr<ReadBoard>> read_board(std::shared_ptr<BoardSight> sight, TimeNs deadline_ns);
+  [[nodiscard]] result<control::BoardList> list_boards(const std::string& after, TimeNs deadline_ns);
+  void close_board(std::uint64_t correlation) noexcept;
 
   void report_fault(const control::Attachment& at, RingFault fault) noexcept override;
   void close_link(control::LinkId link) noexcept override;
@@ -57,7 +68,11 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
     control::Attachment at;
     RingFault kind;
   };
-  using Told = std::variant<Fault, control::LinkId, control::Executing, control::Park, control::StandsStill>;
+  struct ClosedBoard {
+    std::uint64_t correlation;
+  };
+  using Told =
+      std::variant<Fault, control::LinkId, control::Executing, control::Park, control::StandsStill, ClosedBoard>;
   // A question that waits; lost: no broker will answer it.
   struct Query {
     std::optional<control::Status> answer;
@@ -67,6 +82,11 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   // Precondition: `lock` holds mutex_.
   [[nodiscard]] result<std::unique_ptr<LinkCore>> open(std::unique_lock<std::mutex>& lock, Opening& opening,
                                                        TimeNs deadline_ns, const OpenCancel* cancel);
+  [[nodiscard]] result<void> may_ask_for_boards();
+  template <class Owned, class End, class Begin>
+  [[nodiscard]] result<std::unique_ptr<Owned>> take_board(std::shared_ptr<End> end, TimeNs deadline_ns,
+                                                          const error& late, const Begin& begin);
+  [[nodiscard]] bool on_board_message(control::Received& received);
   void be_connected(control::ControlSocket socket, const control::Welcome& welcome) noexcept;
   void tell(Told told) noexcept;
   void wake() noexcept;
@@ -90,6 +110,8 @@ class CallerControl : public LinkControl, public std::enable_shared_from_this<Ca
   std::condition_variable changed_;  // an answer came
   BrokerConnection broker_;
   CallerLinks links_;
+  CallerBoards boards_;
+  std::map<std::uint64_t, std::vector<control::BoardList>> lists_;  // asked for; empty: no answer yet
   bool stopping_ = false;
   std::atomic<bool> keeps_letters_{false};  // what broker_ says, for threads without the mutex
   std::map<std::uint64_t, Query> queries_;

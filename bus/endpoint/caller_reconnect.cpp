@@ -63,6 +63,7 @@ bool CallerControl::find_next_broker() {
   const std::lock_guard lock(mutex_);
   be_connected(std::move(socket), *welcome);
   links_.ask_again(held);
+  boards_.ask_again();
   for (const auto& [correlation, query] : queries_) {
     if (!query.answer) broker_.send(StatusQuery{correlation});
   }

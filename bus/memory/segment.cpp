@@ -35,7 +35,7 @@ errc code_of(int sys_errno) noexcept {
   }
 }
 
-result<UniqueFd> create_segment(const char* name, std::uint64_t size, SegmentRole role, std::uint64_t nonce) {
+result<UniqueFd> create_memory(const char* name, std::uint64_t size) {
   int raw = ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (raw < 0 && errno == EINVAL) raw = ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   UniqueFd fd(raw);
@@ -56,8 +56,14 @@ result<UniqueFd> create_segment(const char* name, std::uint64_t size, SegmentRol
     return unexpected(code_of(failed), "fallocate: no memory for a link's segment; use smaller rings or free memory",
                       failed);
   }
+  return fd;
+}
+
+result<UniqueFd> create_segment(const char* name, std::uint64_t size, SegmentRole role, std::uint64_t nonce) {
+  auto fd = create_memory(name, size);
+  if (!fd) return fd;
   const SegmentIdentity identity{layout_fingerprint, segment_protocol, role, 0, nonce};
-  if (::pwrite(fd.get(), &identity, sizeof identity, 0) != ssize_t{sizeof identity}) {
+  if (::pwrite(fd->get(), &identity, sizeof identity, 0) != ssize_t{sizeof identity}) {
     return unexpected(errc::system, "pwrite: a link's segment does not take its identity", errno);
   }
   return fd;
@@ -74,6 +80,13 @@ result<SegmentPair> create_segment_pair(std::uint64_t caller_size, std::uint64_t
   auto pit = create_segment("symphony-pit", pit_size, SegmentRole::pit, nonce);
   if (!pit) return unexpected(pit.error());
   return SegmentPair{*std::move(caller), *std::move(pit)};
+}
+
+result<UniqueFd> create_board_memory(std::uint64_t size) {
+  auto fd = create_memory("symphony-board", size);
+  if (fd || fd.error().code == errc::out_of_descriptors) return fd;
+  return unexpected(fd.error().code, "no memory for a board; use fewer or smaller values, or free memory",
+                    fd.error().sys_errno);
 }
 
 result<void> seal_segment(int fd) {

@@ -40,6 +40,9 @@ struct SegmentPair {
 [[nodiscard]] result<SegmentPair> create_segment_pair(std::uint64_t caller_size, std::uint64_t pit_size,
                                                       std::uint64_t nonce);
 
+// One memfd, all of it zero, every page allocated now; for what one side writes and others read. Errors: as above.
+[[nodiscard]] result<UniqueFd> create_board_memory(std::uint64_t size);
+
 // Ends all writing but through mappings that exist. Precondition: fd is a memfd made by create_segment_pair.
 [[nodiscard]] result<void> seal_segment(int fd);
 

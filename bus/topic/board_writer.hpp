@@ -23,9 +23,10 @@ namespace symphony::detail {
 template <class Mem>
 class BoardWriter {
  public:
-  // Precondition: geometry.size() bytes at `base`, cache-line aligned, all zero.
-  BoardWriter(std::byte* base, const BoardGeometry& geometry, Mem mem = {}) noexcept
-      : mem_(mem), base_(base), geometry_(geometry) {
+  // Precondition: geometry.size() bytes at `base`, cache-line aligned, all zero. `written`: how many values this writer
+  // has written elsewhere: it goes on counting behind them.
+  BoardWriter(std::byte* base, const BoardGeometry& geometry, Mem mem = {}, std::uint64_t written = 0) noexcept
+      : mem_(mem), base_(base), geometry_(geometry), written_(written) {
     SYMPHONY_DCHECK(is_board_geometry(geometry));
   }
 
@@ -48,6 +49,10 @@ class BoardWriter {
     return number;
   }
 
+  // The word that changes with each value: to sleep on, in a mapping of one's own.
+  [[nodiscard]] static const std::uint32_t* news(const std::byte* base) noexcept {
+    return reinterpret_cast<const std::uint32_t*>(base + board_words_offset);
+  }
   [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
   [[nodiscard]] const BoardGeometry& geometry() const noexcept { return geometry_; }
 
@@ -55,7 +60,7 @@ class BoardWriter {
   [[no_unique_address]] Mem mem_;
   std::byte* base_;
   BoardGeometry geometry_;
-  std::uint64_t written_ = 0;
+  std::uint64_t written_;
 };
 
 }  // namespace symphony::detail

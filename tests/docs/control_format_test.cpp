@@ -101,7 +101,10 @@ TEST(ControlFormat, SaysEveryMaximum) {
                                                 {"protocol_of_probation", {protocol_of_probation}},
                                                 {"protocol_of_rehearsal", {protocol_of_rehearsal}},
                                                 {"protocol_of_causes", {protocol_of_causes}},
-                                                {"protocol_of_watchdog", {protocol_of_watchdog}}}));
+                                                {"protocol_of_watchdog", {protocol_of_watchdog}},
+                                                {"protocol_of_boards", {protocol_of_boards}},
+                                                {"board_name_size_max", {board_name_size_max}},
+                                                {"boards_in_list_max", {boards_in_list_max}}}));
 }
 
 TEST(ControlFormat, SaysTheNumberOfEachVerbAndCause) {

@@ -8,6 +8,7 @@
 //   bus_program counting SOCKET     calls greeter until SIGTERM; how often, in SOCKET.PID, and ends with 0 when each
 //   call
 //                                   was answered, with a higher count than the one before
+//   bus_program writer SOCKET       writes the cell "plant/speed" and the topic "plant/events" for ever
 //   bus_program caller-with-child SOCKET         the same by path; a child of it holds the connection and sleeps
 #include <signal.h>
 #include <unistd.h>
@@ -42,6 +43,19 @@ int call_for_ever(result<Endpoint> endpoint, bool with_child) {
     for (;;) ::pause();
   }
   for (;;) (void)greet(*link, "child");
+}
+
+// Value n is eight words, each n.
+int write_for_ever(const std::string& path) {
+  auto endpoint = Endpoint::connect({.path = path, .timeout_ns = 30 * second_ns});
+  if (!endpoint) return 1;
+  auto cell = endpoint->write_cell("plant/speed", {.value_size_max = 64});
+  auto topic = endpoint->publish("plant/events", {.value_size_max = 64, .history = 16});
+  if (!cell || !topic) return 1;
+  for (std::uint64_t n = 1;; ++n) {
+    const std::array<std::uint64_t, 8> words{n, n, n, n, n, n, n, n};
+    if (!cell->write(1, std::as_bytes(std::span(words))) || !topic->write(2, std::as_bytes(std::span(words)))) return 2;
+  }
 }
 
 volatile std::sig_atomic_t is_told_to_end = 0;
@@ -85,6 +99,7 @@ int main(int argc, char** argv) {
   if (mode == "poison") return symphony::poison(argv[2]);
   if (mode == "caller")
     return symphony::call_for_ever(symphony::Endpoint::adopt(symphony::UniqueFd(std::atoi(argv[2]))), false);
+  if (mode == "writer") return symphony::write_for_ever(argv[2]);
   if (mode == "caller-with-child") {
     return symphony::call_for_ever(
         symphony::Endpoint::connect({.path = argv[2], .timeout_ns = 30 * symphony::second_ns}), true);

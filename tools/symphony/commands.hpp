@@ -19,6 +19,7 @@ void add_jobserver_command(CLI::App& app, int& exit_status);
 void add_pit_command(CLI::App& app, int& exit_status);
 void add_run_command(CLI::App& app, int& exit_status);
 void add_sandbox_command(CLI::App& app, int& exit_status);
+void add_topic_commands(CLI::App& app, int& exit_status);
 void add_version_command(CLI::App& app, int& exit_status);
 
 }  // namespace symphony::tools

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   add_pit_command(app, exit_status);
   add_run_command(app, exit_status);
   add_sandbox_command(app, exit_status);
+  add_topic_commands(app, exit_status);
   add_version_command(app, exit_status);
   try {
     app.parse(argc, argv);

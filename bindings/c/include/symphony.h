@@ -129,6 +129,8 @@ typedef uint64_t symphony_broker; /* a broker that runs in this program */
 typedef uint64_t symphony_bus;    /* a connection to a broker */
 typedef uint64_t symphony_link;   /* a connection to one pit */
 typedef uint64_t symphony_mount;  /* a pit as a whole */
+typedef uint64_t symphony_writer; /* who writes a cell or a topic */
+typedef uint64_t symphony_reader; /* who reads one */
 typedef uint64_t symphony_schema; /* the tables of messages, known when the program runs */
 
 /* ---- the library itself. [any], never blocks, no handle needed */
@@ -378,6 +380,52 @@ struct symphony_pit_entry;
  * process, which a broker started: it takes the control socket and the rest from the environment. All functions of the
  * pit are called on the calling thread. [any] Blocks for as long as the pit serves. */
 SYMPHONY_API int32_t symphony_pit_run(const struct symphony_pit_entry* entry);
+/* ---- cells and topics: one writer of a name, any number of readers, over memory that they map read-only. Since 1.1 */
+
+#define SYMPHONY_CELL 0  /* the newest value is of interest */
+#define SYMPHONY_TOPIC 1 /* the values in order; a reader that is too slow loses the oldest, and is told how many */
+
+typedef struct symphony_board_options {
+  uint32_t struct_size;
+  uint32_t kind;           /* SYMPHONY_CELL or SYMPHONY_TOPIC */
+  uint32_t value_size_max; /* of a writer: bytes, up to 64 KiB; 0: 4096 */
+  uint32_t history; /* of a topic. Of its writer: how many values are kept, 2 to 4096; 0: 64. Of a reader: how many
+                       of those that are there it begins with */
+} symphony_board_options;
+
+/* To write that name, alone: 1 to 63 of a-z 0-9 _ - . and single slashes; NAME and NAME/... of a pit are that pit's.
+ * Options may be NULL. [any] Blocks up to the timeout (below 0: 5 s). Errors: REFUSED (another writes it, or it is a
+ * pit's), INVALID_ARGUMENT, TOO_LARGE, OUT_OF_MEMORY, UNREACHABLE, TIMEOUT, VERSION_MISMATCH, FORKED. */
+SYMPHONY_API int32_t symphony_bus_write(symphony_bus bus, const char* name, const symphony_board_options* options,
+                                        int64_t timeout_ns, symphony_writer* writer);
+/* The next value; its number, from 1 on, in *number, which may be NULL. [one] Waits for nobody. TOO_LARGE: more than
+ * value_size_max. CLOSED: another had the name when a new broker came. */
+SYMPHONY_API int32_t symphony_writer_put(symphony_writer writer, uint32_t type, const void* value, size_t size,
+                                         uint64_t* number);
+/* The name is free; readers keep what they have. [one] Never blocks. */
+SYMPHONY_API int32_t symphony_writer_close(symphony_writer writer);
+
+/* To read that name: waits until somebody has written it. Options may be NULL. [any] Blocks up to the timeout (below 0:
+ * 5 s). Errors: as above; TIMEOUT: nobody writes it. */
+SYMPHONY_API int32_t symphony_bus_read(symphony_bus bus, const char* name, const symphony_board_options* options,
+                                       int64_t timeout_ns, symphony_reader* reader);
+
+typedef struct symphony_value {
+  uint64_t number;  /* of the value: its version */
+  uint64_t source;  /* whose numbers these are: another one, another count from 1 */
+  uint64_t dropped; /* of a topic: values lost before this one, just now */
+  uint32_t type;
+  uint32_t size;
+} symphony_value;
+
+/* Of a cell the newest value, as often as one likes; of a topic the next one, in order. Copied to `out`. [one] Blocks
+ * up to wait_ns (0: not at all; below 0: without end), a cell only until there is a first value. PENDING: there is
+ * none. TOO_LARGE: the value may have more than `capacity` bytes, and value->size says how many. PEER_FAULT: the writer
+ * broke the format. value_size is sizeof(symphony_value). */
+SYMPHONY_API int32_t symphony_reader_get(symphony_reader reader, int64_t wait_ns, void* out, size_t capacity,
+                                         symphony_value* value, size_t value_size);
+/* [one] Never blocks. */
+SYMPHONY_API int32_t symphony_reader_close(symphony_reader reader);
 
 /* ---- messages by schema: [any], never blocks. Tables are named whole, as "pool.Take" */
 

@@ -56,6 +56,8 @@ EXIT_FINISHED = 0
 EXIT_STORM = 70
 EXIT_TRY_AGAIN = 75
 EXIT_PERMANENT = 125
+CELL = 0
+TOPIC = 1
 
 # status: (name, what it is called)
 STATUSES: Dict[int, Tuple[str, str]] = {
@@ -200,6 +202,25 @@ class LinkCounters(Structure):
     ]
 
 
+class BoardOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("value_size_max", c_uint32),
+        ("history", c_uint32),
+    ]
+
+
+class Value(Structure):
+    _fields_ = [
+        ("number", c_uint64),
+        ("source", c_uint64),
+        ("dropped", c_uint64),
+        ("type", c_uint32),
+        ("size", c_uint32),
+    ]
+
+
 # function: (what it returns, what it takes)
 FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "symphony_abi_version": (c_uint32, []),
@@ -238,6 +259,12 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "symphony_mount_restore": (c_int32, [c_uint64, c_uint32, c_void_p, c_size_t]),
     "symphony_mount_close": (c_int32, [c_uint64]),
     "symphony_pit_run": (c_int32, [c_void_p]),
+    "symphony_bus_write": (c_int32, [c_uint64, c_char_p, c_void_p, c_int64, c_void_p]),
+    "symphony_writer_put": (c_int32, [c_uint64, c_uint32, c_void_p, c_size_t, c_void_p]),
+    "symphony_writer_close": (c_int32, [c_uint64]),
+    "symphony_bus_read": (c_int32, [c_uint64, c_char_p, c_void_p, c_int64, c_void_p]),
+    "symphony_reader_get": (c_int32, [c_uint64, c_int64, c_void_p, c_size_t, c_void_p, c_size_t]),
+    "symphony_reader_close": (c_int32, [c_uint64]),
     "symphony_schema_open": (c_int32, [c_void_p, c_size_t, c_void_p]),
     "symphony_schema_close": (c_int32, [c_uint64]),
     "symphony_schema_find": (c_int32, [c_uint64, c_char_p, c_char_p, c_size_t]),

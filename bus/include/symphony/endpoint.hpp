@@ -24,6 +24,7 @@
 #include <symphony/pit_info.hpp>
 #include <symphony/reply.hpp>
 #include <symphony/result.hpp>
+#include <symphony/topic.hpp>
 #include <symphony/unique_fd.hpp>
 #include <symphony/waiting.hpp>
 
@@ -150,6 +151,21 @@ class Endpoint {
   // Errors: not_found (at once), timeout, quarantined, refused, unreachable, out_of_memory, invalid_argument, forked.
   [[nodiscard]] result<Link> open(std::string_view pit, const LinkOptions& options = {},
                                   TimeNs timeout_ns = default_call_timeout_ns);
+
+  // To write that name, alone. Errors: refused (another connection writes it, or it is a pit's), invalid_argument (the
+  // name, the sizes, or a topic where there is a cell), too_large, out_of_memory, unreachable, timeout,
+  // version_mismatch (an older broker), forked.
+  [[nodiscard]] result<CellWriter> write_cell(std::string_view name, const CellOptions& options = {},
+                                              TimeNs timeout_ns = 5 * second_ns);
+  [[nodiscard]] result<Publisher> publish(std::string_view name, const TopicOptions& options = {},
+                                          TimeNs timeout_ns = 5 * second_ns);
+  // To read that name; waits until somebody has written it. A subscription begins with the last `history` values that
+  // are there, without anything being sent for it. Errors: as above; timeout: nobody writes it.
+  [[nodiscard]] result<CellReader> read_cell(std::string_view name, TimeNs timeout_ns = 5 * second_ns);
+  [[nodiscard]] result<Subscription> subscribe(std::string_view name, std::uint32_t history = 0,
+                                               TimeNs timeout_ns = 5 * second_ns);
+  // The names that are written or read, in order. Errors: unreachable, timeout, version_mismatch, forked.
+  [[nodiscard]] result<std::vector<TopicInfo>> topics(TimeNs timeout_ns = 5 * second_ns);
 
   // What the broker knows of its pits. Errors: unreachable, timeout.
   [[nodiscard]] result<BrokerStatus> status(TimeNs timeout_ns = 5 * second_ns);

@@ -325,5 +325,52 @@ TEST_F(CLibraryTest, AListSaysHowManyThereAreWhereThereIsNoRoomForAll) {
   EXPECT_GT(info.pid, 0);
 }
 
+TEST_F(CLibraryTest, ACellAndATopicAreWrittenAndReadAndMisuseIsAStatus) {
+  symphony_board_options options{};
+  options.struct_size = sizeof options;
+  options.value_size_max = 64;
+  options.history = 4;
+  char out[64];
+  symphony_value value{};
+  std::uint64_t number = 0;
+  symphony_writer writer = 0, second_writer = 0;
+  symphony_reader reader = 0;
+  ASSERT_EQ(symphony_bus_write(bus, "plant/speed", &options, -1, &writer), SYMPHONY_OK) << symphony_last_error();
+  EXPECT_EQ(symphony_bus_write(bus, "plant/speed", &options, -1, &second_writer), SYMPHONY_E_REFUSED);
+  EXPECT_EQ(symphony_bus_write(bus, "probe", &options, -1, &second_writer), SYMPHONY_E_REFUSED) << "a pit's";
+  EXPECT_EQ(symphony_bus_write(bus, nullptr, &options, -1, &second_writer), SYMPHONY_E_INVALID_ARGUMENT);
+  ASSERT_EQ(symphony_bus_read(bus, "plant/speed", nullptr, -1, &reader), SYMPHONY_OK) << symphony_last_error();
+  EXPECT_EQ(symphony_reader_get(reader, 0, out, sizeof out, &value, sizeof value), SYMPHONY_PENDING);
+  EXPECT_EQ(symphony_writer_put(writer, 7, "abc", 3, &number), SYMPHONY_OK);
+  EXPECT_EQ(symphony_writer_put(writer, 7, out, 65, nullptr), SYMPHONY_TOO_LARGE);
+  EXPECT_EQ(symphony_reader_get(reader, 0, out, sizeof out, &value, sizeof value), SYMPHONY_OK);
+  EXPECT_EQ(std::string(out, value.size), "abc");
+  EXPECT_EQ(value.number, 1u);
+  EXPECT_EQ(value.type, 7u);
+  EXPECT_EQ(symphony_reader_get(reader, 0, out, 3, &value, sizeof value), SYMPHONY_TOO_LARGE);
+  EXPECT_EQ(value.size, 64u);
+  EXPECT_EQ(symphony_reader_get(reader, 0, out, sizeof out, nullptr, 0), SYMPHONY_E_INVALID_ARGUMENT);
+  EXPECT_EQ(symphony_writer_close(writer), SYMPHONY_OK);
+  EXPECT_EQ(symphony_writer_put(writer, 7, "abc", 3, &number), SYMPHONY_E_CLOSED);
+  EXPECT_EQ(symphony_reader_close(reader), SYMPHONY_OK);
+  EXPECT_EQ(symphony_reader_close(reader), SYMPHONY_E_CLOSED);
+
+  options.kind = SYMPHONY_TOPIC;
+  ASSERT_EQ(symphony_bus_write(bus, "plant/events", &options, -1, &writer), SYMPHONY_OK) << symphony_last_error();
+  for (const char* text : {"1", "2", "3"}) ASSERT_EQ(symphony_writer_put(writer, 1, text, 1, nullptr), SYMPHONY_OK);
+  options.history = 2;
+  ASSERT_EQ(symphony_bus_read(bus, "plant/events", &options, -1, &reader), SYMPHONY_OK) << symphony_last_error();
+  for (const char* const text : {"2", "3"}) {
+    ASSERT_EQ(symphony_reader_get(reader, second, out, sizeof out, &value, sizeof value), SYMPHONY_OK);
+    EXPECT_EQ(std::string(out, value.size), text);
+  }
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(symphony_writer_put(writer, 1, "x", 1, nullptr), SYMPHONY_OK);
+  ASSERT_EQ(symphony_reader_get(reader, second, out, sizeof out, &value, sizeof value), SYMPHONY_OK);
+  EXPECT_EQ(value.number, 4 + value.dropped);
+  EXPECT_GE(value.dropped, 6u);
+  EXPECT_EQ(symphony_bus_read(bus, "nobody", nullptr, 0, &reader), SYMPHONY_E_TIMEOUT);
+  EXPECT_EQ(symphony_writer_close(writer), SYMPHONY_OK);
+}
+
 }  // namespace
 }  // namespace symphony

@@ -13,11 +13,13 @@ std::string number(std::uint64_t n) {  // of a later generation: as generation:n
 
 std::string text_of(const Message& message) {
   constexpr const char* names[] = {
-      "Hello",     "PitReady", "Open",        "Mapped",    "Ready",       "MapFailed",    "Drained",
-      "PeerFault", "Close",    "StatusQuery", "Welcome",   "Own",         "Peer",         "Go",
-      "Drop",      "Keep",     "Refused",     "Stop",      "Status",      "CallerWanted", "CallerSocket",
-      "Command",   "Answer",   "Prepared",    "TakeState", "Freeze",      "Frozen",       "Thaw",
-      "Executing", "Park",     "Rehearse",    "Rehearsed", "StandsStill", "CancelRequest"};
+      "Hello",     "PitReady",    "Open",        "Mapped",    "Ready",       "MapFailed",     "Drained",
+      "PeerFault", "Close",       "StatusQuery", "Welcome",   "Own",         "Peer",          "Go",
+      "Drop",      "Keep",        "Refused",     "Stop",      "Status",      "CallerWanted",  "CallerSocket",
+      "Command",   "Answer",      "Prepared",    "TakeState", "Freeze",      "Frozen",        "Thaw",
+      "Executing", "Park",        "Rehearse",    "Rehearsed", "StandsStill", "CancelRequest", "BoardWrite",
+      "BoardOwn",  "BoardMapped", "BoardRead",   "BoardView", "BoardEnd",    "BoardClose",    "BoardQuery",
+      "BoardList"};
   static_assert(std::size(names) == std::variant_size_v<Message>);
   std::string text = names[message.index()];
   std::visit(

@@ -87,6 +87,9 @@ TEST(ControlCodec, RefusesToSendWhatIsOverAMaximum) {
                           PitReady{1, 1, 0, std::string(pit_name_size_max + 1, 'x'), "", 0},
                           PitReady{1, 1, 0, "", std::string(version_size_max + 1, 'x'), 0},
                           Open{1, std::string(pit_name_size_max + 1, 'x'), 0, 0, 0, 0},
+                          BoardWrite{1, std::string(board_name_size_max + 1, 'x'), BoardKind::cell, 0, 0, 0},
+                          BoardRead{1, std::string(board_name_size_max + 1, 'x'), BoardKind::cell},
+                          BoardList{1, std::vector<BoardStatus>(boards_in_list_max + 1)},
                           Refused{1, 1, errc::busy, std::string(text_size_max + 1, 'x')},
                           Status{1, 1, {{"p", std::string(state_size_max + 1, 'x'), 0, 0, 0}}}};
   for (const Message& m : over) {
@@ -100,6 +103,9 @@ TEST(ControlCodec, RefusesAnUnknownEnumerator) {
   const auto trust = encode(Own{{}, 0, 0, 0, 0, 0, 0, 0, 3});
   ASSERT_TRUE(trust);
   EXPECT_EQ(decode(*trust).error().code, errc::peer_fault);
+  for (const auto kind : {BoardKind{0}, BoardKind{3}}) {
+    EXPECT_EQ(decode(*encode(BoardRead{1, "b", kind})).error().code, errc::peer_fault);
+  }
   for (const auto code : {errc{0}, errc{17}, errc{0xffff}}) {
     const auto refused = encode(Refused{1, 1, code, ""});
     ASSERT_TRUE(refused);

@@ -85,10 +85,23 @@ inline std::vector<Message> samples() {
       Rehearsed{19, errc::refused, "its snapshot differs", 20},
       StandsStill{at},
       CancelRequest{at, 21},
+      BoardWrite{22, "prices", BoardKind::topic, 23, 64, 4096},
+      BoardOwn{24, 25},
+      BoardMapped{26},
+      BoardRead{27, "prices", BoardKind::topic},
+      BoardView{28, 29, 30, 4, 65536},
+      BoardEnd{31, 32},
+      BoardClose{33},
+      BoardQuery{34, "prices"},
+      BoardList{35,
+                {{"prices", BoardKind::topic, "feed", 0, 2, 64, 4096, 36}, {"x", BoardKind::cell, "", 37, 0, 4, 8, 0}}},
   };
 }
 
 inline std::vector<Message> largest_samples() {
+  BoardList boards;
+  boards.boards.assign(boards_in_list_max, {std::string(board_name_size_max, 'b'), BoardKind::topic,
+                                            std::string(pit_name_size_max, 'w'), -1, ~0U, ~0U, ~0U, ~0ULL});
   Hello hello;
   hello.links.assign(links_per_caller_max, HeldLink{~0ULL, ~0ULL});
   PitReady ready;
@@ -139,7 +152,7 @@ inline std::vector<Message> largest_samples() {
   Park park;
   park.size = ~0U;
   park.body = letter.body;
-  return {hello, ready, open, refused, status, command, answer, frozen, list, one, park};
+  return {hello, ready, open, refused, status, command, answer, frozen, list, one, park, boards};
 }
 
 }  // namespace symphony::detail::control

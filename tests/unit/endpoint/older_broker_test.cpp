@@ -55,6 +55,18 @@ TEST_F(OlderBroker, IsToldNothingOfMessagesThatKillAndTheirCallerIsToldSo) {
   EXPECT_EQ(broker.expect<Close>().link, 11U) << "what was told before it would have come before it";
 }
 
+TEST_F(OlderBroker, IsNotAskedForCellsAndTopics) {
+  Endpoint endpoint = broker.endpoint(protocol_of_boards - 1);
+  EXPECT_EQ(endpoint.write_cell("plant").error().code, errc::version_mismatch);
+  EXPECT_EQ(endpoint.publish("plant").error().code, errc::version_mismatch);
+  EXPECT_EQ(endpoint.read_cell("plant").error().code, errc::version_mismatch);
+  EXPECT_EQ(endpoint.subscribe("plant").error().code, errc::version_mismatch);
+  EXPECT_EQ(endpoint.topics().error().code, errc::version_mismatch);
+  // What it hears next is a link's: nothing came before it.
+  auto [link, pit] = broker.open(endpoint, 11, pit_process.get());
+  EXPECT_TRUE(link.try_start(5, bytes_of("x"), read_call_of_older));
+}
+
 TEST_F(OlderBroker, OfThisReleaseIsTold) {
   Endpoint endpoint = broker.endpoint(protocol_of_letters);
   auto [link, pit] = broker.open(endpoint, 11, pit_process.get());
