@@ -126,6 +126,7 @@ std::unique_ptr<Door> open_conductor_door(const DoorPlan& plan, std::string& why
 }
 
 std::unique_ptr<Door> open_door(const DoorPlan& plan, std::string& why) {
+  if (plan.name == "grpc") return open_grpc_door(plan, why);
   return plan.name.starts_with("uds+") ? open_socket_door(plan, why) : open_conductor_door(plan, why);
 }
 

@@ -15,7 +15,8 @@
 namespace symphony::bench {
 
 // How a pit is to be hosted. `name` is the row: static, dynamic, wasm, process, process+spin, process+sleep,
-// process+ring, process+heap, process+threads, uds+flatbuffers, uds+json.
+// process+ring, process+heap, process+threads, uds+flatbuffers, uds+json,
+// grpc.
 struct DoorPlan {
   std::string name;
   std::string file;                           // of the native pit
@@ -52,5 +53,6 @@ class Door {
 [[nodiscard]] std::unique_ptr<Door> open_door(const DoorPlan& plan, std::string& why);
 [[nodiscard]] std::unique_ptr<Door> open_conductor_door(const DoorPlan& plan, std::string& why);
 [[nodiscard]] std::unique_ptr<Door> open_socket_door(const DoorPlan& plan, std::string& why);
+[[nodiscard]] std::unique_ptr<Door> open_grpc_door(const DoorPlan& plan, std::string& why);
 
 }  // namespace symphony::bench

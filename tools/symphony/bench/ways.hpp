@@ -18,7 +18,7 @@ struct HostingWay {
   std::string_view loses;  // what one gives up
 };
 
-inline constexpr std::array<HostingWay, 11> hosting_ways{{
+inline constexpr std::array<HostingWay, 12> hosting_ways{{
     {"static", "static", "", "direct call", "trusted: our address space", "the caller's thread", 1, true,
      "a new build for each change; a crash ends the host"},
     {"dynamic", "dynamic", "", "direct call", "trusted: our address space", "the caller's thread", 1, true,
@@ -41,6 +41,8 @@ inline constexpr std::array<HostingWay, 11> hosting_ways{{
      "two processes, where the scheduler puts them", 2, true, "no restart, no walls, no swap; a wake-up each way"},
     {"uds+json", "socket", "", "Unix socket, JSON by the schema", "none: the server believes its caller",
      "two processes, where the scheduler puts them", 2, true, "as the row above, and JSON made and read at both ends"},
+    {"grpc", "socket", "", "gRPC over a Unix socket, FlatBuffers", "none: the server believes its caller",
+     "two processes and gRPC's threads, where the scheduler puts them", 2, true, "no restart, no walls, no swap"},
 }};
 
 [[nodiscard]] constexpr const HostingWay* hosting_way(std::string_view name) noexcept {
