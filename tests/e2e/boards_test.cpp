@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -99,13 +100,14 @@ TEST_F(Boards, ASleepingSubscriberIsWokenByTheNextValue) {
   auto topic = endpoint->publish("plant/events", {.value_size_max = 32});
   auto reader = endpoint->subscribe("plant/events");
   ASSERT_TRUE(topic && reader);
+  std::atomic<int> seen{0};
   std::thread late([&] {
     for (int i = 0; i < 20; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      (void)topic->write(1, bytes_of("wake"));
+      EXPECT_TRUE(comes_true([&] { return seen == i; }));
+      EXPECT_TRUE(topic->write(1, bytes_of("wake")));
     }
   });
-  for (std::uint64_t n = 1; n <= 20; ++n) EXPECT_EQ(next(*reader, 30 * second_ns).value.number, n);
+  for (std::uint64_t n = 1; n <= 20; ++n, ++seen) EXPECT_EQ(next(*reader, 30 * second_ns).value.number, n);
   late.join();
 }
 
