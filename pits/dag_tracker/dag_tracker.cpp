@@ -15,6 +15,7 @@
 #include "dag_tracker_generated.h"
 #include "pits/dag_tracker/graphs.hpp"
 #include "pits/dag_tracker/look.hpp"
+#include "pits/dag_tracker/replies.hpp"
 #include "pits/dag_tracker/text_export.hpp"
 #include "pits/parts/fields.hpp"
 #include "pits/parts/state_host.hpp"
@@ -220,7 +221,8 @@ class DagTracker {
     Tally tally;
     const std::uint32_t failed = at->graph.counts().failed;
     const std::uint32_t released = at->graph.release(m->worker(), m->lost(), &tally);
-    return dag::CreateReleased(ctx.builder(), released, at->graph.counts().failed - failed);
+    return dag::CreateReleased(ctx.builder(), released, at->graph.counts().failed - failed,
+                               static_cast<dag::Stop>(at->graph.stopped()));
   }
 
   // ---- taking a hand in it ----
@@ -281,14 +283,7 @@ class DagTracker {
   Result<dag::ProgressInfo> on(In<dag::Progress> m, Ctx& ctx) {
     const NamedGraph* at = graphs_.find(m->graph());
     if (at == nullptr) return no_such_graph(ctx, m->graph());
-    const Graph& graph = at->graph;
-    const Counts& counts = graph.counts();
-    Left left = left_of(graph);
-    if (!left.is_known) left.critical_us = left.work_us = 0;
-    const std::uint64_t eta_us = std::max(left.critical_us, left.work_us / std::max(m->workers(), 1U));
-    return dag::CreateProgressInfo(ctx.builder(), graph.tasks() - counts.unfinished(), graph.tasks(), counts.running,
-                                   counts.failed + counts.upstream_failed, left.is_known, left.critical_us,
-                                   left.work_us, eta_us);
+    return progress_info(ctx.builder(), at->graph, m->workers());
   }
 
   Result<dag::Chain> on(In<dag::CriticalPath> m, Ctx& ctx) {
@@ -309,27 +304,7 @@ class DagTracker {
       return ctx.fail(static_cast<std::int32_t>(Refusal::no_such_task), "no task has the number ", task,
                       ", the graph has ", graph.tasks(), "; Export lists them");
     }
-    std::vector<std::uint32_t> chain = why_chain(graph, task);
-    const std::uint32_t cause = chain.back();
-    if (chain.size() > chain_shown_max + 1) {
-      chain.resize(chain_shown_max);
-      chain.push_back(cause);
-    }
-    states_.clear();
-    for (const std::uint32_t t : chain) states_.push_back(static_cast<std::uint8_t>(graph.state(t)));
-    const TaskState why = graph.state(cause);
-    const std::uint64_t due_ns = why == TaskState::retry_wait ? graph.due_ns(cause) : 0;
-    const std::uint64_t now_ns = ctx.now_ns();
-    flatbuffers::FlatBufferBuilder& builder = ctx.builder();
-    const auto path = builder.CreateVector(chain);
-    const auto states = builder.CreateVector(states_);
-    const std::string_view error = graph.error(cause);
-    const auto text = error.empty() ? 0 : builder.CreateString(error.data(), error.size());
-    return dag::CreateExplained(
-        builder, static_cast<dag::TaskState>(graph.state(task)), static_cast<dag::TriggerRule>(graph.rule(task)),
-        graph.attempt(task), graph.failures(task), graph.retries(task), graph.waits_for(task), path, states.o,
-        why == TaskState::running ? graph.worker(cause) : 0, due_ns > now_ns ? due_ns - now_ns : 0,
-        why == TaskState::ready ? ready_ahead(graph, cause) : 0, text, static_cast<dag::Stop>(graph.stopped()));
+    return explained(ctx.builder(), graph, task, ctx.now_ns());
   }
 
   Result<dag::Text> on(In<dag::ExportText> m, Ctx& ctx) {
@@ -444,7 +419,7 @@ class DagTracker {
     const std::uint64_t now_ns = ctx.now_ns();
     return dag::CreateEnded(ctx.builder(), static_cast<dag::TaskState>(graph.state(task)), graph.failures(task),
                             due_ns > now_ns ? due_ns - now_ns : 0, tally.newly_ready, tally.ended,
-                            graph.counts().unfinished());
+                            graph.counts().unfinished(), static_cast<dag::Stop>(graph.stopped()));
   }
 
   template <class Do>
