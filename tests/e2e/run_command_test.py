@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -127,6 +128,47 @@ class AGraph(RunCase):
         self.assertEqual(endings(events), {"third": "succeeded", "gone": "failed"})
         self.assertEqual([e["signal"] for e in events if e.get("id") == "gone" and "signal" in e], [9, 9])
         self.assertEqual(len([e for e in events if e["event"] == "task_retry"]), 3)
+
+    def test_runs_a_task_by_how_those_that_it_needs_ended(self):
+        tasks = [{"id": "bad", "command": "exit 1"}, {"id": "good", "command": "true"},
+                 {"id": "clean", "command": "echo clean >> log", "needs": ["bad", "good"], "when": "all_done"},
+                 {"id": "any", "command": "echo any >> log", "needs": ["bad", "good"], "when": "one_success"},
+                 {"id": "none", "command": "echo none >> log", "needs": ["bad"], "when": "none_failed"},
+                 {"id": "all", "command": "echo all >> log", "needs": ["none"]}]
+        events = self.events(self.file(tasks), "-k", 0, status=1)
+        self.assertEqual(endings(events), {"bad": "failed", "good": "succeeded", "clean": "succeeded", "any": "succeeded",
+                                           "none": "upstream_failed", "all": "upstream_failed"})
+        self.assertEqual(sorted(self.lines()), ["any", "clean"])
+        self.assertEqual({e["because"] for e in events if e.get("state") == "upstream_failed"}, {"bad"})
+
+    def test_rests_longer_before_each_further_try_while_others_run(self):
+        tasks = [{"id": "flaky", "command": "echo flaky >> log; test $(grep -c flaky log) -eq 3", "retries": 2, "retry_delay_ms": 300},
+                 {"id": "other", "command": "echo other >> log"}]
+        events = self.events(self.file(tasks), "-j", 1)
+        self.assertEqual(endings(events), {"flaky": "succeeded", "other": "succeeded"})
+        rests = [e["retry_in_s"] for e in events if e["event"] == "task_retry"]
+        self.assertEqual(len(rests), 2)
+        self.assertTrue(0 < rests[0] <= 0.3 < rests[1] <= 0.6, rests)
+        self.assertEqual([e["attempt"] for e in events if e["event"] == "task_started" and e["id"] == "flaky"], [1, 2, 3])
+        self.assertEqual(self.lines()[1], "other", "the one processor is free while a task rests")
+
+    def test_is_explained_and_exported_without_being_run(self):
+        tasks = [{"id": "a", "command": "echo a >> log"}, {"id": "b", "command": "test -e go", "needs": ["a"]},
+                 {"id": "c", "command": "echo c >> log", "needs": ["b", "a"]}]
+        graph = self.file(tasks)
+        out, _ = self.run_it(graph, "--explain", "c")
+        self.assertEqual(out, "c is waiting for 2 of what it needs\n  because b is waiting\n  because a is ready: the first to start\n")
+        self.run_it(graph, status=1)
+        self.assertEqual(self.lines(), ["a"])
+        out, _ = self.run_it(graph, "--explain", "c", "-o", "jsonl")
+        self.assertEqual(json.loads(out)["chain"], [{"id": "c", "state": "waiting"}, {"id": "b", "state": "ready"}])
+        told = json.loads(self.run_it(graph, "--export", "json")[0])
+        self.assertEqual([(t["name"], t["state"]) for t in told["tasks"]], [("a", "cached"), ("b", "ready"), ("c", "waiting")])
+        self.assertEqual(told["edges"], [[0, 1], [0, 2], [1, 2]])
+        self.assertIn('1 [label="b", fillcolor=lightyellow];', self.run_it(graph, "--export", "dot")[0])
+        self.assertEqual(self.lines(), ["a"])
+        _, err = self.run_it(graph, "--explain", "d", status=2)
+        self.assertIn("no task has the id 'd'", err)
 
     def test_of_much_output_keeps_the_beginning_and_the_end(self):
         tasks = [{"id": "a", "command": "echo begin; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo end"}]
@@ -252,6 +294,43 @@ class ACrash(RunCase):
         tasks = [{"id": "a", "command": "kill -9 $PPID; sleep 1000"}]
         out, _ = self.run_it(self.file(tasks), status=1)
         self.assertIn("its worker died 3 times", out)
+
+    def test_of_its_pits_in_the_middle_changes_nothing(self):
+        seed = int(os.environ.get("SYMPHONY_SEED", random.randrange(1 << 32)))
+        dice = random.Random(seed)
+        tasks = self.tasks(40) + [{"id": "flaky", "command": "echo flaky >> log; test $(grep -c flaky log) -eq 3", "retries": 2,
+                                   "retry_delay_ms": 50, "needs": ["t3"]}]
+        for task in tasks:
+            task["wants"] = {"gpu": 1}
+        process = self.start(self.file(tasks, {"gpu": {"units": ["gpu0", "gpu1"]}}), "-j", 4, "--mode", "process", "-o", "jsonl")
+        out = []
+        reader = threading.Thread(target=lambda: out.extend(process.stdout))
+        reader.start()
+        kills = 0
+        while kills < (40 if LONG else 6) and process.poll() is None:
+            time.sleep(dice.random() * 0.1)
+            for pid in alive(self.folder):
+                try:
+                    command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+                except OSError:
+                    continue
+                if b"symphony-pit-host" in command and dice.random() < 0.6:
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                        kills += 1
+                    except OSError:
+                        pass
+        self.assertEqual(process.wait(timeout=150), 0, f"seed {seed}: " + process.stderr.read())
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+        self.assertGreater(kills, 0)
+        events = [json.loads(line) for line in out]
+        self.assertEqual(set(endings(events).values()), {"succeeded"}, f"seed {seed}")
+        self.assertEqual(sorted(self.lines()), sorted([f"t{i}" for i in range(40)] + ["flaky"] * 3), f"seed {seed}")
+        tokens = [e["lease_token"] for e in events if e["event"] == "task_started"]
+        self.assertEqual(len(tokens), len(set(tokens)), f"a lease was given twice; seed {seed}")
+        self.assertEqual(alive(self.folder), [])
 
     def test_a_signal_stops_the_commands_and_the_rest_is_run_by_resume(self):
         tasks = [{"id": "first", "command": "echo first >> log"}, {"id": "slow", "command": "echo slow >> log; test -e go || sleep 1000", "needs": ["first"]},

@@ -88,7 +88,7 @@ class Bridge {
     Work work;  // a graph of one task, whose pool is all that is used
     work.tasks.emplace_back();
     work.tasks[0].id = options_.pool;
-    if (!pits_.mount(Mode::static_) || !pits_.load(work, {}, jobs_))
+    if (!pits_.mount(Mode::static_) || !pits_.load(work, {}, jobs_, 0))
       return complain_of_jobserver(exit_internal, pits_.why());
     token_.id = "token";
     // The job that each make may run without a token is, of the first one, a lease as well.
@@ -257,7 +257,7 @@ class Bridge {
     const std::size_t there = std::min(in_pipe(make), make.leases.size());
     reclaimed_ += make.leases.size() - there;
     make.leases.clear();
-    return pits_.seat_died(make.number, 1, false);
+    return pits_.holder_died(make.number, 1);
   }
 
   int account() {

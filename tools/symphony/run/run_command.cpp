@@ -9,6 +9,7 @@
 #include "tools/symphony/exit_status.hpp"
 #include "tools/symphony/run/jobserver_bridge.hpp"
 #include "tools/symphony/run/ninja_build.hpp"
+#include "tools/symphony/run/run_look.hpp"
 #include "tools/symphony/run/runner.hpp"
 #include "tools/symphony/run/task_file.hpp"
 
@@ -20,6 +21,7 @@ struct RunArguments {
   std::vector<std::string> targets;
   std::uint32_t jobs = 0, keep_going = 1, retries = 0;
   bool resume = false, quiet = false;
+  LookOptions look;
 };
 
 int say_run(const std::string& text, int exit_status) {
@@ -32,7 +34,8 @@ int run_arguments(const RunArguments& given) {
     return say_run("give either a task file or --ninja BUILDDIR", exit_usage);
   }
   if (!given.targets.empty() && given.ninja.empty()) return say_run("--target needs --ninja", exit_usage);
-  if (given.journal.empty() && given.graph == "-") {
+  const bool only_look = !given.look.explain.empty() || !given.look.export_form.empty();
+  if (given.journal.empty() && given.graph == "-" && !only_look) {
     return say_run("a graph from standard input needs --journal FILE", exit_usage);
   }
   auto work = given.ninja.empty() ? read_task_file(given.graph) : read_ninja_build(given.ninja, given.targets);
@@ -52,7 +55,7 @@ int run_arguments(const RunArguments& given) {
   options.mode = given.mode == "process" ? Mode::process : Mode::static_;
   options.format = given.format == "jsonl" ? RunFormat::jsonl : RunFormat::lines;
   options.quiet = given.quiet;
-  return run_work(*work, options);
+  return only_look ? look_at_work(*work, options, given.look) : run_work(*work, options);
 }
 
 }  // namespace
@@ -78,6 +81,11 @@ void add_run_command(CLI::App& app, int& exit_status) {
   run->add_option("--journal", given->journal, "Where finished tasks are written down")
       ->type_name("FILE")
       ->default_str("GRAPH.journal, or BUILDDIR/.symphony_run.journal");
+  run->add_option("--explain", given->look.explain, "Run nothing; say by the journal why this task does not run yet")
+      ->type_name("ID");
+  run->add_option("--export", given->look.export_form,
+                  "Run nothing; write the graph, with what the journal has finished")
+      ->check(CLI::IsMember({"dot", "json"}));
   run->add_option("--mode", given->mode, "How the two pits are hosted: static or process")
       ->check(CLI::IsMember({"static", "process"}))
       ->capture_default_str();

@@ -75,6 +75,21 @@ FinishedTasks parse_journal(std::string_view text) {
   return out;
 }
 
+FinishedTasks read_journal(const std::string& path) {
+  std::string text;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  struct stat facts {};
+  if (!file || fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return {};
+  char buffer[65536];
+  for (;;) {
+    const ssize_t got = read(file.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+  return text.starts_with(journal_head) ? parse_journal(text.substr(journal_head.size())) : FinishedTasks();
+}
+
 std::string RunJournal::open(const std::string& path, bool resume, TimeNs wait_ns) {
   fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
   if (!fd_) return of_journal(path, "cannot be opened", errno, "name another one with --journal");

@@ -27,6 +27,8 @@ struct FinishedTask {
 // What the lines of a journal say, by id.
 using FinishedTasks = std::unordered_map<std::string, FinishedTask>;
 [[nodiscard]] FinishedTasks parse_journal(std::string_view text);
+// Of a file that a run may be writing to; none where it cannot be read.
+[[nodiscard]] FinishedTasks read_journal(const std::string& path);
 
 class RunJournal {
  public:

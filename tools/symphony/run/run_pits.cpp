@@ -1,60 +1,16 @@
 #include "tools/symphony/run/run_pits.hpp"
 
-#include <flatbuffers/flatbuffers.h>
-
 #include <algorithm>
-#include <optional>
 
-#include <symphony/broker.hpp>
-#include <symphony/endpoint.hpp>
-#include <symphony/typed.hpp>
-
-#include "dag_tracker_generated.h"
 #include "pool_manager_generated.h"
 #include "tools/symphony/graph/input_error.hpp"
 #include "tools/symphony/programs.hpp"
+#include "tools/symphony/run/run_sides.hpp"
 
 SYMPHONY_DECLARE_PIT(dag_tracker);
 SYMPHONY_DECLARE_PIT(pool_manager);
 
 namespace symphony::tools {
-namespace {
-
-constexpr std::size_t run_batch_bytes_max = 32UL * 1024;
-constexpr std::size_t path_ids_shown = 12;
-
-template <class Table>
-const Table* root_of(const Reply& reply) {
-  if (!reply.ok() || reply.type != type_id_of<Table>) return nullptr;
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(reply.body.data());
-  flatbuffers::Verifier verifier(bytes, reply.body.size(), reply_depth_max, reply_tables_max);
-  return verifier.VerifyBuffer<Table>(nullptr) ? flatbuffers::GetRoot<Table>(bytes) : nullptr;
-}
-
-}  // namespace
-
-// What must outlive the callers, in the order in which it is made.
-struct RunPits::Sides {
-  std::optional<EmbeddedBroker> broker;
-  std::optional<Endpoint> endpoint;
-  std::unique_ptr<Conductor> conductor;
-  flatbuffers::FlatBufferBuilder builder;
-
-  // A call that ended as `crashed` is not in the state of a pit that keeps a journal, so it is made again.
-  template <class Table>
-  Reply ask(Caller& pit, flatbuffers::Offset<Table> request) {
-    constexpr int deaths_max = 20;
-    builder.Finish(request);
-    const std::span body(reinterpret_cast<const std::byte*>(builder.GetBufferPointer()), builder.GetSize());
-    Reply reply = pit.call(type_id_of<Table>, body);
-    for (int again = 0; reply.status == status::crashed && again < deaths_max; ++again) {
-      reply = pit.call(type_id_of<Table>, body);
-    }
-    builder.Clear();
-    return reply;
-  }
-};
-
 RunPits::RunPits() : sides_(std::make_unique<Sides>()) {}
 RunPits::~RunPits() {
   tracker_ = Caller();
@@ -114,8 +70,9 @@ bool RunPits::failed(std::string_view name, const Reply& reply) {
   return false;
 }
 
-bool RunPits::load(const Work& work, const std::vector<std::uint32_t>& weights, std::uint32_t cpus) {
-  return make_pools(work, cpus) && make_graph(work, weights) && seal(work);
+bool RunPits::load(const Work& work, const std::vector<std::uint32_t>& weights, std::uint32_t cpus,
+                   std::uint32_t failures_max) {
+  return make_pools(work, cpus) && make_graph(work, weights, failures_max) && seal(work);
 }
 
 bool RunPits::make_pools(const Work& work, std::uint32_t cpus) {
@@ -148,82 +105,6 @@ bool RunPits::make_pools(const Work& work, std::uint32_t cpus) {
       if (first == 0) break;
     }
   }
-  return true;
-}
-
-bool RunPits::make_graph(const Work& work, const std::vector<std::uint32_t>& weights) {
-  auto& b = sides_->builder;
-  Reply reply = sides_->ask(tracker_, dag::CreateCreateGraph(b));
-  const auto* made = root_of<dag::GraphInfo>(reply);
-  if (made == nullptr) return failed("the graph", reply);
-  graph_ = made->graph();
-  const std::size_t tasks = work.tasks.size();
-  for (std::size_t i = 0; i < tasks;) {
-    std::vector<flatbuffers::Offset<flatbuffers::String>> names;
-    std::vector<std::uint32_t> batch;
-    for (std::size_t bytes = 0; i < tasks && bytes < run_batch_bytes_max; ++i) {
-      names.push_back(b.CreateString(work.tasks[i].id));
-      if (!weights.empty()) batch.push_back(weights[i]);
-      bytes += work.tasks[i].id.size() + 16;
-    }
-    const auto named = b.CreateVector(names);
-    reply = sides_->ask(tracker_, dag::CreateAddTasks(b, graph_, named, batch.empty() ? 0 : b.CreateVector(batch)));
-    if (root_of<dag::Added>(reply) == nullptr) return failed("the tasks", reply);
-  }
-  std::vector<std::uint32_t> before, after;
-  const auto send = [&] {
-    reply = sides_->ask(tracker_, dag::CreateAddEdges(b, graph_, b.CreateVector(before), b.CreateVector(after)));
-    before.clear();
-    after.clear();
-    return root_of<dag::Added>(reply) != nullptr;
-  };
-  for (std::uint32_t task = 0; task < tasks; ++task) {
-    for (const std::uint32_t need : work.tasks[task].needs) {
-      before.push_back(need);
-      after.push_back(task);
-      if (before.size() * 8 >= run_batch_bytes_max && !send()) return failed("the edges", reply);
-    }
-  }
-  return before.empty() || send() || failed("the edges", reply);
-}
-
-bool RunPits::seal(const Work& work) {
-  const Reply reply = sides_->ask(tracker_, dag::CreateSeal(sides_->builder, graph_));
-  if (root_of<dag::Sealed>(reply) != nullptr) return true;
-  const auto* cycle = root_of<dag::CycleRejected>(reply);
-  if (cycle == nullptr || cycle->path() == nullptr) return failed("the graph", reply);
-  // The first again at the end, so that the circle is seen.
-  why_ = "the tasks wait for each other in a circle: ";
-  const std::uint32_t count = cycle->path()->size();
-  for (std::uint32_t i = 0; i <= count; ++i) {
-    if (i == path_ids_shown && i < count) {
-      why_ += "... (" + std::to_string(cycle->length()) + " tasks) -> ";
-      i = count;
-    }
-    const std::uint32_t task = cycle->path()->Get(i % count);
-    if (task < work.tasks.size()) why_ += printable(work.tasks[task].id);
-    if (i < count) why_ += " -> ";
-  }
-  why_ += "; take one of these needs out";
-  is_input_ = true;
-  return false;
-}
-
-bool RunPits::claim(std::uint32_t seat, SeatClaim& out) {
-  const dag::ClaimBody body(graph_, seat + 1, 1);
-  const Reply reply = sides_->ask(tracker_, dag::CreateClaim(sides_->builder, &body));
-  const auto* tasks = root_of<dag::Tasks>(reply);
-  if (tasks == nullptr) return failed("Claim", reply);
-  out = {tasks->grant()->token(), tasks->grant()->task(), tasks->grant()->unfinished()};
-  return true;
-}
-
-bool RunPits::complete(std::uint32_t task, std::uint64_t token, std::uint32_t& unfinished) {
-  const dag::CompleteBody body(token, graph_, task);
-  const Reply reply = sides_->ask(tracker_, dag::CreateComplete(sides_->builder, &body));
-  const auto* done = root_of<dag::Completed>(reply);
-  if (done == nullptr) return failed("Complete", reply);
-  unfinished = done->body()->unfinished();
   return true;
 }
 
@@ -275,12 +156,9 @@ bool RunPits::free_cpus(std::uint64_t& out) {
   return true;
 }
 
-bool RunPits::seat_died(std::uint32_t seat, std::uint32_t epoch, bool give_back) {
-  Reply reply = sides_->ask(pools_, pool::CreateHolderGone(sides_->builder, seat + 1, epoch));
-  if (root_of<pool::Reclaimed>(reply) == nullptr) return failed("HolderGone", reply);
-  if (!give_back) return true;
-  reply = sides_->ask(tracker_, dag::CreateRelease(sides_->builder, graph_, seat + 1));
-  return root_of<dag::Released>(reply) != nullptr || failed("Release", reply);
+bool RunPits::holder_died(std::uint32_t seat, std::uint32_t epoch) {
+  const Reply reply = sides_->ask(pools_, pool::CreateHolderGone(sides_->builder, seat + 1, epoch));
+  return root_of<pool::Reclaimed>(reply) != nullptr || failed("HolderGone", reply);
 }
 
 const std::string& RunPits::unit_name(std::uint32_t pool, std::uint32_t unit) const {

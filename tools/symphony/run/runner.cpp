@@ -18,9 +18,9 @@
 #include "tools/symphony/graph/input_error.hpp"
 #include "tools/symphony/run/attempt.hpp"
 #include "tools/symphony/run/children.hpp"
-#include "tools/symphony/run/forecast.hpp"
 #include "tools/symphony/run/journal_sync.hpp"
 #include "tools/symphony/run/run_journal.hpp"
+#include "tools/symphony/run/run_look.hpp"
 #include "tools/symphony/run/run_pits.hpp"
 #include "tools/symphony/run/worker_process.hpp"
 
@@ -28,7 +28,6 @@ namespace symphony::tools {
 namespace {
 
 constexpr std::uint32_t waiting_seats = 64;        // claimed tasks that may wait for a lease while others pass
-constexpr std::uint32_t worker_losses_max = 3;     // of one task; then it is what kills them
 constexpr TimeNs journal_wait_ns = 3 * second_ns;  // for workers of a run that was killed a moment ago
 constexpr TimeNs stop_grace_ns = 5 * second_ns;    // between the signal that stops a command and SIGKILL
 
@@ -37,9 +36,9 @@ int complain(int exit_status, const std::string& text) {
   return exit_status;
 }
 
-enum class SeatState : std::uint8_t { empty, waiting, running, resting };
+enum class SeatState : std::uint8_t { empty, waiting, running };
 
-// A claimed task: it waits for its lease, runs, or rests before it is tried again.
+// A claimed task: it waits for its lease, or runs.
 struct Seat {
   SeatState state = SeatState::empty;
   std::uint32_t task = 0;
@@ -48,7 +47,6 @@ struct Seat {
   std::uint64_t token = 0;
   SeatLease lease;
   std::size_t worker = 0;
-  TimeNs due_ns = 0;
 };
 
 struct Slot {
@@ -64,8 +62,8 @@ class Runner {
         report_(options.format, options.quiet),
         seats_(options.jobs + waiting_seats),
         cached_(work.tasks.size()),
-        losses_(work.tasks.size()),
-        failed_(work.tasks.size()) {}
+        failures_(work.tasks.size()),
+        losses_(work.tasks.size()) {}
 
   int run() {
     const TimeNs begin = now_ns();
@@ -78,7 +76,7 @@ class Runner {
     }
     slots_.clear();
     const int disk = sync_->finish();
-    account_rest();
+    if (!account_rest()) return give_up();
     report_.ended_run(counts_, now_ns() - begin);
     if (!report_.flush()) return lost_reader();
     if (disk != 0)
@@ -114,30 +112,39 @@ class Runner {
       const auto found = journal_.finished().find(work_.tasks[i].id);
       if (found != journal_.finished().end()) known[i] = found->second.duration_ns;
     }
-    if (!pits_.load(work_, weights_of(known), options_.jobs))
+    if (!pits_.load(work_, weights_of(known), options_.jobs, options_.failures_max))
       return complain(pits_.is_input() ? exit_usage : exit_internal, pits_.why());
-    forecast_.emplace(work_, std::move(known));
     kept_children_ = children_of_this();  // the keeper of mode process
     sync_.emplace(journal_);
     return 0;
   }
 
-  [[nodiscard]] bool stopping() const noexcept {
-    return stop_signal_ != 0 || !fatal_.empty() ||
-           (options_.failures_max != 0 && counts_.failed >= options_.failures_max);
-  }
+  [[nodiscard]] bool stopping() const noexcept { return stop_signal_ != 0 || !fatal_.empty() || pits_.is_halted(); }
   [[nodiscard]] bool is_over() const noexcept {
     if (running_ != 0) return false;
     if (stopping()) return true;
-    return std::all_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.state == SeatState::empty; });
+    return unfinished_ == 0 && is_idle();
+  }
+  // Nothing runs, waits for a lease or is known to rest.
+  [[nodiscard]] bool is_idle() const noexcept {
+    return running_ == 0 && dues_.empty() &&
+           std::all_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.state == SeatState::empty; });
+  }
+  // The tracker has tasks and gives out none: something rests longer than it said, as after the death of its process.
+  bool wait_for_rests() {
+    if (unfinished_ == 0 || stopping() || !is_idle()) return true;
+    std::vector<std::uint8_t> states;
+    if (!pits_.states(states)) return false;
+    if (is_any_resting(states)) {
+      dues_.push_back(now_ns() + 20 * ms_ns);
+    } else {
+      fatal_ = std::to_string(unfinished_) + " tasks are left that never become ready; this is a fault of the tracker";
+    }
+    return true;
   }
   // In the journal with the same command, as is everything that it needs.
   [[nodiscard]] bool is_finished_before(std::uint32_t task) const {
-    if (!options_.resume) return false;
-    const WorkTask& one = work_.tasks[task];
-    const auto found = journal_.finished().find(one.id);
-    return found != journal_.finished().end() && found->second.fingerprint == fingerprint_of(one) &&
-           std::all_of(one.needs.begin(), one.needs.end(), [this](std::uint32_t need) { return bool{cached_[need]}; });
+    return options_.resume && is_finished(journal_.finished(), work_, task, cached_);
   }
 
   // Claims while a command may start. False: a pit failed.
@@ -155,12 +162,11 @@ class Runner {
         cached_[claim.task] = true;
         ++counts_.cached;
         report_.cached(work_.tasks[claim.task]);
-        forecast_->finished(claim.task, 0);
-        if (!pits_.complete(claim.task, claim.token, unfinished_)) return false;
+        if (!pits_.complete(claim.task, claim.token, true, 0, unfinished_)) return false;
         continue;
       }
       free->task = claim.task;
-      free->attempt = 1;
+      free->attempt = failures_[claim.task] + 1;
       free->token = claim.token;
       if (!seek_lease(number)) return false;
     }
@@ -266,12 +272,8 @@ class Runner {
                "; make room and go on with --resume";
     }
     const TimeNs now = now_ns();
-    for (std::uint32_t i = 0; i < seats_.size(); ++i) {
-      if (seats_[i].state != SeatState::resting || seats_[i].due_ns > now || stopping()) continue;
-      ++seats_[i].attempt;
-      if (!seek_lease(i)) return false;
-    }
-    if (!dispatch()) return false;
+    std::erase_if(dues_, [now](TimeNs due_ns) { return due_ns <= now; });  // ready again: dispatch() claims them
+    if (!dispatch() || !wait_for_rests()) return false;
     if (stop_signal_ != 0 && !is_killed_ && now >= kill_at_ns_) {
       is_killed_ = true;
       for (Slot& slot : slots_) {
@@ -281,7 +283,9 @@ class Runner {
     if (report_.wants_progress() &&
         now - drawn_ns_ >= (options_.format == RunFormat::jsonl ? second_ns : RunReport::redraw_ns)) {
       drawn_ns_ = now;
-      report_.progress(progress());
+      RunProgress progress;
+      if (!look(progress)) return false;
+      report_.progress(progress);
     }
     return true;
   }
@@ -289,22 +293,20 @@ class Runner {
   [[nodiscard]] int patience_ms() const {
     TimeNs until = no_deadline_ns;
     if (report_.wants_progress()) until = drawn_ns_ + RunReport::redraw_ns;
-    for (const Seat& seat : seats_) {
-      if (seat.state == SeatState::resting && !stopping()) until = std::min(until, seat.due_ns);
+    for (const TimeNs due_ns : dues_) {
+      if (!stopping()) until = std::min(until, due_ns);
     }
     if (stop_signal_ != 0 && !is_killed_) until = std::min(until, kill_at_ns_);
     if (until == no_deadline_ns) return -1;
     return static_cast<int>(std::clamp<TimeNs>((until - now_ns()) / ms_ns + 1, 0, 60'000));
   }
 
-  [[nodiscard]] RunProgress progress() {
-    const Forecast::Left left = forecast_->left(options_.jobs);
-    return {.done = counts_.succeeded + counts_.cached,
-            .total = static_cast<std::uint32_t>(work_.tasks.size()),
-            .running = running_,
-            .failed = counts_.failed,
-            .critical_ns = left.critical_ns,
-            .eta_ns = left.eta_ns};
+  bool look(RunProgress& out) {
+    out.done = counts_.succeeded + counts_.cached;
+    out.total = static_cast<std::uint32_t>(work_.tasks.size());
+    out.running = running_;
+    out.failed = counts_.failed;
+    return pits_.progress(options_.jobs, out);
   }
 
   void take_signals() {
@@ -336,39 +338,33 @@ class Runner {
     const WorkTask& task = work_.tasks[seat.task];
     AttemptEnding told = told_of(task, seat.attempt, ending);
     const bool went_well = told.what.empty();
+    seat.state = SeatState::empty;
     if (went_well) {
-      if (!pits_.complete(seat.task, seat.token, unfinished_)) return false;
+      if (!pits_.complete(seat.task, seat.token, false, ending.head.duration_ns, unfinished_)) return false;
       ++counts_.succeeded;
-      forecast_->finished(seat.task, ending.head.duration_ns);
       sync_->ask();
-      seat.state = SeatState::empty;
     } else if (ending.head.step == WorkerStep::journal) {
       fatal_ = "journal " + printable(options_.journal) + ": cannot be written: " + std::strerror(ending.head.error) +
                "; make room and go on with --resume";
-      seat.state = SeatState::empty;
     } else if (stop_signal_ != 0) {
       told.state = "cancelled";
-      seat.state = SeatState::empty;
-    } else if (seat.attempt <= task.retries && !stopping()) {
-      const TimeNs delay = task.retry_delay_ns << std::min(seat.attempt - 1, 20U);
-      told.retry_in_ns = std::min(delay, 3600 * second_ns);
-      seat.due_ns = now_ns() + told.retry_in_ns;
-      seat.state = SeatState::resting;
-      ++counts_.retries;
     } else {
-      fail(seat);
+      TaskFailure failure;
+      if (!pits_.fail(seat.task, seat.token, !stopping(), told.what, failure)) return false;
+      failures_[seat.task] = failure.failures;
+      unfinished_ = failure.unfinished;
+      if (failure.is_final) {
+        ++counts_.failed;
+      } else {
+        told.retry_in_ns = failure.retry_in_ns;
+        dues_.push_back(now_ns() + failure.retry_in_ns);
+        ++counts_.retries;
+      }
     }
     report_.ended(
         task, told,
         {.done = counts_.succeeded + counts_.cached, .total = static_cast<std::uint32_t>(work_.tasks.size())});
     return collect();
-  }
-
-  // The seat stays empty, but the task claimed: what needs it never becomes ready.
-  void fail(Seat& seat) {
-    failed_[seat.task] = true;
-    ++counts_.failed;
-    seat.state = SeatState::empty;
   }
 
   // A worker died: the kernel has killed its command, and what that left is this process's now.
@@ -383,17 +379,17 @@ class Runner {
     Seat& seat = seats_[number];
     const std::uint32_t losses = ++losses_[seat.task];
     ++counts_.worker_losses;
-    const bool give_back = losses < worker_losses_max;
-    if (!pits_.seat_died(number, seat.epoch++, give_back)) return false;
-    if (give_back) {
-      seat.state = SeatState::empty;
+    bool has_failed = false;
+    if (!pits_.holder_died(number, seat.epoch++) || !pits_.worker_died(number, has_failed)) return false;
+    seat.state = SeatState::empty;
+    if (!has_failed) {
       report_.lost_worker(work_.tasks[seat.task], losses);
       return collect();
     }
     AttemptEnding told;
     told.state = "failed";
     told.what = "its worker died " + std::to_string(losses) + " times";
-    fail(seat);
+    ++counts_.failed;
     report_.ended(work_.tasks[seat.task], told, {});
     return collect();
   }
@@ -406,23 +402,18 @@ class Runner {
     end_children_except(keep);
   }
 
-  // What became of those that never ended: each task has one ending in the events.
-  void account_rest() {
-    std::vector<std::uint32_t> because(work_.tasks.size(), no_task);
-    for (std::uint32_t t = 0; t < work_.tasks.size(); ++t) {
-      if (failed_[t]) because[t] = t;
-    }
-    for (const std::uint32_t task : forecast_->order()) {
-      for (const std::uint32_t need : work_.tasks[task].needs) {
-        if (because[task] == no_task) because[task] = because[need];
-      }
-      if (because[task] == no_task || because[task] == task) continue;
+  // What became of those that never ran: each task has one ending in the events.
+  bool account_rest() {
+    std::vector<std::uint8_t> states;
+    if (!pits_.states(states)) return false;
+    for (const auto& [task, because] : blamed(work_, states)) {
       ++counts_.upstream_failed;
-      report_.upstream_failed(work_.tasks[task], work_.tasks[because[task]]);
+      report_.upstream_failed(work_.tasks[task], work_.tasks[because]);
     }
     const auto total = static_cast<std::uint32_t>(work_.tasks.size());
     const std::uint32_t ended = counts_.succeeded + counts_.cached + counts_.failed + counts_.upstream_failed;
     counts_.cancelled = total - std::min(total, ended);
+    return true;
   }
 
   int give_up() {
@@ -436,23 +427,20 @@ class Runner {
                                        "; go on with --resume");
   }
 
-  static constexpr std::uint32_t no_task = 0xFFFFFFFF;
-
   const Work& work_;
   const RunnerOptions& options_;
   RunReport report_;
   RunJournal journal_;
   RunPits pits_;
   std::optional<JournalSync> sync_;
-  std::optional<Forecast> forecast_;
   UniqueFd signals_;
   std::vector<pid_t> kept_children_;
   std::vector<Slot> slots_;
   std::vector<Seat> seats_;
   std::vector<pollfd> watched_;
   std::vector<bool> cached_;
-  std::vector<std::uint32_t> losses_;
-  std::vector<bool> failed_;
+  std::vector<std::uint32_t> failures_, losses_;  // of each task
+  std::vector<TimeNs> dues_;                      // when those that rest are ready again
   RunCounts counts_;
   std::uint32_t unfinished_ = 0;
   std::uint32_t running_ = 0;

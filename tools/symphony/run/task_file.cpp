@@ -19,8 +19,9 @@ namespace {
 constexpr std::uint64_t task_file_size_max = std::uint64_t{1} << 30;
 constexpr std::array<std::string_view, 2> file_keys{"pools", "task"};
 constexpr std::array<std::string_view, 2> pool_keys{"amount", "units"};
-constexpr std::array<std::string_view, 10> task_keys{"id",    "command", "directory",      "needs",       "cpu",
-                                                     "wants", "retries", "retry_delay_ms", "environment", "outputs"};
+constexpr std::array<std::string_view, 11> task_keys{"id",     "command", "directory", "needs",          "cpu",
+                                                     "wants",  "when",    "retries",   "retry_delay_ms", "environment",
+                                                     "outputs"};
 
 using Failure = std::optional<InputError>;
 
@@ -208,6 +209,7 @@ class Reader {
     if (auto e = text(table, "directory", false, place, task.directory)) return e;
     if (auto e = number(table, "cpu", 1, 1024, place, cpu)) return e;
     if (auto e = number(table, "retries", 0, 100, place, retries)) return e;
+    if (auto e = read_when(table, place, task)) return e;
     if (auto e = number(table, "retry_delay_ms", 0, 3'600'000, place, delay_ms)) return e;
     if (auto e = texts(table, "outputs", place, task.outputs)) return e;
     if (auto e = read_wants(table, place, task)) return e;
@@ -216,6 +218,18 @@ class Reader {
     task.retries = static_cast<std::uint32_t>(retries);
     task.retry_delay_ns = delay_ms * ms_ns;
     work_.tasks.push_back(std::move(task));
+    return std::nullopt;
+  }
+
+  Failure read_when(const toml::table& table, const std::string& place, WorkTask& task) const {
+    std::string word;
+    if (auto e = text(table, "when", false, place, word)) return e;
+    constexpr std::array<std::string_view, 4> words{"all_success", "all_done", "one_success", "none_failed"};
+    const auto found = std::find(words.begin(), words.end(), word);
+    if (!word.empty() && found == words.end()) {
+      return wrong(*table.get("when"), place, "'when' must be all_success, all_done, one_success or none_failed");
+    }
+    if (!word.empty()) task.when = static_cast<When>(found - words.begin());
     return std::nullopt;
   }
 
@@ -342,6 +356,7 @@ std::string_view task_file_help() noexcept {
          "  id = \"link\"              unique\n"
          "  command = \"cc -o a a.o\"  for /bin/sh\n"
          "  needs = [\"compile\"]      tasks that must have succeeded\n"
+         "  when = \"all_done\"        or as this says: all_success, all_done, one_success, none_failed\n"
          "  wants = { memory = 512 } of pools, all or nothing; units arrive as $SYMPHONY_UNITS_GPU\n"
          "  cpu = 1, directory = \"...\", retries = 0, retry_delay_ms = 100, environment = {}, outputs = []\n";
 }

@@ -16,12 +16,16 @@ struct WorkWant {
   std::uint64_t amount = 0;
 };
 
+// When a task may start, by how those that it needs ended; TriggerRule of schemas/dag_tracker.fbs.
+enum class When : std::uint8_t { all_success = 0, all_done = 1, one_success = 2, none_failed = 3 };
+
 struct WorkTask {
   std::string id;                    // unique, 1 to 255 bytes, one line
   std::string command;               // for /bin/sh -c
   std::string directory;             // empty: that of the runner
-  std::vector<std::uint32_t> needs;  // tasks that must have succeeded
-  std::vector<WorkWant> wants;       // besides cpu; a pool at most once
+  std::vector<std::uint32_t> needs;  // tasks that must have succeeded, or as `when` says
+  When when = When::all_success;
+  std::vector<WorkWant> wants;  // besides cpu; a pool at most once
   std::uint32_t cpu = 1;
   std::uint32_t retries = 0;
   TimeNs retry_delay_ns = 100 * ms_ns;   // before the first retry; twice as long before each further one
