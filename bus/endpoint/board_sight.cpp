@@ -10,7 +10,7 @@ namespace symphony::detail {
 namespace {
 
 // A sleeper looks at least so often whether another board came.
-constexpr TimeNs sleep_max_ns = 10 * ms_ns;
+constexpr TimeNs board_sleep_max_ns = 10 * ms_ns;
 constexpr int reads_max = 64;  // of values that are overwritten while they are copied, one after the other
 
 }  // namespace
@@ -154,7 +154,7 @@ TopicValue BoardSight::read_next(std::span<std::byte> into) noexcept {
 }
 
 void BoardSight::wait(TimeNs deadline_ns) noexcept {
-  const TimeNs until = std::min(deadline_ns, deadline_after(sleep_max_ns));
+  const TimeNs until = std::min(deadline_ns, deadline_after(board_sleep_max_ns));
   if (!now_.reader) {
     static constexpr std::uint32_t nothing = 0;
     const WaitWord word{&nothing, 0};
