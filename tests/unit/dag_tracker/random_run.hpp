@@ -176,6 +176,7 @@ class TrackerRun {
         return wait_a_while(op);
       default:
         done_ = "swap";
+        model_.save();
         return around_.swap();
     }
   }
@@ -321,6 +322,7 @@ class TrackerRun {
     done_ = "time passes";
     const std::uint64_t now_ns = model_.now_ns + std::uint64_t{op[1]} * 20'000;
     std::string wrong = around_.feed(now_ns);
+    look();
     model_.at(now_ns);
     return wrong;
   }

@@ -27,6 +27,7 @@ struct ModelTask {
   std::uint32_t attempts = 0, failures = 0, losses = 0, worker = 0;
   std::uint64_t token = 0;  // of the latest attempt, while somebody may speak of it
   std::uint64_t due_ns = 0;
+  std::uint64_t latest_ns = 0;  // since its rest went through a saved state: until then it may go on resting
   bool by_itself = false, cancel = false;
 };
 
@@ -139,8 +140,19 @@ class TrackerModel {
 
   void at(std::uint64_t now) {
     now_ns = now;
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      ModelTask& task = tasks[t];
+      if (task.state != State::RETRY_WAIT || task.due_ns > now_ns) continue;
+      const bool may_rest = task.latest_ns > now_ns && t < seen.size();
+      if (!may_rest || seen[t] != State::RETRY_WAIT) task.state = State::READY;
+    }
+  }
+
+  // The state goes through a snapshot, which knows the time of the last request that changed something: a rest is
+  // never shorter for it, and at most begins anew.
+  void save() {
     for (ModelTask& task : tasks) {
-      if (task.state == State::RETRY_WAIT && task.due_ns <= now_ns) task.state = State::READY;
+      if (task.state == State::RETRY_WAIT) task.latest_ns = now_ns + rest_ns(task);
     }
   }
 
@@ -170,8 +182,12 @@ class TrackerModel {
     ++task.failures;
     if (no_retry || task.failures > task.retries || stop() == dag::Stop::FAILURES) return end(t, State::FAILED);
     task.state = State::RETRY_WAIT;
-    task.due_ns = now_ns + (std::uint64_t{task.delay_ms} << (task.failures - 1)) * 1'000'000;
+    task.due_ns = now_ns + rest_ns(task);
+    task.latest_ns = 0;
     at(now_ns);
+  }
+  [[nodiscard]] static std::uint64_t rest_ns(const ModelTask& task) {
+    return (std::uint64_t{task.delay_ms} << (task.failures - 1)) * 1'000'000;
   }
   // By itself.
   void end(std::uint32_t t, State to) {
