@@ -91,7 +91,8 @@ bool Boards::says(const Party& from, const control::BoardWrite& m) {
   if (!memory) return refuse(from, m.correlation, memory.error().code, memory.error().text);
   Name& name = names_[m.name];
   name.kind = m.kind;
-  Board& board = name.forming.emplace();
+  name.forming = Board{};
+  Board& board = *name.forming;
   board.id = ++last_board_;
   board.source = m.source;
   board.geometry = geometry;

@@ -122,8 +122,9 @@ bool Graph::load(StateReader& from, const Limits& limits, std::uint32_t revision
   if ((flags & flag_sealed) == 0) {
     if ((flags & (flag_marks | flag_durations)) != 0) return false;
     if (!from.array(edges, &before_) || !from.array(edges, &after_)) return false;
-    const auto unknown = [tasks](std::uint32_t t) { return t >= tasks; };
-    if (std::any_of(before_.begin(), before_.end(), unknown) || std::any_of(after_.begin(), after_.end(), unknown)) {
+    const auto is_unknown = [tasks](std::uint32_t t) { return t >= tasks; };
+    if (std::any_of(before_.begin(), before_.end(), is_unknown) ||
+        std::any_of(after_.begin(), after_.end(), is_unknown)) {
       return false;
     }
     states_.assign(tasks, TaskState::waiting);

@@ -173,7 +173,7 @@ class OperatorOfPits(BrokerCase):
         self.assertRegex(self.run_symphony("pit", "list").stdout, r"tracker +ready +\d+")
         pit = self.show("tracker")
         self.assertEqual((pit["calls"], pit["waiting"], pit["trust"], pit["version"], pit["failures"]),
-                         (["pool"], "sleep", "cooperative", "1.0.0", 0))
+                         (["pool"], "sleep", "cooperative", "1.1.0", 0))
         self.assertEqual((pit["executable"], pit["arguments"]), (str(HOST), str(PIT)))
         self.assertEqual(pit["log"], str(self.logs / "tracker.log"))
         self.assertEqual(pit["restart"]["failures_max"], 5)

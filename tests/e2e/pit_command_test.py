@@ -49,7 +49,7 @@ class Pit(unittest.TestCase):
     def test_list_names_each_pit_with_its_modes_and_a_reason_for_each_that_is_missing(self):
         pits = {pit["name"]: pit for pit in self.json("list", "--files")["pits"]}
         for name in ("greeter", "dag_tracker"):
-            self.assertEqual(pits[name]["version"], "1.0.0")
+            self.assertEqual(pits[name]["version"], {"greeter": "1.0.0", "dag_tracker": "1.1.0"}[name])
             self.assertEqual(pits[name]["file"], str(PITS / f"{name}.so"))
             modes = {mode["mode"]: mode for mode in pits[name]["modes"]}
             self.assertEqual(sorted(modes), ["dynamic", "process", "static", "wasm"])

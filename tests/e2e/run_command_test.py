@@ -157,7 +157,7 @@ class AGraph(RunCase):
                  {"id": "c", "command": "echo c >> log", "needs": ["b", "a"]}]
         graph = self.file(tasks)
         out, _ = self.run_it(graph, "--explain", "c")
-        self.assertEqual(out, "c is waiting for 2 of what it needs\n  because b is waiting\n  because a is ready: the first to start\n")
+        self.assertEqual(out, "c is waiting for 2 of what it needs\n  because a is ready: the first to start\n")
         self.run_it(graph, status=1)
         self.assertEqual(self.lines(), ["a"])
         out, _ = self.run_it(graph, "--explain", "c", "-o", "jsonl")

@@ -20,7 +20,8 @@ class Topics(BrokerCase):
     def background(self, *arguments, **options):
         process = subprocess.Popen([SYMPHONY, *map(str, arguments), "--socket", self.socket], text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-        self.addCleanup(process.communicate)
+        self.addCleanup(lambda: [stream.close() for stream in (process.stdin, process.stdout, process.stderr) if stream])
+        self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
 
@@ -31,7 +32,7 @@ class Topics(BrokerCase):
         return self.background("pub", *arguments, "--schema", SCHEMA, stdin=subprocess.PIPE, **options)
 
     def test_what_is_published_is_printed_in_order_by_each_subscriber(self):
-        readers = [self.background("sub", "plant/events", "--schema", SCHEMA, "-n", "3", "-o", "json") for _ in range(2)]
+        readers = [self.background("sub", "plant/events", "--schema", SCHEMA, "-n", "3", "--history", "3", "-o", "json") for _ in range(2)]
         eventually(lambda: self.topics().get("plant/events", {}).get("readers") == 2, "two readers")
         writer = self.pub("plant/events", "Hello", "-")
         for name in ("a", "b", "c"):
