@@ -2,6 +2,7 @@
 // are (FlatBuffers). Set as its performance guide advises where that holds for one caller who waits: one channel and
 // one stub for all, the asynchronous API with a completion queue that the thread itself drives, optimisation target
 // "latency".
+#include <grpc/support/time.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -120,7 +121,8 @@ class GrpcDoor final : public FarDoor {
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 10);  // the server may not listen yet
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10);
     const auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-    if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10))) {
+    if (!channel->WaitForConnected(
+            gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(10, GPR_TIMESPAN)))) {
       return why = "its gRPC server did not answer within 10 s", false;
     }
     stub_.emplace(channel);

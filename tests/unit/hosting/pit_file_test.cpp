@@ -79,7 +79,7 @@ TEST(PitFile, OfASharedPitSaysWhoItIsAndExportsOneSymbolThatIsNotUnique) {
     ASSERT_TRUE(read.ok()) << read.text;
     ASSERT_EQ(file.notes.size(), 1U);
     EXPECT_EQ(file.notes[0].info.name, name);
-    EXPECT_EQ(file.notes[0].info.version, "1.1.0");
+    EXPECT_EQ(file.notes[0].info.version, std::string(name) == "greeter" ? "1.0.0" : "1.1.0");
     EXPECT_NE(file.notes[0].info.schema_hash, 0U);
     EXPECT_TRUE(file.elf.shared_object);
     ASSERT_THAT(exported(file.elf), ElementsAre("symphony_pit_entry_v1"));
