@@ -17,6 +17,7 @@ namespace symphony::detail {
 // Precondition: `shared` is 8-byte aligned, with room up to the next multiple of 8.
 template <class Mem>
 void store_words(Mem& mem, std::byte* shared, const void* from, std::size_t size) noexcept {
+  if (size == 0) return;  // `from` may be null
   if constexpr (requires { mem.copy_words_in(shared, from, size); }) {
     mem.copy_words_in(shared, from, size);
   } else {
@@ -31,6 +32,7 @@ void store_words(Mem& mem, std::byte* shared, const void* from, std::size_t size
 // Precondition: as of store_words.
 template <class Mem>
 void load_words(Mem& mem, void* to, const std::byte* shared, std::size_t size) noexcept {
+  if (size == 0) return;  // `to` may be null
   if constexpr (requires { mem.copy_words_out(to, shared, size); }) {
     mem.copy_words_out(to, shared, size);
   } else {
