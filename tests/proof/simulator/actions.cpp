@@ -1,5 +1,5 @@
 // What the shell and the keeper do of each action of the core, and what must hold when the core asks for it.
-// After bus/broker/shell.cpp and shell_keeper.cpp, line for line where order matters.
+// After bus/broker/shell.cpp, shell_files.cpp and shell_keeper.cpp, line for line where order matters.
 #include <algorithm>
 #include <cerrno>
 

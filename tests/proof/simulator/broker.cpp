@@ -1,5 +1,6 @@
 // The shell round the core, and the keeper: their lives, and what they make an event of. What they do of an action is
-// in actions.cpp. After bus/broker/shell.cpp, shell_keeper.cpp and keeper.cpp, line for line where order matters.
+// in actions.cpp. After bus/broker/shell.cpp, shell_files.cpp, shell_keeper.cpp and keeper.cpp, line for line where
+// order matters.
 #include <algorithm>
 #include <cerrno>
 
