@@ -122,14 +122,14 @@ bool Boards::says(const Party& from, const control::BoardMapped& m) {
   board.own = nullptr;
   board.view = std::make_shared<UniqueFd>(*std::move(view));
   name.current = std::move(board);
-  for (const auto& [conn, correlation] : name.readers) show(*name.current, conn, correlation);
+  for (const auto& [conn, correlation] : name.readers) show(*name.current, conn, correlation, true);
   return true;
 }
 
-void Boards::show(const Board& board, ConnId to, Number correlation) {
+void Boards::show(const Board& board, ConnId to, Number correlation, bool reader_was_first) {
   out_.push_back({to,
                   control::BoardView{correlation, board.id, board.source, board.geometry.slot_count,
-                                     board.geometry.value_size_max},
+                                     board.geometry.value_size_max, reader_was_first},
                   board.view});
   if (board.writer.conn == 0) out_.push_back({to, control::BoardEnd{correlation, board.id}, nullptr});
 }
@@ -158,7 +158,7 @@ bool Boards::says(const Party& from, const control::BoardRead& m) {
   name.kind = m.kind;
   if (!name.readers.insert({from.conn, m.correlation}).second) return false;  // a number of a read that goes on
   ++reads_[from.conn];
-  if (name.current) show(*name.current, from.conn, m.correlation);
+  if (name.current) show(*name.current, from.conn, m.correlation, false);
   return true;
 }
 

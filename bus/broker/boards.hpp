@@ -85,7 +85,7 @@ class Boards {
   [[nodiscard]] std::optional<std::string> why_not_write(const Party& from, const control::BoardWrite& m) const;
   [[nodiscard]] bool is_of_a_pit(std::string_view name) const;
   bool refuse(const Party& to, Number correlation, errc code, std::string text);
-  void show(const Board& board, ConnId to, Number correlation);
+  void show(const Board& board, ConnId to, Number correlation, bool reader_was_first);
   // Its writer is gone. `for_good`: it said so, and its board is for those who have it.
   void end(Name& name, bool for_good);
   void make_room();

@@ -253,9 +253,9 @@ struct Decoder {
         return BoardRead{e.body_as_BoardRead()->correlation(), text(e.body_as_BoardRead()->name(), board_name_size_max),
                          kind(e.body_as_BoardRead()->kind())};
       case wire::Body::BoardView:
-        return BoardView{e.body_as_BoardView()->correlation(), e.body_as_BoardView()->board(),
-                         e.body_as_BoardView()->source(), e.body_as_BoardView()->slot_count(),
-                         e.body_as_BoardView()->value_size_max()};
+        return BoardView{e.body_as_BoardView()->correlation(),    e.body_as_BoardView()->board(),
+                         e.body_as_BoardView()->source(),         e.body_as_BoardView()->slot_count(),
+                         e.body_as_BoardView()->value_size_max(), e.body_as_BoardView()->reader_was_first()};
       case wire::Body::BoardEnd:
         return BoardEnd{e.body_as_BoardEnd()->correlation(), e.body_as_BoardEnd()->board()};
       case wire::Body::BoardClose:

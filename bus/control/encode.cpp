@@ -184,8 +184,8 @@ struct Encoder {
                 wire::CreateBoardRead(b, m.correlation, name, static_cast<std::uint8_t>(m.kind)));
   }
   Built operator()(const BoardView& m) {
-    return done(wire::Body::BoardView,
-                wire::CreateBoardView(b, m.correlation, m.board, m.source, m.slot_count, m.value_size_max));
+    return done(wire::Body::BoardView, wire::CreateBoardView(b, m.correlation, m.board, m.source, m.slot_count,
+                                                             m.value_size_max, m.reader_was_first));
   }
   Built operator()(const BoardEnd& m) {
     return done(wire::Body::BoardEnd, wire::CreateBoardEnd(b, m.correlation, m.board));

@@ -346,6 +346,7 @@ struct BoardView {
   std::uint64_t source = 0;
   std::uint32_t slot_count = 0;
   std::uint32_t value_size_max = 0;
+  bool reader_was_first = false;  // it had asked before this board was there
 };
 // To who reads it: nobody writes this one any more. What is on it stays.
 struct BoardEnd {

@@ -17,15 +17,16 @@ constexpr int reads_max = 64;  // of values that are overwritten while they are 
 
 // ---- control thread
 
-void BoardSight::arrive(std::uint64_t board, std::uint64_t source, const BoardGeometry& geometry, Mapping memory) {
+void BoardSight::arrive(std::uint64_t board, std::uint64_t source, const BoardGeometry& geometry, Mapping memory,
+                        bool reader_was_first) {
   const std::lock_guard lock(mutex_);
   Board next;
   next.number = board;
   next.source = source;
   next.reader.emplace(memory.data(), geometry);
-  // Where a reader begins: at what there is when it subscribes, however late it looks. Of who writes the name later
-  // everything is newer.
-  if (newest_ == 0) next.latest = next.reader->latest();
+  // Where a reader begins: at what there is when it subscribes, however late it looks. Of a board that comes
+  // later everything is newer, also what was written before this message of it.
+  if (newest_ == 0 && !reader_was_first) next.latest = next.reader->latest();
   if (arrived_ && arrived_->source == source) next.latest = arrived_->latest;
   newest_ = board;
   next.memory = std::move(memory);

@@ -29,7 +29,8 @@ class BoardSight {
   const std::string name;
   const control::BoardKind kind;
 
-  void arrive(std::uint64_t board, std::uint64_t source, const BoardGeometry& geometry, Mapping memory);
+  void arrive(std::uint64_t board, std::uint64_t source, const BoardGeometry& geometry, Mapping memory,
+              bool reader_was_first);
   void end(std::uint64_t board);
   void refuse(const error& why);
   [[nodiscard]] bool is_decided() const;
@@ -48,7 +49,7 @@ class BoardSight {
   struct Board {
     std::uint64_t number = 0;
     std::uint64_t source = 0;
-    std::uint64_t latest = 0;  // of its values when it arrived
+    std::uint64_t latest = 0;  // of the values that were there before its reader
     Mapping memory;
     std::optional<BoardReader<RealMem>> reader;
   };

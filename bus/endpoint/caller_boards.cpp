@@ -85,7 +85,7 @@ void CallerBoards::on_view(const control::BoardView& view, const std::vector<Uni
   }
   auto memory = Mapping::map(fds[0].get(), geometry.size(), Access::read_only);
   if (!memory) return sight.refuse(memory.error());
-  sight.arrive(view.board, view.source, geometry, *std::move(memory));
+  sight.arrive(view.board, view.source, geometry, *std::move(memory), view.reader_was_first);
 }
 
 void CallerBoards::on_end(const control::BoardEnd& end) {

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -80,6 +82,26 @@ TEST_F(Boards, ATopicIsReadInOrderAndALateReaderHasTheHistoryThatItAskedFor) {
     EXPECT_EQ(got.text, "6");
     EXPECT_EQ(got.value.number, 6u);
     EXPECT_EQ(each->dropped(), 0u);
+  }
+}
+
+// What it was: the place of the first value was that of the moment in which the board came to the reader.
+TEST_F(Boards, ASubscriberThatWaitedForItsWriterHasEveryValueFromTheFirstOn) {
+  Endpoint other = connect();
+  for (int round = 0; round < 20; ++round) {
+    const std::string name = "plant/events" + std::to_string(round);
+    auto waiting = std::async(std::launch::async, [&] { return other.subscribe(name, 0, 30 * second_ns); });
+    ASSERT_TRUE(comes_true([&] {
+      const auto all = endpoint->topics();
+      return all && std::any_of(all->begin(), all->end(), [&](const TopicInfo& t) { return t.name == name; });
+    })) << "it has asked";
+    auto topic = endpoint->publish(name, {.value_size_max = 32});
+    ASSERT_TRUE(topic) << topic.error().text;
+    for (int n = 1; n <= 5; ++n) ASSERT_TRUE(topic->write(1, bytes_of(std::to_string(n))));
+    auto reader = waiting.get();
+    ASSERT_TRUE(reader) << reader.error().text;
+    for (int n = 1; n <= 5; ++n) ASSERT_EQ(next(*reader, 30 * second_ns).text, std::to_string(n)) << "round " << round;
+    EXPECT_EQ(reader->dropped(), 0u);
   }
 }
 

@@ -32,7 +32,7 @@ class Topics(BrokerCase):
         return self.background("pub", *arguments, "--schema", SCHEMA, stdin=subprocess.PIPE, **options)
 
     def test_what_is_published_is_printed_in_order_by_each_subscriber(self):
-        readers = [self.background("sub", "plant/events", "--schema", SCHEMA, "-n", "3", "--history", "3", "-o", "json") for _ in range(2)]
+        readers = [self.background("sub", "plant/events", "--schema", SCHEMA, "-n", "3", "-o", "json") for _ in range(2)]
         eventually(lambda: self.topics().get("plant/events", {}).get("readers") == 2, "two readers")
         writer = self.pub("plant/events", "Hello", "-")
         for name in ("a", "b", "c"):

@@ -70,6 +70,7 @@ TEST_F(BoardsTest, AReaderHasTheMemoryReadOnlyAndOnlyWhenItsWriterHasMappedIt) {
   EXPECT_EQ(view.correlation, 9u);
   EXPECT_EQ(view.board, own.board);
   EXPECT_EQ(view.source, 77u);
+  EXPECT_TRUE(view.reader_was_first);
   // What the reader has: no way to write, now or later.
   const int fd = last_fd->get();
   EXPECT_EQ(::fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -90,7 +91,9 @@ TEST_F(BoardsTest, ANameHasOneWriterAtATimeAndReadersGoOverToTheNext) {
   const std::uint64_t first = write(1, 5, "a");
   EXPECT_EQ(refusal(program(2), writing(6, "a")), errc::refused);
   ASSERT_TRUE(boards.on(program(3), control::BoardRead{7, "a", BoardKind::cell}));
-  EXPECT_EQ(only<control::BoardView>(3).board, first);
+  const auto view = only<control::BoardView>(3);
+  EXPECT_EQ(view.board, first);
+  EXPECT_FALSE(view.reader_was_first) << "what is on it may be old";
   boards.on_left(1);
   EXPECT_EQ(only<control::BoardEnd>(3).board, first);
   // Who comes now still has it, and hears that nobody writes it.

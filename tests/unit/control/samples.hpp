@@ -89,7 +89,7 @@ inline std::vector<Message> samples() {
       BoardOwn{24, 25},
       BoardMapped{26},
       BoardRead{27, "prices", BoardKind::topic},
-      BoardView{28, 29, 30, 4, 65536},
+      BoardView{28, 29, 30, 4, 65536, true},
       BoardEnd{31, 32},
       BoardClose{33},
       BoardQuery{34, "prices"},
