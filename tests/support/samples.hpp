@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <vector>
 
 namespace symphony::test_run {
 
@@ -33,5 +35,18 @@ inline std::uint64_t samples(std::uint64_t all) {
 // 1, or how far apart are the places that SYMPHONY_SAMPLES leaves of a domain that is tried completely; odd, so that
 // each bit of a byte has its turn.
 inline std::uint64_t every() { return (100 / samples(100)) | 1U; }
+
+// An operation of a random run is what these bytes select: any bytes are one, so a shorter or smaller sequence is one
+// too.
+using Op = std::array<std::uint8_t, 8>;
+
+inline std::vector<Op> operations(std::uint64_t of_seed) {
+  std::mt19937_64 rng(of_seed);
+  std::vector<Op> ops(20 + rng() % 100);
+  for (Op& op : ops) {
+    for (std::uint8_t& byte : op) byte = static_cast<std::uint8_t>(rng());
+  }
+  return ops;
+}
 
 }  // namespace symphony::test_run

@@ -16,7 +16,7 @@ TEST(PoolManagerMutants, AreAllSeenByRandomRuns) {
   constexpr std::uint64_t runs_max = 4'000;
   constexpr std::size_t count = std::size(mutants::names);
   for (testing::Sums sums; sums.runs < 200;) {  // whole, it fails nowhere
-    ASSERT_EQ(testing::run_in_static(testing::operations(seed + sums.runs), sums), "") << "run " << sums.runs;
+    ASSERT_EQ(testing::run_in_static(test_run::operations(seed + sums.runs), sums), "") << "run " << sums.runs;
   }
   std::size_t seen = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -24,7 +24,7 @@ TEST(PoolManagerMutants, AreAllSeenByRandomRuns) {
     std::uint64_t run = 0;
     mutants::chosen = static_cast<int>(i);
     for (testing::Sums sums; wrong.empty() && run < runs_max; ++run) {
-      wrong = testing::run_in_static(testing::operations(seed + run), sums);
+      wrong = testing::run_in_static(test_run::operations(seed + run), sums);
     }
     mutants::chosen = -1;
     EXPECT_NE(wrong, "") << mutants::names[i];

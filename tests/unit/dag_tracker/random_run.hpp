@@ -15,21 +15,12 @@
 
 #include <symphony/message_type.hpp>
 
+#include "tests/support/samples.hpp"
 #include "tests/unit/dag_tracker/tracker_model.hpp"
 
 namespace symphony::pit::tracker::testing {
 
-// A request is what these bytes select: any bytes are one, so a shorter or smaller sequence is one too.
-using Op = std::array<std::uint8_t, 8>;
-
-inline std::vector<Op> operations(std::uint64_t seed) {
-  std::mt19937_64 rng(seed);
-  std::vector<Op> ops(20 + rng() % 100);
-  for (Op& op : ops) {
-    for (std::uint8_t& byte : op) byte = static_cast<std::uint8_t>(rng());
-  }
-  return ops;
-}
+using test_run::Op;
 
 // How a request ended, with bytes of its own.
 struct TrackerSaid {

@@ -9,22 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/samples.hpp"
 #include "tests/unit/pool_manager/model.hpp"
 #include "tests/unit/pool_manager/pool_client.hpp"
 
 namespace symphony::pit::pools::testing {
 
-// An operation is what these bytes select: any bytes are one, so a shorter or smaller sequence is one too.
-using Op = std::array<std::uint8_t, 8>;
-
-inline std::vector<Op> operations(std::uint64_t seed) {
-  std::mt19937_64 rng(seed);
-  std::vector<Op> ops(20 + rng() % 100);
-  for (Op& op : ops) {
-    for (std::uint8_t& byte : op) byte = static_cast<std::uint8_t>(rng());
-  }
-  return ops;
-}
+using test_run::Op;
 
 // What the run needs besides calls. Each returns an empty text, or what failed.
 struct Surroundings {
