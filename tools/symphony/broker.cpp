@@ -65,17 +65,7 @@ int run(const BrokerArguments& arguments) {
   options.log_folder = arguments.logs.empty() ? default_log_folder(arguments.place) : arguments.logs;
   options.read_pits = [manifests = arguments.manifests] { return read_pits(manifests); };
   options.next = this_program();
-  // The daemon's statuses in the words of this command's table.
-  switch (const int ended = run_daemon(options)) {
-    case 64:
-      return exit_usage;
-    case 69:
-      return exit_refused;
-    case 71:
-      return exit_internal;
-    default:
-      return ended;
-  }
+  return serve(options);
 }
 
 int status(const BrokerArguments& arguments) {

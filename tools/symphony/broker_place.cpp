@@ -44,6 +44,19 @@ std::string default_log_folder(const BrokerPlace& place) {
   return base + "/symphony/" + place.realm;
 }
 
+int serve(const DaemonOptions& options) {
+  switch (const int ended = run_daemon(options)) {
+    case 64:
+      return exit_usage;
+    case 69:
+      return exit_refused;
+    case 71:
+      return exit_internal;
+    default:
+      return ended;
+  }
+}
+
 int report_failure(std::string_view verb, int exit_status, std::string_view text) {
   std::fprintf(stderr, "symphony %s: %s\n", std::string(verb).c_str(), printable(text, 4096).c_str());
   return exit_status;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <symphony/broker.hpp>
 #include <symphony/endpoint.hpp>
 #include <symphony/operator.hpp>
 
@@ -38,6 +39,9 @@ void add_output_option(CLI::App& verb, std::string& format);
 // Where `broker run` keeps logs when it is not told: $XDG_STATE_HOME/symphony/REALM, by default below ~/.local/state;
 // with a socket of its own, beside that. Empty: nowhere (no home).
 [[nodiscard]] std::string default_log_folder(const BrokerPlace& place);
+
+// Runs the daemon until it is told to end; its status in the words of this command's table.
+int serve(const DaemonOptions& options);
 
 // One line to stderr; `exit_status`.
 int report_failure(std::string_view verb, int exit_status, std::string_view text);

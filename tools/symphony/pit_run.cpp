@@ -60,16 +60,7 @@ int run_pit_command(const PitRunArguments& arguments) {
     if (!notes[0].info.needs.empty())
       return run_failed(exit_usage, path + ": it calls other pits: write manifests, for symphony broker run");
   }
-  switch (const int ended = run_daemon(options)) {
-    case 64:
-      return exit_usage;
-    case 69:
-      return exit_refused;
-    case 71:
-      return exit_internal;
-    default:
-      return ended;
-  }
+  return serve(options);
 }
 
 }  // namespace
