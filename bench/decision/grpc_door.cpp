@@ -125,6 +125,7 @@ class GrpcDoor final : public FarDoor {
             gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(10, GPR_TIMESPAN)))) {
       return why = "its gRPC server did not answer within 10 s", false;
     }
+    queue_.emplace();
     stub_.emplace(channel);
     return true;
   }
@@ -135,15 +136,16 @@ class GrpcDoor final : public FarDoor {
     const grpc::ByteBuffer request = packed(message);
     grpc::ByteBuffer reply;
     grpc::Status status;
-    const auto call = stub_->PrepareUnaryCall(&context, method, request, &queue_);
+    const auto call = stub_->PrepareUnaryCall(&context, method, request, &*queue_);
     call->StartCall();
     call->Finish(&reply, &status, this);
     void* done = nullptr;
     bool right = false;
-    return queue_.Next(&done, &right) && right && status.ok() && unpack(reply, answer_);
+    return queue_->Next(&done, &right) && right && status.ok() && unpack(reply, answer_);
   }
 
-  grpc::CompletionQueue queue_;
+  // Not before the fork: whichever is first begins gRPC.
+  std::optional<grpc::CompletionQueue> queue_;
   std::optional<grpc::GenericStub> stub_;
 };
 

@@ -61,6 +61,16 @@ class Hosting(Folder):
         self.assertEqual(result["version"], 1)
         self.assertTrue(result["commit"] and result["machine"]["kernel"])
 
+    def test_a_way_that_this_tree_was_not_built_with_says_what_to_install_and_one_that_it_was_gives_equal_bytes(self):
+        ways = ["--pit", "pool_manager", "--mode", "static", "--mode", "grpc"]
+        run = symphony("bench", "hosting", "--quick", "--rounds", 2, "--out", self.folder / "result.json", *ways)
+        row = json.loads((self.folder / "result.json").read_text())["pits"][0]["modes"][1]
+        if row["status"] == "not_hosted":
+            self.assertEqual(run.returncode, 1, "it was asked for by name")
+            self.assertIn("install libgrpc++-dev", row["why"])
+        else:
+            self.assertEqual((run.returncode, row["status"], row["outputs"]), (0, "ok", "equal bytes"), row)
+
     def test_a_pit_that_ends_its_process_costs_its_row_and_the_others_go_on(self):
         body = bytes.fromhex("0c000000" "08000c0008000400" "08000000" "01000000" "03000000")  # Do{act: EXIT, argument: 1}
         trace = {"format": "symphony-trace", "version": 1, "pit": "probe", "what": "its end", "schema_hash": 0, "set_up": 0,
