@@ -1,5 +1,5 @@
-// The parts of an Answer that tell of a pit and of dead letters.   Layer: control, private: used by encode.cpp and decode.cpp alone.
-// Threads: pure functions. Trust: as codec.hpp.
+// The parts of an Answer that tell of a pit and of dead letters.   Layer: control, private: used by encode.cpp and
+// decode.cpp alone. Threads: pure functions. Trust: as codec.hpp.
 #pragma once
 
 #include "bus/control/messages.hpp"
