@@ -15,6 +15,7 @@ namespace symphony::fuzz {
 using Run = const char* (*)(std::span<const std::uint8_t> input);
 
 [[nodiscard]] const char* run_control(std::span<const std::uint8_t> input);
+[[nodiscard]] const char* run_boards(std::span<const std::uint8_t> input);
 [[nodiscard]] const char* run_broker(std::span<const std::uint8_t> input);
 [[nodiscard]] const char* run_records(std::span<const std::uint8_t> input);
 [[nodiscard]] const char* run_manifest(std::span<const std::uint8_t> input);
@@ -28,9 +29,9 @@ struct Target {
   Run run;
 };
 inline constexpr std::array targets = {
-    Target{"control", run_control},   Target{"broker", run_broker}, Target{"records", run_records},
-    Target{"manifest", run_manifest}, Target{"state", run_state},   Target{"wasm", run_wasm},
-    Target{"elf", run_elf},           Target{"c_abi", run_c_abi},
+    Target{"boards", run_boards},   Target{"control", run_control},   Target{"broker", run_broker},
+    Target{"records", run_records}, Target{"manifest", run_manifest}, Target{"state", run_state},
+    Target{"wasm", run_wasm},       Target{"elf", run_elf},           Target{"c_abi", run_c_abi},
 };
 
 }  // namespace symphony::fuzz
